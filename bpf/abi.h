@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * abi.h - THE contract between the programs in the kernel and everybody else.
+ *
+ * Owns every struct, enum, limit and map name that crosses the border, and the ABI version that says
+ * whether a pinned layout may be adopted. Plain C, fixed-width types only, no code but static asserts:
+ * it is compiled for BPF, for the loader and for the tests alike.
+ *
+ * Addresses: an IPv4 address stands in the 16-byte form ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so
+ * one compare serves both families. Times ending in _ns are CLOCK_MONOTONIC nanoseconds unless a
+ * comment says otherwise; 0 means "never" for a deadline.
+ */
+#ifndef DG_ABI_H
+#define DG_ABI_H
+
+#include <linux/types.h>
+
+/* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
+#define DG_ABI_VERSION 1
+
+#define DG_NAME_MAX 255	  /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
+#define DG_LABEL_MAX 63	  /* octets of a label: RFC 1035 section 2.3.4 */
+#define DG_LABELS_MAX 127 /* labels of the longest name, the root not counted */
+
+#define DG_IF_MAX 32		     /* guarded interfaces */
+#define DG_PORTS_MAX 4		     /* guarded ports */
+#define DG_LISTS_MAX 255	     /* lists in one image; list 0 is the operator's own entries */
+#define DG_OWN_MAX 65536	     /* the operator's own entries */
+#define DG_OWN_FILTER_WORDS 16384    /* 2^20 bits: about 6 % false positives with a full table */
+#define DG_SOURCES_MAX 65536	     /* source policies, each family */
+#define DG_LIMIT_BYTES_DEFAULT (8 << 20)
+#define DG_TALKERS_LIMITED 16384     /* power of two */
+#define DG_TALKERS_SYN 4096	     /* power of two */
+#define DG_SYN_BUCKETS 8192	     /* power of two; 64 bytes each */
+#define DG_EVENT_RING_BYTES (1 << 20)
+
+#if defined(__cplusplus)
+#error "C only"
+#endif
+
+/* ---- verdicts ------------------------------------------------------------------------------- */
+
+/*
+ * X(id, action, label, help). Append only: the number is ABI. The label is the CLI column, the JSON key
+ * and the Prometheus label value; help is for people. A verdict's name reads action, then reason.
+ */
+#define DG_VERDICTS(X)                                                                             \
+	X(NEXT, PASS, "unsettled", "Walk ended without a verdict (a defect: must stay 0)")         \
+	X(PASS_NOT_DNS, PASS, "pass_not_dns", "Not DNS on a guarded port")                         \
+	X(PASS_FRAGMENT, PASS, "pass_fragment", "IP fragment")                                     \
+	X(PASS_IP_OPTIONS, PASS, "pass_ip_options", "IPv4 options or IPv6 extension header")       \
+	X(PASS_BAD_LENGTH, PASS, "pass_bad_length", "Frame and header lengths contradict")         \
+	X(PASS_NOT_SERVICE, PASS, "pass_not_service", "Guarded port, address not guarded")         \
+	X(PASS_NO_STATE, PASS, "pass_no_state", "Map value missing: failed open")                  \
+	X(PASS_PAUSED, PASS, "pass_paused", "Guard paused by the operator")                        \
+	X(PASS_TCP, PASS, "pass_tcp", "TCP to a guarded service")                                  \
+	X(PASS_SHORT, PASS, "pass_short", "Shorter than a DNS header")                             \
+	X(PASS_RESPONSE, PASS, "pass_response", "QR=1: a response")                                \
+	X(PASS_OPCODE, PASS, "pass_opcode", "OPCODE other than QUERY")                             \
+	X(PASS_COUNTS, PASS, "pass_counts", "QDCOUNT not 1, or answer or authority records")       \
+	X(PASS_BAD_NAME, PASS, "pass_bad_name", "QNAME broken, compressed or too long")            \
+	X(PASS_CLASS, PASS, "pass_class", "QCLASS other than IN")                                  \
+	X(PASS_RECORDS, PASS, "pass_records", "Additional section is not one well-formed OPT")     \
+	X(PASS_SIGNED, PASS, "pass_signed", "TSIG or SIG(0) present")                              \
+	X(PASS_EDNS_VERSION, PASS, "pass_edns_version", "EDNS version above 0")                    \
+	X(PASS_CLEAN, PASS, "pass_clean", "Query walked the whole way; not listed, not limited")   \
+	X(PASS_ALLOWED, PASS, "pass_allowed", "Name allowed by the operator or by a list")         \
+	X(PASS_EXEMPT, PASS, "pass_exempt", "Name listed, sender exempt from the sinkhole")        \
+	X(PASS_COOKIE, PASS, "pass_cookie", "Name listed, server cookie left to the resolver")     \
+	X(PASS_OTHER_HOST, PASS, "pass_other_host", "Name listed, frame is for another MAC")       \
+	X(PASS_NOT_CLIENT, PASS, "pass_not_client", "Name listed, sender outside client prefixes") \
+	X(PASS_BAD_SOURCE, PASS, "pass_bad_source", "Name listed, sender must not be answered")    \
+	X(PASS_ANSWERS_OFF, PASS, "pass_answers_off", "Name listed, answers off on this device")   \
+	X(PASS_NO_ROOM, PASS, "pass_no_room", "Name listed, frame could not be resized")           \
+	X(PASS_OBSERVED_BANNED, PASS, "pass_observed_banned", "Would be dropped: sender banned")   \
+	X(PASS_OBSERVED_LIMITED, PASS, "pass_observed_limited", "Would be refused: over limit")    \
+	X(PASS_OBSERVED_SINKHOLE, PASS, "pass_observed_sinkhole", "Would be answered: name listed") \
+	X(PASS_OBSERVED_SYN, PASS, "pass_observed_syn", "Would be dropped: SYN over limit")        \
+	X(DROP_BANNED, DROP, "drop_banned", "Sender banned")                                       \
+	X(DROP_LIMITED, DROP, "drop_limited", "Query over its sender's limit")                     \
+	X(DROP_SINKHOLE, DROP, "drop_sinkhole", "Name listed with answer drop")                    \
+	X(DROP_BUDGET, DROP, "drop_budget", "Answer due, answer budget spent")                     \
+	X(DROP_SYN_LIMITED, DROP, "drop_syn_limited", "SYN over its sender's limit")               \
+	X(REPLY_SINKHOLE, REPLY, "reply_sinkhole", "Name listed, answered in the kernel")          \
+	X(REPLY_TRUNCATED, REPLY, "reply_truncated", "Query over limit, answered TC=1")
+
+#define DG_ENUM_ID(id, action, label, help) DG_##id,
+enum dg_verdict { DG_VERDICTS(DG_ENUM_ID) DG_VERDICT_COUNT };
+#undef DG_ENUM_ID
+
+enum dg_action { DG_ACT_PASS, DG_ACT_DROP, DG_ACT_REPLY };
+
+/* ---- modes and settings --------------------------------------------------------------------- */
+
+enum dg_mode { DG_OFF, DG_OBSERVE, DG_ENFORCE };
+enum dg_family { DG_IPV4, DG_IPV6, DG_FAMILY_COUNT };
+enum dg_transport { DG_UDP, DG_TCP, DG_TRANSPORT_COUNT };
+
+/*
+ * The prefix lengths charged at once, most specific first, and how many times the base rate each may use
+ * (the ladder of Knot DNS's and Knot Resolver's limiter). A cost of 0 in the settings skips a rung.
+ */
+#define DG_RUNGS_MAX 5
+#define DG_RUNGS_IPV4 4
+#define DG_RUNGS_IPV6 5
+/*                            narrow ........................ wide */
+#define DG_LADDER_IPV4_BITS { 32, 24,  20,  18 }
+#define DG_LADDER_IPV4_MULT {  1, 32, 256, 768 }
+#define DG_LADDER_IPV6_BITS { 128, 64, 56, 48, 32 }
+#define DG_LADDER_IPV6_MULT {   1,  2,  3,  4, 64 }
+
+/* Limiter time runs in ticks of 2^DG_TICK_SHIFT ns; a cell keeps its low DG_TAT_BITS bits (78 hours). */
+#define DG_TICK_SHIFT 4
+#define DG_TAT_BITS 44
+#define DG_CELL_ID_BITS 20
+#define DG_CELLS_PER_LINE 8
+
+/* One kind of charge. 0 cost = that rung is not charged. */
+struct dg_rate {
+	__u64 ceiling;		     /* ticks a sender may run ahead of its rate: burst / rate */
+	__u64 cost[DG_RUNGS_MAX];    /* ticks one unit costs on each rung: 1 / (rate * multiplier) */
+};
+
+enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
+
+enum dg_settings_flags {
+	DG_SET_EDE_TEXT = 1 << 0,     /* EDE carries the list's name as EXTRA-TEXT: RFC 8914 */
+	DG_SET_COOKIE_SECRET = 1 << 1, /* cookie_secret is valid: answers carry a server cookie */
+	DG_SET_COOKIE_PASS = 1 << 2,  /* without a secret: queries with a server cookie pass */
+	DG_SET_CLIENTS_ONLY = 1 << 3, /* answer only senders whose policy has DG_SRC_CLIENT */
+};
+
+/*
+ * The one slot of live settings. Written by userspace under the lock, read by every packet. Fields are
+ * independent, each store is of one machine word, so a reader never sees half a value that matters.
+ */
+struct dg_settings {
+	__u32 abi_version;
+	__u8 limit_mode, sinkhole_mode, source_mode, syn_mode; /* enum dg_mode */
+	__u64 paused_until_ns;
+	__be16 ports[DG_PORTS_MAX]; /* guarded ports in network order, 0 = unused */
+	__u32 flags;		    /* enum dg_settings_flags */
+	__u32 source_rules[DG_FAMILY_COUNT]; /* policies present: 0 spares the lookup. Raise before
+					      * inserting, lower after removing. */
+	__u32 slip;		    /* every slip-th refused query is answered TC=1; 0 never, 1 always */
+	__u32 limit_line_mask;	    /* lines of dg_limiter - 1 (each family: half of them) */
+	__u32 own_entries;	    /* the operator's entries: 0 spares the lookup */
+	struct dg_rate rate[DG_CHARGE_COUNT][DG_FAMILY_COUNT];
+	__u64 budget_cost;	    /* ticks one kernel answer costs; 0 = no budget */
+	__u64 budget_ceiling;	    /* ticks the answers may run ahead */
+	__u32 negative_ttl;	    /* seconds: SOA TTL and MINIMUM, RFC 2308 */
+	__u32 address_ttl;	    /* seconds */
+	__u64 hash_key[4];	    /* of hash.h; set once at load */
+	__u64 limit_key[2];	    /* of the limiter and the SYN tables; set once at load */
+	__u64 probe_secret;	    /* what a test run must know: see struct dg_probe */
+	__u64 realtime_offset_ns;   /* CLOCK_REALTIME - CLOCK_MONOTONIC, for cookie timestamps */
+	__u8 cookie_secret[16];	    /* RFC 9018 section 4.3; valid with DG_SET_COOKIE_SECRET */
+	__u64 watch_until_ns;	    /* events flow while now is below: watch renews it */
+	__u64 watch_verdicts;	    /* bit per verdict that makes an event */
+	__u32 watch_per_sec;	    /* events a second and CPU at most */
+	__u32 jiffy_ns;		    /* length of a jiffy */
+	__u64 jiffy_zero_ns;	    /* CLOCK_MONOTONIC when jiffies64 was 0, modulo 2^64 */
+};
+
+/* ---- devices and services ------------------------------------------------------------------- */
+
+enum dg_iface_flags {
+	DG_IF_USED = 1 << 0,
+	DG_IF_OBSERVE = 1 << 1,	    /* every protection only observes on this device */
+	DG_IF_ANSWERS_OFF = 1 << 2, /* device strips VLAN tags: answers would leave untagged */
+	DG_IF_GENERIC = 1 << 3,	    /* attached in generic mode (for people) */
+	DG_IF_FRAGS = 1 << 4,	    /* attached as xdp.frags (for people) */
+	DG_IF_TRIAL = 1 << 5,	    /* attach --try not confirmed yet (for people) */
+};
+
+#define DG_IF_VMACS 4
+
+struct dg_iface {
+	char name[16];
+	__u32 ifindex;
+	__u32 flags;		     /* enum dg_iface_flags */
+	__u8 mac[1 + DG_IF_VMACS][8]; /* own MAC, then virtual ones, 6 bytes used; all 0 = unused */
+	__u64 attached_ns;
+};
+
+/* Guarded addresses: buckets of three; a bucket that is full spills into the next one, once. */
+#define DG_SERVICE_BUCKETS 256 /* power of two */
+#define DG_SERVICE_WAYS 3
+#define DG_SERVICE_SLOTS (DG_SERVICE_BUCKETS * DG_SERVICE_WAYS)
+
+enum dg_service_flags {
+	DG_SVC_GUARDED = 1 << 0, /* queries to this address are ours */
+	DG_SVC_OWN = 1 << 1,	 /* an address of this host (or a broadcast one): never answered as source */
+};
+
+struct dg_addr {
+	__u64 hi, lo; /* the 16 bytes of the address as they lie in memory */
+};
+
+struct dg_service_bucket {
+	struct dg_addr addr[DG_SERVICE_WAYS];
+	__u32 flags[DG_SERVICE_WAYS]; /* 0 = free; set last when adding, cleared first when removing */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct dg_service_bucket) == 64, "a bucket is a cache line");
+
+/* Per CPU, one a service slot: bucket number * DG_SERVICE_WAYS + way. */
+struct dg_service_stats {
+	__u64 queries[DG_TRANSPORT_COUNT]; /* [DG_TCP] is reserved for parsed TCP queries */
+	__u64 syn, syn_retransmitted;
+};
+
+/* ---- source policy -------------------------------------------------------------------------- */
+
+enum dg_source_flags {
+	DG_SRC_NO_LIMIT = 1 << 0,    /* never limited */
+	DG_SRC_NO_SINKHOLE = 1 << 1, /* never sinkholed */
+	DG_SRC_CLIENT = 1 << 2,	     /* inside the configured client prefixes */
+};
+
+struct dg_source_key_v4 {
+	__u32 bits;
+	__u8 addr[4];
+};
+struct dg_source_key_v6 {
+	__u32 bits;
+	__u8 addr[16];
+};
+
+/*
+ * What is known of a prefix. The kernel sees only the longest match, so flags is what holds when the ban
+ * is over AND includes what wider prefixes grant: userspace composes it from own_flags on every change.
+ */
+struct dg_source {
+	__u64 banned_until_ns; /* 0 = not banned, ~0 = for good */
+	__u64 until_ns;	       /* own_flags (exemption) end; 0 = for good. Tidied by userspace. */
+	__u32 flags;	       /* enum dg_source_flags, effective */
+	__u32 own_flags;       /* as the operator gave them for this very prefix */
+};
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+enum dg_answer_kind {
+	DG_ANSWER_ALLOW, /* pass to the resolver, whatever a wider entry says */
+	DG_ANSWER_NXDOMAIN,
+	DG_ANSWER_NODATA,
+	DG_ANSWER_ADDRESS,
+	DG_ANSWER_NULL,
+	DG_ANSWER_REFUSED,
+	DG_ANSWER_TRUNCATE,
+	DG_ANSWER_DROP,
+	DG_ANSWER_OBSERVE,
+	DG_ANSWER_KINDS
+};
+
+enum dg_answer_flags {
+	DG_ANS_V4 = 1 << 0,    /* v4 is valid */
+	DG_ANS_V6 = 1 << 1,    /* v6 is valid */
+	DG_ANS_NO_EDE = 1 << 2 /* no Extended DNS Error option */
+};
+
+#define DG_TEXT_MAX 32
+
+/* What a listed name gets. One in each list of the image, one in each of the operator's entries. */
+struct dg_answer {
+	__u8 kind;     /* enum dg_answer_kind */
+	__u8 flags;    /* enum dg_answer_flags */
+	__u8 ede;      /* EDE INFO-CODE: 15 Blocked, 16 Censored, 17 Filtered */
+	__u8 text_len; /* octets of text, without a NUL */
+	__u8 v4[4];
+	__u8 v6[16];
+	char text[DG_TEXT_MAX]; /* the list's name: EXTRA-TEXT of the EDE, metric label; zero padded */
+	__u32 list;	        /* 0 = operator, else list number */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct dg_answer) == 64, "an answer is a cache line");
+
+/* Key of an operator's entry: hash.h over the lower-cased wire name. */
+struct dg_name_key {
+	__u64 a, b;
+};
+
+struct dg_own {
+	struct dg_answer answer; /* kind DG_ANSWER_ALLOW = an allow entry */
+	__u64 until_ns;		 /* 0 = for good; checked in the kernel, tidied by userspace */
+	__u64 added_unix;	 /* seconds, CLOCK_REALTIME */
+	char reason[64];	 /* NUL-terminated, for people */
+	__u8 name_len;
+	__u8 name[DG_NAME_MAX]; /* wire form, lower case: for listing and for writing it back */
+};
+
+/*
+ * The image of all lists: an array of 64-byte elements, read-only once published.
+ * Element 0 is the header, 1 .. lists are struct dg_answer, then buckets + DG_IMAGE_SPILL_MAX buckets.
+ * A name's home bucket is dg_hash_bucket(); it may have spilled into the next `spill` buckets.
+ */
+#define DG_IMAGE_MAGIC 0x31676d4967447369ull
+#define DG_IMAGE_WAYS 5
+#define DG_IMAGE_SPILL_MAX 3
+
+struct dg_image_header {
+	__u64 magic;
+	__u64 names;	    /* entries stored */
+	__u64 generation;   /* unix nanoseconds of the build */
+	__u64 key_check;    /* dg_hash_key_check() of the key it was built with */
+	__u64 depths[2];    /* bit n-1: some entry has n labels; the root is not listable here */
+	__u32 buckets;	    /* home buckets; bucket 0 is element `first` */
+	__u32 first;	    /* 1 + lists */
+	__u32 lists;
+	__u32 abi_version;
+};
+_Static_assert(sizeof(struct dg_image_header) == 64, "the header is one element");
+
+/* A way matches when fp and the 16 tag bits agree: 80 bits, so 5 * 2^-80 a lookup. */
+struct dg_image_bucket {
+	__u64 fp[DG_IMAGE_WAYS];   /* dg_hash_fp(); 0 = free */
+	__u32 meta[DG_IMAGE_WAYS]; /* tag << 16 | list number (1 ..) */
+	__u32 spill;		   /* buckets after this one that hold names at home here */
+};
+_Static_assert(sizeof(struct dg_image_bucket) == 64, "a bucket is a cache line");
+
+/* ---- counters ------------------------------------------------------------------------------- */
+
+struct dg_count {
+	__u64 frames, bytes;
+};
+
+enum dg_limit_action {
+	DG_LIMIT_PASSED,
+	DG_LIMIT_DROPPED,
+	DG_LIMIT_SLIPPED,
+	DG_LIMIT_OBSERVED,
+	DG_LIMIT_ACTIONS
+};
+
+enum dg_syn_kind { DG_SYN_FIRST, DG_SYN_RETRANSMITTED, DG_SYN_KINDS };
+
+/* Per CPU, one a guarded device. Verdicts partition the frames seen. */
+struct dg_stats {
+	struct dg_count verdict[DG_VERDICT_COUNT];
+	__u64 queries[DG_FAMILY_COUNT][DG_TRANSPORT_COUNT]; /* UDP here; TCP is reserved */
+	__u64 limit[DG_FAMILY_COUNT][DG_LIMIT_ACTIONS];
+	__u64 syn[DG_FAMILY_COUNT][DG_SYN_KINDS];
+	__u64 events_sent, events_lost;
+	__u64 slip_turn;	/* refused queries, for the slip's turn */
+	__u64 event_window;	/* the second the rate bound is counting */
+	__u64 event_count;	/* events in that second */
+};
+
+/* Per CPU, one a list (0 = operator): answers by kind. */
+struct dg_list_stats {
+	__u64 answers[DG_ANSWER_KINDS];
+};
+
+/* Who is being limited, who sends SYNs: direct mapped, a heavier one is displaced only slowly. */
+struct dg_talker {
+	struct dg_addr addr; /* the sender's prefix, host bits 0 */
+	__u32 bits;	     /* prefix length in its own family's terms */
+	__u32 family;	     /* enum dg_family */
+	__u64 count;	     /* frames noted; ages when others compete for the slot */
+	__u64 first_ns, last_ns;
+};
+
+/* SYNs seen lately: 40 bits of fingerprint, 24 bits of time in units of 2^27 ns (0.13 s). */
+#define DG_SYN_WAYS 8
+#define DG_SYN_TIME_SHIFT 27
+#define DG_SYN_TIME_BITS 24
+#define DG_SYN_WINDOW_NS 40000000000ull /* a repeat within this is a retransmission: RFC 6298 backs off to 32 s */
+struct dg_syn_bucket {
+	__u64 cell[DG_SYN_WAYS];
+};
+
+struct dg_limit_line {
+	__u64 cell[DG_CELLS_PER_LINE]; /* id << DG_TAT_BITS | theoretical arrival time */
+};
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+struct dg_event {
+	__u64 time_ns;
+	__u32 list;	/* deciding list when a name decided */
+	__u16 verdict, qtype;
+	__u16 sport;	/* host order */
+	__u16 frame_len;
+	__u8 slot;	/* index of dg_ifaces */
+	__u8 family, transport;
+	__u8 name_len;	/* wire octets in name, 0 = not read */
+	struct dg_addr saddr, daddr;
+	__u8 name[256]; /* as sent, case kept */
+};
+
+/* ---- test runs ------------------------------------------------------------------------------ */
+
+enum dg_probe_flags {
+	DG_PROBE_DRY = 1 << 0, /* charge and count nothing */
+};
+
+/*
+ * Lies in front of the frame as XDP metadata in a BPF_PROG_TEST_RUN (ctx_in.data_meta = 0, data = 32):
+ * `explain` and the tests use the very program that guards the device. A NIC cannot know the secret.
+ * The program fills the lower part. 32 bytes is all that 6.1 allows as metadata.
+ */
+struct dg_probe {
+	__u64 secret; /* dg_settings.probe_secret */
+	__u64 now_ns; /* the clock this frame sees; 0 = the real one */
+	__u8 flags;   /* enum dg_probe_flags */
+	/* out: */
+	__u8 verdict;	     /* enum dg_verdict */
+	__u8 limited_bits;   /* prefix length that refused, 0 = none */
+	__u8 match_labels;   /* labels of the deciding name */
+	__u8 source_flags;   /* enum dg_source_flags of the sender */
+	__u8 answer_kind;    /* enum dg_answer_kind of the deciding name, if match_labels or list */
+	__u16 list;	     /* deciding list, 0 = operator, 0xffff = none */
+	__u8 banned;
+	__u8 pad[7];
+};
+_Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6.1");
+
+/* ---- maps ----------------------------------------------------------------------------------- */
+
+/* X(name): every pinned map; the name is the pin's file name and at most 15 characters. */
+#define DG_MAPS(X)                                                                                 \
+	X(dg_settings)	 /* array 1: struct dg_settings */                                         \
+	X(dg_ifaces)	 /* array DG_IF_MAX: struct dg_iface */                                    \
+	X(dg_services)	 /* array DG_SERVICE_BUCKETS: struct dg_service_bucket */                  \
+	X(dg_svc_stats)	 /* percpu array DG_SERVICE_SLOTS: struct dg_service_stats */              \
+	X(dg_sources4)	 /* lpm trie: struct dg_source_key_v4 -> struct dg_source */               \
+	X(dg_sources6)	 /* lpm trie: struct dg_source_key_v6 -> struct dg_source */               \
+	X(dg_limiter)	 /* array, mmapable: struct dg_limit_line */                               \
+	X(dg_limited)	 /* array DG_TALKERS_LIMITED: struct dg_talker */                          \
+	X(dg_own)	 /* hash DG_OWN_MAX: struct dg_name_key -> struct dg_own */                \
+	X(dg_own_filter) /* array DG_OWN_FILTER_WORDS, mmapable: __u64 */                          \
+	X(dg_image)	 /* array of maps 1: the image */                                          \
+	X(dg_list_stats) /* percpu array DG_LISTS_MAX + 1: struct dg_list_stats */                 \
+	X(dg_budget)	 /* array 1: __u64, theoretical arrival time of the next answer */         \
+	X(dg_syn_seen)	 /* array DG_SYN_BUCKETS, mmapable: struct dg_syn_bucket */                \
+	X(dg_syn_talkers) /* array DG_TALKERS_SYN: struct dg_talker */                             \
+	X(dg_stats)	 /* percpu array DG_IF_MAX: struct dg_stats */                             \
+	X(dg_events)	 /* ring buffer: struct dg_event */
+
+#endif

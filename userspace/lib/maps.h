@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * maps.h - the pinned state as typed values: one handle for a bpffs directory, one descriptor for each map.
+ *
+ * The CLI, the daemon and the tests reach the kernel's tables through this and nothing else. It knows pins and
+ * descriptors, not programs or links (those are the loader's).
+ */
+#ifndef DG_MAPS_H
+#define DG_MAPS_H
+
+#include "bpf/abi.h"
+#include "userspace/lib/scope.h"
+
+#define DG_BPFFS_DEFAULT "/sys/fs/bpf"
+
+/* Descriptors of every map of DG_MAPS, -1 = not open. Each field is named as its map. */
+struct dg_maps {
+#define DG_MAP_FIELD(name) int name;
+	DG_MAPS(DG_MAP_FIELD)
+#undef DG_MAP_FIELD
+};
+#define DG_MAPS_NONE                                                                               \
+	((struct dg_maps){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 })
+
+/*
+ * Opens all maps pinned under <bpffs>/dnsguard. 0; -ENOENT when nothing is pinned (status DG_EXIT_NOT_ATTACHED);
+ * -EPERM; -EPROTO when the pinned layout has another ABI version. *ret is untouched on failure.
+ */
+int dg_maps_open(const char *bpffs, struct dg_maps *ret, struct dg_error *err);
+void dg_maps_close(struct dg_maps *maps); /* accepts DG_MAPS_NONE */
+#define dg_scoped_maps dg_scoped(dg_maps_close)
+
+/* Settings: read, change, write back. The caller holds the lock while it changes them. */
+int dg_settings_read(const struct dg_maps *maps, struct dg_settings *ret);
+int dg_settings_write(const struct dg_maps *maps, const struct dg_settings *settings);
+
+/*
+ * The guard's lock: <bpffs>/.. cannot hold flock files, so it is a file in the run directory
+ * (/run/dnsguard/lock-<hash of bpffs path>). Waits up to 10 s. The descriptor releases it when closed.
+ */
+int dg_lock(const char *bpffs, int *ret_fd, struct dg_error *err);
+
+__u64 dg_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* Address helpers: the 16-byte form of abi.h. */
+struct dg_addr dg_addr_from_v4(const void *v4);
+struct dg_addr dg_addr_from_v6(const void *v6);
+
+/* Guarded and own addresses. Adding an address that is there sets its flags. -ENOSPC: both buckets full. */
+int dg_service_set(const struct dg_maps *maps, struct dg_addr addr, __u32 flags, __u32 *ret_slot);
+int dg_service_clear(const struct dg_maps *maps, struct dg_addr addr);
+/* Calls back for every slot in use, stops at the first non-zero return and returns it. */
+int dg_service_each(const struct dg_maps *maps,
+		    int (*visit)(struct dg_addr addr, __u32 flags, __u32 slot, void *arg), void *arg);
+
+/*
+ * Limits as operators say them. per_sec and burst are queries for the narrowest rung; 0 per_sec switches
+ * the charge off. dg_rate_read() gives back what dg_rate_make() was told (rounded).
+ */
+void dg_rate_make(__u64 per_sec, __u64 burst, enum dg_family family, struct dg_rate *ret);
+void dg_rate_read(const struct dg_rate *rate, __u64 *ret_per_sec, __u64 *ret_burst);
+
+#endif
