@@ -1,0 +1,209 @@
+# dnsguard: one Makefile, everything it makes lands in build/.
+#
+# Sources are found by wildcards, so a new file needs no line here. `make help` prints the targets from the
+# lines below that carry two hashes. Settings: V=1 (show commands), SAN=address,undefined (sanitizers, own
+# build directory), CC=clang, BPF_CLANG=clang-14|clang-19, WERROR= (warnings stay warnings), DESTDIR, PREFIX.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/libexec/dnsguard
+SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/dnsguard
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
+BUILD ?= build$(if $(SAN),/san)
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+BPF_CLANG ?= clang
+FUZZ_CC ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PYTHON ?= /usr/bin/python3
+# The BPF objects of tests/kernels are built by each of these.
+BPF_CLANGS := clang-14 clang-19
+
+# ---- how things are said and compiled -----------------------------------------------------------
+
+# $(call run,WORD) opens a recipe line: quiet it prints "  WORD target", with V=1 make shows the command.
+run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) mkdir -p $(@D) &&
+
+VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),0.1.0)
+LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng
+LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
+CMOCKA_LIBS := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
+MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
+
+WERROR ?= -Werror
+WARNINGS := -Wall -Wextra $(WERROR) -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+HARDENING := $(if $(SAN),-O1,-O2 -D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+INCLUDES := -I. -I$(BUILD)
+DEFINES := -D_GNU_SOURCE -DDG_LIBEXECDIR='"$(LIBEXECDIR)"' -DDG_SYSCONFDIR='"$(SYSCONFDIR)"'
+DEPENDENCIES = -MMD -MP -MF $(@:.o=.d) -MT $@
+
+CFLAGS ?= -g
+C_FLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) $(SAN_FLAGS) $(DEFINES) $(INCLUDES) $(LIBRARY_CFLAGS) $(CFLAGS)
+LD_FLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
+FUZZ_FLAGS := -std=gnu11 $(WARNINGS) -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(DEFINES) \
+	-DDG_VERSION='"fuzz"' $(INCLUDES) $(LIBRARY_CFLAGS)
+# -mcpu=v3: 32-bit ALU and fetching atomics, the highest that the oldest supported kernel (6.1) knows.
+# The target has no multiarch include path of its own; asm/types.h lives there.
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra $(WERROR) -Wno-unused-parameter \
+	-fno-stack-protector -I. $(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH))
+
+# A change of compiler or flags rebuilds everything, a change of version only the files that print it.
+stamp = $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' >$(1).new; \
+	cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
+ifeq (,$(filter help clean,$(MAKECMDGOALS)))
+$(call stamp,$(BUILD)/.flags,$(CC) $(C_FLAGS) $(LD_FLAGS) $(FUZZ_CC) $(FUZZ_FLAGS))
+$(call stamp,$(BUILD)/.flags-bpf,$(BPF_CLANG) $(BPF_FLAGS))
+$(call stamp,$(BUILD)/.version,$(VERSION))
+endif
+
+# ---- what there is ------------------------------------------------------------------------------
+
+BPF_SRCS := $(wildcard bpf/*.bpf.c)
+BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
+SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
+BPF_MATRIX := $(foreach c,$(BPF_CLANGS),$(BPF_SRCS:bpf/%.c=$(BUILD)/bpf-$(c)/%.o))
+
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c)
+CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
+DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
+COMPILE_SRCS := $(wildcard userspace/compile/*.c)
+LOAD_SRCS := $(wildcard userspace/lab/*.c)
+LIB := $(BUILD)/libdnsguard.a
+
+PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
+	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
+LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh)
+
+UNIT_SRCS := $(wildcard tests/unit/test_*.c)
+UNIT_HELPERS := $(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
+UNITS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/tests/%)
+# A test program in BPF has its own object and skeleton; every other C file in these rooms is a tool of its own.
+TEST_ROOMS := bpf diff net kernels bench
+TEST_BPF_SRCS := $(wildcard $(TEST_ROOMS:%=tests/%/*.bpf.c))
+TEST_BPF_OBJS := $(TEST_BPF_SRCS:%.c=$(BUILD)/%.o)
+TEST_SKELETONS := $(TEST_BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
+TOOL_SRCS := $(filter-out $(TEST_BPF_SRCS),$(wildcard $(TEST_ROOMS:%=tests/%/*.c)))
+TOOLS := $(TOOL_SRCS:%.c=$(BUILD)/%)
+
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_HELPERS := $(filter-out $(FUZZ_SRCS),$(wildcard tests/fuzz/*.c))
+FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+# A fuzzer may call everything but a main(): library, loader, and the verbs of the command line.
+FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS)) $(FUZZ_HELPERS)
+FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
+
+object = $(1:%.c=$(BUILD)/obj/%.o)
+C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
+C_OBJS := $(call object,$(C_SRCS))
+FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS) $(FUZZ_SRCS))
+VERSIONED := $(if $(C_SRCS),$(shell grep -l DG_VERSION $(C_SRCS)))
+
+# ---- targets for people -------------------------------------------------------------------------
+
+all: $(BPF_OBJS) $(SKELETONS) $(PROGRAMS) $(LAB) ## build the programs (the default)
+
+run: ## show the guard at work in a lab of namespaces; IFACE=eth0 guards that device instead
+	@deploy/deps build && deploy/deps run
+	@$(MAKE) all
+	$(if $(IFACE),$(BUILD)/dnsguard attach $(IFACE) && exec $(BUILD)/dnsguardd --interface $(IFACE),$(BUILD)/dnsguard lab run)
+
+test: ## install what tests need, build, run all tests; SUITES="unit bpf" runs some
+	@deploy/deps build && deploy/deps run && deploy/deps test
+	@$(MAKE) everything
+	@DG_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run $(SUITES)
+
+bench: ## measure; prints a table and writes build/bench.json
+	@deploy/deps build && deploy/deps run && deploy/deps test
+	@$(MAKE) all tools
+	@DG_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/run
+
+fuzz: ## build the fuzzers and run each for a short while; FUZZ_SECONDS=600 for longer
+	@$(MAKE) fuzzers
+	@DG_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run fuzz
+
+style: ## check the house rules (floors, function length, formatting)
+	@DG_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run style
+
+everything: all tests tools fuzzers matrix ## build programs, tests, fuzzers, and the objects of every compiler
+tests: $(UNITS) ## build the unit tests
+tools: $(TOOLS) $(TEST_BPF_OBJS) ## build the test tools
+fuzzers: $(FUZZERS) ## build the fuzzers
+matrix: $(BPF_MATRIX) ## build the kernel objects with every supported clang
+
+install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)
+	$(if $(CLI_SRCS)$(DAEMON_SRCS),install -m 755 $(filter %/dnsguard %/dnsguardd,$(PROGRAMS)) $(DESTDIR)$(SBINDIR))
+	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
+	$(if $(LAB),install -m 755 $(LAB) $(DESTDIR)$(LIBEXECDIR))
+	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
+	$(if $(wildcard deploy/dnsguard.yaml),install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/dnsguard deploy/dnsguard.yaml)
+	$(if $(wildcard deploy/*.8),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard deploy/*.8))
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this text
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+# ---- rules --------------------------------------------------------------------------------------
+
+$(BPF_OBJS) $(TEST_BPF_OBJS): $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.flags-bpf
+	$(call run,BPF) $(BPF_CLANG) $(BPF_FLAGS) $(DEPENDENCIES) -c $< -o $@
+
+define matrix_rule
+$(BPF_SRCS:bpf/%.c=$(BUILD)/bpf-$(1)/%.o): $(BUILD)/bpf-$(1)/%.bpf.o: bpf/%.bpf.c $(BUILD)/.flags-bpf
+	$$(call run,$(1)) $(1) $$(BPF_FLAGS) $$(DEPENDENCIES) -c $$< -o $$@
+endef
+$(foreach c,$(BPF_CLANGS),$(if $(BPF_SRCS),$(eval $(call matrix_rule,$(c)))))
+
+# The skeleton's name is the program's: ingress.bpf.o -> struct ingress_bpf.
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call run,SKEL) $(BPFTOOL) gen skeleton $< >$@.new && mv $@.new $@
+
+# Skeletons first, order only: afterwards the dependency files say who includes which.
+$(C_OBJS): $(BUILD)/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_SKELETONS)
+	$(call run,CC) $(CC) $(C_FLAGS) -DDG_VERSION='"$(VERSION)"' $(DEPENDENCIES) -c $< -o $@
+$(call object,$(VERSIONED)): $(BUILD)/.version
+
+$(LIB): $(call object,$(LIB_SRCS))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
+link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBRARY_LIBS)
+$(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
+	$(link)
+$(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
+	$(link)
+$(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
+	$(link)
+$(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
+	$(link) -lpthread -lm
+$(BUILD)/lab.sh: userspace/lab/lab.sh
+	$(call run,COPY) install -m 755 $< $@
+
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(LIB)
+	$(link) $(CMOCKA_LIBS) -lm
+$(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
+	$(link) -lpthread -lm
+
+$(FUZZ_OBJS): $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_SKELETONS)
+	$(call run,FUZZCC) $(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined $(DEPENDENCIES) -c $< -o $@
+$(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
+	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
+
+.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix install clean help
+.SECONDARY:
+
+-include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BPF_MATRIX:.o=.d) $(TEST_BPF_OBJS:.o=.d)
