@@ -32,7 +32,7 @@ BPF_CLANGS := clang-14 clang-19
 run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) mkdir -p $(@D) &&
 
 VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),0.1.0)
-LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng
+LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
 CMOCKA_LIBS := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
