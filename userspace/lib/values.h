@@ -22,8 +22,12 @@ char *dg_duration_text(__u64 ns, char *buf, size_t size);		      /* largest two 
 int dg_prefix_parse(const char *text, struct dg_prefix *ret, struct dg_error *err);
 char *dg_prefix_text(const struct dg_prefix *prefix, char *buf, size_t size); /* full-length: no /bits */
 char *dg_addr_text(struct dg_addr addr, char *buf, size_t size);
-/* nxdomain nodata null refused truncate drop observe, or addresses: 192.0.2.1[,2001:db8::1] */
+/*
+ * nxdomain nodata null refused truncate drop observe, or addresses: 192.0.2.1[,2001:db8::1]. Changes kind, addresses
+ * and the flags that say which are valid; the rest of *ret stays as the caller set it.
+ */
 int dg_answer_parse(const char *text, struct dg_answer *ret, struct dg_error *err);
+char *dg_answer_text(const struct dg_answer *answer, char *buf, size_t size); /* the same words back, and "allow" */
 const char *dg_answer_kind_name(enum dg_answer_kind kind);
 int dg_count_parse(const char *what, const char *text, __u64 min, __u64 max, __u64 *ret, struct dg_error *err);
 int dg_qtype_parse(const char *text, __u16 *ret, struct dg_error *err); /* A AAAA ... TYPE65535 */
