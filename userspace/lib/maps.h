@@ -12,6 +12,7 @@
 #include "userspace/lib/scope.h"
 
 #define DG_BPFFS_DEFAULT "/sys/fs/bpf"
+#define DG_STATE_DIR_DEFAULT "/var/lib/dnsguard" /* keys and the operator's entries */
 
 /* Descriptors of every map of DG_MAPS, -1 = not open. Each field is named as its map. */
 struct dg_maps {

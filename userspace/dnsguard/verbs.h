@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verbs.h - what the files of this directory offer to the command table: one function and one option table each.
+ */
+#ifndef DG_VERBS_H
+#define DG_VERBS_H
+
+#include "userspace/dnsguard/options.h"
+
+extern const struct dg_verb dg_verbs[]; /* the command table: verbs.c */
+
+/* The rows' functions and option tables, by file. */
+dg_verb_fn dg_attach_run, dg_detach_run;			     /* attach.c detach.c */
+dg_verb_fn dg_status_run, dg_top_run, dg_watch_run;		     /* status.c top.c watch.c */
+dg_verb_fn dg_limit_show_run, dg_limit_set_run;			     /* limit.c */
+dg_verb_fn dg_source_ban_run, dg_source_exempt_run, dg_source_forget_run, dg_source_show_run; /* source.c */
+dg_verb_fn dg_pause_run, dg_resume_run;				     /* pause.c */
+
+extern const struct dg_option dg_attach_options[], dg_detach_options[];
+extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
+extern const struct dg_option dg_limit_set_options[];
+extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[];
+
+#endif
