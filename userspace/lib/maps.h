@@ -20,8 +20,8 @@ struct dg_maps {
 	DG_MAPS(DG_MAP_FIELD)
 #undef DG_MAP_FIELD
 };
-#define DG_MAPS_NONE                                                                               \
-	((struct dg_maps){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 })
+#define DG_MAP_NOT_OPEN(name) .name = -1,
+#define DG_MAPS_NONE ((struct dg_maps){ DG_MAPS(DG_MAP_NOT_OPEN) })
 
 /*
  * Opens all maps pinned under <bpffs>/dnsguard. 0; -ENOENT when nothing is pinned (status DG_EXIT_NOT_ATTACHED);

@@ -42,7 +42,8 @@ struct dg_map_usage {
 	const char *name;
 	__u64 entries, max_entries, bytes;
 };
-#define DG_MAP_USAGES 17
+#define DG_MAP_ONE(name) +1
+enum { DG_MAP_USAGES = 0 DG_MAPS(DG_MAP_ONE) };
 int dg_map_usage_read(const struct dg_maps *maps, struct dg_map_usage ret[DG_MAP_USAGES]);
 
 #endif
