@@ -78,6 +78,8 @@ DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
 LOAD_SRCS := $(wildcard userspace/lab/*.c)
 LIB := $(BUILD)/libdnsguard.a
+# The daemon without its main(): what its unit tests call.
+DAEMON_LIB := $(BUILD)/libdnsguardd.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
@@ -97,8 +99,8 @@ TOOLS := $(TOOL_SRCS:%.c=$(BUILD)/%)
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_HELPERS := $(filter-out $(FUZZ_SRCS),$(wildcard tests/fuzz/*.c))
 FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-# A fuzzer may call everything but a main(): library, loader, and the verbs of the command line.
-FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS)) $(FUZZ_HELPERS)
+# A fuzzer may call everything but a main(): library, loader, the verbs of the command line, the daemon.
+FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS)) $(FUZZ_HELPERS)
 FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
 
 object = $(1:%.c=$(BUILD)/obj/%.o)
@@ -177,7 +179,10 @@ $(call object,$(VERSIONED)): $(BUILD)/.version
 $(LIB): $(call object,$(LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
-link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBRARY_LIBS)
+$(DAEMON_LIB): $(call object,$(filter-out %/main.c,$(DAEMON_SRCS)))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
+link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS)
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
 	$(link)
 $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
@@ -189,7 +194,7 @@ $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
-$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(LIB)
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(LIB)
 	$(link) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm

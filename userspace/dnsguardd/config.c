@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * config.c - a YAML file into struct dg_config, driven by the table of config_keys.c.
+ *
+ * libyaml builds the tree; the walk follows the table, so its depth is the table's and an alias cannot lead it
+ * astray. Everything is read into a private copy first: a caller sees a wholly good configuration or none.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <yaml.h>
+
+#include "userspace/dnsguardd/config.h"
+
+/* One mapping being read: where it stands in the table and where its values go. */
+struct section {
+	const char *name; /* the file */
+	yaml_document_t *document;
+	const struct dg_config_key *keys;
+	unsigned int key_count;
+	const char *prefix; /* "" or "limits." */
+	void *base;	    /* struct dg_config or struct dg_config_iface */
+	__u64 *given;
+	struct dg_error *err;
+};
+
+/* What a mark points at, in people's numbers, in front of a sentence. */
+static int fail_at(const struct section *in, const yaml_node_t *node, const char *path,
+		   const char *text)
+{
+	return dg_fail(in->err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: %s%s%s", in->name,
+		       node->start_mark.line + 1, node->start_mark.column + 1, path,
+		       path[0] ? ": " : "", text);
+}
+
+static const char *scalar(const yaml_node_t *node)
+{
+	return (const char *)node->data.scalar.value;
+}
+
+/* A value left empty: `limits:` with nothing below. */
+static int is_empty(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&
+	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+/* A scalar without control characters, which could forge a log line or hide behind a NUL. */
+static int is_clean(const yaml_node_t *node)
+{
+	for (size_t i = 0; i < node->data.scalar.length; i++)
+		if (node->data.scalar.value[i] < 0x20 || node->data.scalar.value[i] == 0x7f)
+			return 0;
+	return 1;
+}
+
+/* Optimal string alignment distance of two words of at most 63 octets. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int la = (unsigned int)strnlen(a, 63), lb = (unsigned int)strnlen(b, 63);
+	unsigned char row[64][64];
+
+	for (unsigned int i = 0; i <= la; i++)
+		row[i][0] = (unsigned char)i;
+	for (unsigned int j = 0; j <= lb; j++)
+		row[0][j] = (unsigned char)j;
+	for (unsigned int i = 1; i <= la; i++) {
+		for (unsigned int j = 1; j <= lb; j++) {
+			unsigned int best = row[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = best < row[i - 1][j] + 1u ? best : row[i - 1][j] + 1u;
+			best = best < row[i][j - 1] + 1u ? best : row[i][j - 1] + 1u;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = best < row[i - 2][j - 2] + 1u ? best
+								     : row[i - 2][j - 2] + 1u;
+			row[i][j] = (unsigned char)best;
+		}
+	}
+	return row[la][lb];
+}
+
+/* The key's path, or only its first part where that is a section: "limits.slip" is offered as a whole. */
+static int fail_unknown(const struct section *in, const yaml_node_t *node, const char *path)
+{
+	unsigned int best = ~0u;
+	const char *near = "";
+	char text[512];
+
+	for (unsigned int i = 0; i < in->key_count; i++) {
+		const char *leaf = strrchr(in->keys[i].path, '.');
+		unsigned int far = distance(path, in->keys[i].path);
+		unsigned int from_leaf = leaf ? distance(path, leaf + 1) + 1 : ~0u;
+
+		far = far < from_leaf ? far : from_leaf;
+		if (far < best) {
+			best = far;
+			near = in->keys[i].path;
+		}
+	}
+	snprintf(text, sizeof(text), "unknown key \"%.80s\"; the nearest known key is \"%s\"", path,
+		 near);
+	return fail_at(in, node, "", text);
+}
+
+static int read_scalar(const struct section *in, const struct dg_config_key *key,
+		       const yaml_node_t *node)
+{
+	struct dg_error err = { 0 };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", in->keys == dg_config_keys ? "" : "interfaces.",
+		 key->path);
+	if (node->type != YAML_SCALAR_NODE) {
+		char text[256], allowed[160];
+
+		snprintf(text, sizeof(text), "one value is wanted here: %s",
+			 dg_config_key_allows(key, allowed, sizeof(allowed)));
+		return fail_at(in, node, path, text);
+	}
+	if (!is_clean(node))
+		return fail_at(in, node, path, "control characters are not allowed here");
+	if (dg_config_value_read(key, scalar(node), in->base, &err))
+		return fail_at(in, node, path, err.text);
+	return 0;
+}
+
+static int read_mapping(const struct section *in, const yaml_node_t *node);
+
+/* One element of `interfaces`: a bare name, or a mapping that must hold one. */
+static int read_iface(const struct section *in, const struct dg_config_key *key,
+		      const yaml_node_t *node)
+{
+	struct dg_config_iface iface = { 0 };
+	struct dg_config *config = in->base;
+	struct dg_error err = { 0 };
+	__u64 given = 0;
+	struct section element = *in;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return read_scalar(in, key, node);
+	element.keys = dg_config_iface_keys;
+	element.key_count = DG_CONFIG_IFACE_KEYS;
+	element.prefix = "";
+	element.base = &iface;
+	element.given = &given;
+	if (read_mapping(&element, node))
+		return -EINVAL;
+	if (!(given & 1)) /* the table's first row */
+		return fail_at(in, node, "interfaces", "this interface has no name");
+	if (dg_config_add_iface(config, iface.name, &err))
+		return fail_at(in, node, "interfaces", err.text);
+	config->ifaces[config->iface_count - 1] = iface;
+	return 0;
+}
+
+/* A list replaces its default; a single scalar is a list of one. */
+static int read_list(const struct section *in, const struct dg_config_key *key,
+		     const yaml_node_t *node)
+{
+	int is_ifaces = key == &dg_config_keys[DG_KEY_INTERFACES];
+	struct dg_config *config = in->base;
+	char text[256], allowed[160];
+
+	if (key == &dg_config_keys[DG_KEY_PORTS])
+		config->port_count = 0;
+	if (is_empty(node))
+		return 0;
+	if (node->type == YAML_SCALAR_NODE)
+		return read_scalar(in, key, node);
+	if (node->type != YAML_SEQUENCE_NODE) {
+		snprintf(text, sizeof(text), "a list is wanted here: %s",
+			 dg_config_key_allows(key, allowed, sizeof(allowed)));
+		return fail_at(in, node, key->path, text);
+	}
+	for (yaml_node_item_t *item = node->data.sequence.items.start;
+	     item < node->data.sequence.items.top; item++) {
+		const yaml_node_t *element = yaml_document_get_node(in->document, *item);
+
+		if (is_ifaces ? read_iface(in, key, element) : read_scalar(in, key, element))
+			return -EINVAL;
+	}
+	if (key == &dg_config_keys[DG_KEY_PORTS] && !config->port_count)
+		return fail_at(in, node, key->path, "at least one port is needed");
+	return 0;
+}
+
+static int is_section(const struct section *in, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (unsigned int i = 0; i < in->key_count; i++)
+		if (!strncmp(in->keys[i].path, path, len) && in->keys[i].path[len] == '.')
+			return 1;
+	return 0;
+}
+
+static int read_section(const struct section *in, const char *path, const yaml_node_t *node)
+{
+	struct section below = *in;
+	char prefix[160];
+
+	if (is_empty(node))
+		return 0;
+	if (node->type != YAML_MAPPING_NODE)
+		return fail_at(in, node, path, "keys are wanted below this one");
+	snprintf(prefix, sizeof(prefix), "%s.", path);
+	below.prefix = prefix;
+	return read_mapping(&below, node);
+}
+
+static int read_pair(const struct section *in, const yaml_node_t *name, const yaml_node_t *value)
+{
+	char path[128];
+
+	if (name->type != YAML_SCALAR_NODE || !is_clean(name))
+		return fail_at(in, name, "", "a key must be a plain word");
+	/* A longer one is unknown anyhow. */
+	snprintf(path, sizeof(path), "%s%.60s", in->prefix, scalar(name));
+	for (unsigned int i = 0; i < in->key_count; i++) {
+		const struct dg_config_key *key = &in->keys[i];
+
+		if (strcmp(key->path, path))
+			continue;
+		*in->given |= 1ull << i;
+		return dg_config_key_is_list(key) ? read_list(in, key, value)
+						  : read_scalar(in, key, value);
+	}
+	if (is_section(in, path))
+		return read_section(in, path, value);
+	return fail_unknown(in, name, path);
+}
+
+/* YAML leaves equal keys to the reader; two answers to one question are refused here. */
+static int is_repeated(const struct section *in, const yaml_node_t *mapping,
+		       const yaml_node_pair_t *pair)
+{
+	const yaml_node_t *name = yaml_document_get_node(in->document, pair->key), *other;
+
+	if (name->type != YAML_SCALAR_NODE)
+		return 0;
+	for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < pair; p++) {
+		other = yaml_document_get_node(in->document, p->key);
+		if (other->type == YAML_SCALAR_NODE && !strcmp(scalar(other), scalar(name)))
+			return 1;
+	}
+	return 0;
+}
+
+static int read_mapping(const struct section *in, const yaml_node_t *node)
+{
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	     pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *name = yaml_document_get_node(in->document, pair->key);
+
+		if (is_repeated(in, node, pair))
+			return fail_at(in, name, scalar(name), "given twice");
+		if (read_pair(in, name, yaml_document_get_node(in->document, pair->value)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_document(const char *name, yaml_document_t *document, struct dg_config *config,
+			 struct dg_error *err)
+{
+	const yaml_node_t *root = yaml_document_get_root_node(document);
+	const struct section top = {
+		.name = name,
+		.document = document,
+		.keys = dg_config_keys,
+		.key_count = DG_KEY_COUNT,
+		.prefix = "",
+		.base = config,
+		.given = &config->given,
+		.err = err,
+	};
+
+	if (!root || is_empty(root)) /* nothing but comments */
+		return 0;
+	if (root->type != YAML_MAPPING_NODE)
+		return fail_at(&top, root, "", "the file must hold \"key: value\" lines");
+	if (read_mapping(&top, root))
+		return -EINVAL;
+	if (config->cookie_secret_set && config->cookie_file[0])
+		return fail_at(&top, root, "answers",
+			       "cookie-secret and cookie-secret-file exclude each other");
+	return 0;
+}
+
+static int fail_syntax(const char *name, const yaml_parser_t *parser, struct dg_error *err)
+{
+	const char *context = parser->context ? parser->context : "";
+
+	if (parser->error == YAML_READER_ERROR)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s: not YAML text: %s at byte %zu",
+			       name, parser->problem, parser->problem_offset);
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: not YAML: %s%s%s", name,
+		       parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+		       parser->problem ? parser->problem : "out of memory", context[0] ? ", " : "",
+		       context);
+}
+
+/* The first document must be the only one. */
+static int parse_documents(const char *name, yaml_parser_t *parser, struct dg_config *config,
+			   struct dg_error *err)
+{
+	yaml_document_t document;
+	size_t line;
+	int ret;
+
+	if (!yaml_parser_load(parser, &document))
+		return fail_syntax(name, parser, err);
+	ret = read_document(name, &document, config, err);
+	yaml_document_delete(&document);
+	if (ret)
+		return ret;
+	if (!yaml_parser_load(parser, &document))
+		return fail_syntax(name, parser, err);
+	line = document.start_mark.line + 1;
+	ret = yaml_document_get_root_node(&document) ? -EINVAL : 0;
+	yaml_document_delete(&document);
+	return ret ? dg_fail(err, ret, DG_EXIT_USAGE, "%s:%zu:1: a second document; one is allowed",
+			     name, line)
+		   : 0;
+}
+
+int dg_config_parse(const char *name, const char *text, size_t len, struct dg_config *ret,
+		    struct dg_error *err)
+{
+	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
+	yaml_parser_t parser;
+	int failed;
+
+	if (!config || !yaml_parser_initialize(&parser))
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", name);
+	dg_config_default(config);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	failed = parse_documents(name, &parser, config, err);
+	yaml_parser_delete(&parser);
+	if (!failed)
+		*ret = *config;
+	return failed;
+}
+
+/* A regular file as a whole, NUL-terminated. */
+static int slurp(const char *path, char **ret, struct stat *ret_stat, struct dg_error *err)
+{
+	int fd dg_scoped_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text dg_scoped_free = NULL;
+	ssize_t got;
+
+	if (fd < 0 || fstat(fd, ret_stat))
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s", path,
+			       strerror(errno));
+	if (!S_ISREG(ret_stat->st_mode) || ret_stat->st_size > DG_CONFIG_BYTES_MAX)
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "%s: not a plain file of at most %d bytes", path,
+			       DG_CONFIG_BYTES_MAX);
+	text = calloc(1, DG_CONFIG_BYTES_MAX + 1);
+	if (!text)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
+	got = read(fd, text, DG_CONFIG_BYTES_MAX);
+	if (got < 0)
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s", path,
+			       strerror(errno));
+	ret_stat->st_size = got;
+	*ret = dg_take_ptr(text);
+	return 0;
+}
+
+static int load_secret(const char *path, struct dg_config *config, struct dg_error *err)
+{
+	char *text dg_scoped_free = NULL;
+	struct dg_error reason = { 0 };
+	struct stat st;
+
+	if (slurp(config->cookie_file, &text, &st, &reason))
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: answers.cookie-secret-file: %s",
+			       path, reason.text);
+	if (st.st_mode & 077)
+		return dg_fail(
+			err, -EPERM, DG_EXIT_FAILED,
+			"%s: answers.cookie-secret-file: %s is open to others; run: chmod 600 %s",
+			path, config->cookie_file, config->cookie_file);
+	text[strcspn(text, " \t\r\n")] = '\0';
+	if (dg_config_value_read(&dg_config_keys[DG_KEY_COOKIE_SECRET], text, config, &reason))
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %s", config->cookie_file,
+			       reason.text);
+	return 0;
+}
+
+int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err)
+{
+	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
+	char *text dg_scoped_free = NULL;
+	struct stat st;
+	int failed;
+
+	if (!config)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
+	failed = slurp(path, &text, &st, err);
+	if (failed)
+		return failed;
+	failed = dg_config_parse(path, text, (size_t)st.st_size, config, err);
+	if (failed)
+		return failed;
+	if (config->cookie_file[0] && load_secret(path, config, err))
+		return -EINVAL;
+	*ret = *config;
+	return 0;
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * config_keys.c - the table of keys, and one reader for each type of value.
+ *
+ * Knows text and the fields of struct dg_config; knows neither YAML nor the running guard. Every refusal quotes the
+ * text and says what is allowed; where the text stands is added by config.c.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "userspace/dnsguardd/config.h"
+#include "userspace/lib/quote.h"
+
+enum type {
+	TYPE_MODE,
+	TYPE_ATTACH,
+	TYPE_BOOL,
+	TYPE_COUNT,
+	TYPE_BYTES,
+	TYPE_IFNAME,
+	TYPE_SECRET,
+	TYPE_FILE,
+	TYPE_LISTEN,
+	TYPE_PORTS, /* lists from here */
+	TYPE_ADDRESSES,
+	TYPE_PREFIXES,
+	TYPE_INTERFACES,
+};
+
+#define KEY_ROW(id, path, type, field, min, max, fallback, help)                                   \
+	[DG_KEY_##id] = { path,	    TYPE_##type, offsetof(struct dg_config, field), min, max,      \
+			  fallback, help },
+const struct dg_config_key dg_config_keys[DG_KEY_COUNT] = { DG_CONFIG_KEYS(KEY_ROW) };
+
+const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS] = {
+	{ "name", TYPE_IFNAME, offsetof(struct dg_config_iface, name), 0, 0, "", "device name" },
+	{ "mode", TYPE_ATTACH, offsetof(struct dg_config_iface, mode), DG_MODE_AUTO,
+	  DG_MODE_GENERIC, "auto",
+	  "where the program runs: auto is native; generic is slow and only by request" },
+	{ "observe", TYPE_BOOL, offsetof(struct dg_config_iface, observe), 0, 1, "false",
+	  "this device only observes" },
+};
+
+/* Words of the closed types; the index is the value. */
+static const char *const mode_words[] = { "off", "observe", "enforce", NULL };
+static const char *const attach_words[] = { "auto", "native", "generic", NULL };
+static const char *const bool_words[] = { "false", "true", NULL };
+
+static int refuse(const char *text, const char *allowed, struct dg_error *err)
+{
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s is not allowed here; write %s",
+		       DG_QUOTE(text), allowed);
+}
+
+static __u64 *number_at(const struct dg_config_key *key, void *base)
+{
+	return (__u64 *)((char *)base + key->offset);
+}
+
+static int word_read(const struct dg_config_key *key, const char *text, void *base,
+		     struct dg_error *err)
+{
+	char allowed[160];
+	const char *const *words = key->type == TYPE_MODE   ? mode_words
+				   : key->type == TYPE_BOOL ? bool_words
+							    : attach_words;
+
+	for (__u64 i = 0; words[i]; i++) {
+		if (i >= key->min && i <= key->max && !strcmp(text, words[i])) {
+			*number_at(key, base) = i;
+			return 0;
+		}
+	}
+	return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+}
+
+/* Decimal digits and nothing else, then a unit. 0 and *ret_rest, or -EINVAL. */
+static int digits_read(const char *text, __u64 *ret, const char **ret_rest)
+{
+	__u64 value = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (value > (~0ull - 9) / 10)
+			return -EINVAL;
+		value = value * 10 + (__u64)(*p - '0');
+	}
+	*ret = value;
+	*ret_rest = p;
+	return p == text ? -EINVAL : 0;
+}
+
+static int count_read(const struct dg_config_key *key, const char *text, void *base,
+		      struct dg_error *err)
+{
+	char allowed[160];
+	const char *rest;
+	__u64 value;
+
+	if (digits_read(text, &value, &rest) || *rest || value < key->min || value > key->max)
+		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+	*number_at(key, base) = value;
+	return 0;
+}
+
+static int bytes_read(const struct dg_config_key *key, const char *text, void *base,
+		      struct dg_error *err)
+{
+	static const char *const units[] = { "", "KiB", "MiB", "GiB" };
+	char allowed[160];
+	const char *rest;
+	__u64 value;
+
+	if (digits_read(text, &value, &rest) || value > key->max)
+		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		__u64 bytes = value << (10 * i);
+
+		if (strcmp(rest, units[i]))
+			continue;
+		if (bytes < key->min || bytes > key->max || (bytes & (bytes - 1)))
+			break;
+		*number_at(key, base) = bytes;
+		return 0;
+	}
+	return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+}
+
+/* What the kernel accepts as a device name (dev_valid_name). */
+static int ifname_valid(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && len < IFNAMSIZ && strcmp(text, ".") && strcmp(text, "..") &&
+	       !strpbrk(text, "/: \t\r\n\v\f");
+}
+
+static int ifname_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	if (!ifname_valid(text))
+		return refuse(text,
+			      "a device name of 1 to 15 characters without blanks, / or :", err);
+	strcpy((char *)base + key->offset, text); /* bounded by ifname_valid() */
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int secret_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	struct dg_config *config = base;
+
+	(void)key;
+	if (strlen(text) != 2 * sizeof(config->cookie_secret) ||
+	    strspn(text, "0123456789abcdefABCDEF") != strlen(text))
+		/* The text is a secret, if a misspelt one: not into the log. */
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "a cookie secret is 32 hex digits, this one is not");
+	for (unsigned int i = 0; i < sizeof(config->cookie_secret); i++)
+		config->cookie_secret[i] =
+			(__u8)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+	config->cookie_secret_set = 1;
+	return 0;
+}
+
+static int file_read(const struct dg_config_key *key, const char *text, void *base,
+		     struct dg_error *err)
+{
+	if (text[0] != '/' || strlen(text) >= DG_CONFIG_PATH_MAX)
+		return refuse(text, "an absolute path", err);
+	strcpy((char *)base + key->offset, text); /* bounded by the line above */
+	return 0;
+}
+
+/* ADDRESS:PORT with brackets around an IPv6 address. */
+static int endpoint_read(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	const char *colon = strrchr(text, ':'), *rest;
+	char host[64];
+	__u64 port;
+	int bracket = text[0] == '[';
+	size_t len;
+
+	if (!colon || digits_read(colon + 1, &port, &rest) || *rest || !port || port > 65535)
+		return -EINVAL;
+	len = (size_t)(colon - text);
+	if (len >= sizeof(host) || (bracket && (len < 2 || text[len - 1] != ']')))
+		return -EINVAL;
+	memcpy(host, text + bracket, len - 2 * (size_t)bracket);
+	host[len - 2 * (size_t)bracket] = '\0';
+	memset(ret, 0, sizeof(*ret));
+	ret->ss_family = bracket ? AF_INET6 : AF_INET;
+	if (bracket)
+		v6->sin6_port = htons((__u16)port);
+	else
+		v4->sin_port = htons((__u16)port);
+	return inet_pton(ret->ss_family, host,
+			 bracket ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr) == 1
+		       ? 0
+		       : -EINVAL;
+}
+
+static int listen_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	struct sockaddr_storage endpoint = { .ss_family = AF_UNSPEC };
+
+	if (strcmp(text, "off") && endpoint_read(text, &endpoint))
+		return refuse(text, "ADDRESS:PORT as in 127.0.0.1:10530 or [::1]:10530, or off",
+			      err);
+	memcpy((char *)base + key->offset, &endpoint, sizeof(endpoint));
+	return 0;
+}
+
+static int port_read(const struct dg_config_key *key, const char *text, void *base,
+		     struct dg_error *err)
+{
+	struct dg_config *config = base;
+	const char *rest;
+	__u64 port;
+
+	if (digits_read(text, &port, &rest) || *rest || port < key->min || port > key->max)
+		return refuse(text, "a port from 1 to 65535", err);
+	for (__u32 i = 0; i < config->port_count; i++)
+		if (config->ports[i] == port)
+			return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "\"%s\" is given twice", text);
+	if (config->port_count == DG_PORTS_MAX)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s\" is one too many; at most %d ports", text, DG_PORTS_MAX);
+	config->ports[config->port_count++] = (__u16)port;
+	return 0;
+}
+
+static int address_read(const struct dg_config_key *key, const char *text, void *base,
+			struct dg_error *err)
+{
+	struct dg_config *config = base;
+	struct dg_prefix prefix;
+
+	if (dg_prefix_parse(text, &prefix, NULL) ||
+	    prefix.bits != (prefix.family == DG_IPV4 ? 32 : 128))
+		return refuse(text, "an IPv4 or IPv6 address", err);
+	if (config->address_count == key->max)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s\" is one too many; at most %d addresses", text, (int)key->max);
+	config->addresses[config->address_count++] = prefix.addr;
+	return 0;
+}
+
+static int prefix_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	struct dg_config *config = base;
+	struct dg_prefix prefix;
+
+	if (dg_prefix_parse(text, &prefix, NULL))
+		return refuse(text, "a prefix as in 192.0.2.0/24 or 2001:db8::/32", err);
+	if (config->client_count == key->max)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s\" is one too many; at most %d prefixes", text, (int)key->max);
+	config->clients[config->client_count++] = prefix;
+	return 0;
+}
+
+int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_error *err)
+{
+	if (!ifname_valid(name))
+		return refuse(name,
+			      "a device name of 1 to 15 characters without blanks, / or :", err);
+	for (__u32 i = 0; i < config->iface_count; i++)
+		if (!strcmp(config->ifaces[i].name, name))
+			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+				       "interface \"%s\" is given twice", name);
+	if (config->iface_count == DG_IF_MAX)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s\" is one too many; at most %d interfaces", name, DG_IF_MAX);
+	memset(&config->ifaces[config->iface_count], 0, sizeof(config->ifaces[0]));
+	strcpy(config->ifaces[config->iface_count++].name, name); /* bounded by ifname_valid() */
+	config->given |= 1ull << DG_KEY_INTERFACES;
+	return 0;
+}
+
+static int iface_read(const struct dg_config_key *key, const char *text, void *base,
+		      struct dg_error *err)
+{
+	(void)key;
+	return dg_config_add_iface(base, text, err);
+}
+
+typedef int read_fn(const struct dg_config_key *, const char *, void *, struct dg_error *);
+
+static read_fn *const readers[] = {
+	[TYPE_MODE] = word_read,	 [TYPE_ATTACH] = word_read,
+	[TYPE_BOOL] = word_read,	 [TYPE_COUNT] = count_read,
+	[TYPE_BYTES] = bytes_read,	 [TYPE_IFNAME] = ifname_read,
+	[TYPE_SECRET] = secret_read,	 [TYPE_FILE] = file_read,
+	[TYPE_LISTEN] = listen_read,	 [TYPE_PORTS] = port_read,
+	[TYPE_ADDRESSES] = address_read, [TYPE_PREFIXES] = prefix_read,
+	[TYPE_INTERFACES] = iface_read,
+};
+
+int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
+			 struct dg_error *err)
+{
+	return readers[key->type](key, text, base, err);
+}
+
+int dg_config_key_is_list(const struct dg_config_key *key)
+{
+	return key->type >= TYPE_PORTS;
+}
+
+static char *words_join(const char *const *words, const struct dg_config_key *key, char *buf,
+			size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (__u64 i = key->min; i <= key->max && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%s",
+					 i == key->min	 ? ""
+					 : i == key->max ? " or "
+							 : ", ",
+					 words[i]);
+	return buf;
+}
+
+char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t size)
+{
+	static const char *const plain[] = {
+		[TYPE_IFNAME] = "a device name",
+		[TYPE_SECRET] = "32 hex digits",
+		[TYPE_FILE] = "an absolute path",
+		[TYPE_LISTEN] = "ADDRESS:PORT or off",
+		[TYPE_PORTS] = "ports from 1 to 65535",
+		[TYPE_ADDRESSES] = "IPv4 and IPv6 addresses",
+		[TYPE_PREFIXES] = "IPv4 and IPv6 prefixes",
+		[TYPE_INTERFACES] = "device names",
+	};
+
+	switch (key->type) {
+	case TYPE_MODE:
+		return words_join(mode_words, key, buf, size);
+	case TYPE_ATTACH:
+		return words_join(attach_words, key, buf, size);
+	case TYPE_BOOL:
+		return words_join(bool_words, key, buf, size);
+	case TYPE_COUNT:
+		snprintf(buf, size, "a whole number from %" PRIu64 " to %" PRIu64,
+			 (uint64_t)key->min, (uint64_t)key->max);
+		return buf;
+	case TYPE_BYTES:
+		snprintf(buf, size, "a power of two from %" PRIu64 "KiB to %" PRIu64 "MiB",
+			 (uint64_t)key->min >> 10, (uint64_t)key->max >> 20);
+		return buf;
+	default:
+		snprintf(buf, size, "%s", plain[key->type]);
+		return buf;
+	}
+}
+
+void dg_config_default(struct dg_config *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned int i = 0; i < DG_KEY_COUNT; i++)
+		if (dg_config_keys[i].fallback[0])
+			dg_config_value_read(&dg_config_keys[i], dg_config_keys[i].fallback, ret,
+					     NULL);
+	ret->given = 0;
+}
