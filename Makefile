@@ -31,7 +31,9 @@ BPF_CLANGS := clang-14 clang-19
 # $(call run,WORD) opens a recipe line: quiet it prints "  WORD target", with V=1 make shows the command.
 run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) mkdir -p $(@D) &&
 
-VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),0.1.0)
+# A tag, else the version under way (the first in the changelog) and the commit.
+VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
+	sed -nE '/^## ([0-9.]+).*/{s//\1/p;q}' CHANGELOG.md)$(shell git describe --always --dirty --exclude '*' 2>/dev/null | sed 's/^/+g/'))
 LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
