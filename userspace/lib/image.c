@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image.c - builds the image of all lists: pure memory work, without privileges and without the kernel.
+ * image.c - builds the image of all lists: pure memory work, without privileges and without the
+ * kernel.
  *
- * Names are not kept, only their hashes: 24 bytes a name and 6 for the index that finds repeats, then 20 for the
- * image and 5 for the order while it is laid out; about 56 bytes a name at the end.
+ * Names are not kept, only their hashes: 24 bytes a name and 6 for the index that finds repeats,
+ * then 20 for the image and 5 for the order while it is laid out; about 56 bytes a name at the end.
  */
 #include "userspace/lib/image.h"
 
@@ -14,9 +15,9 @@
 #define ELEMENT_BYTES 64
 
 /*
- * Home buckets for 16 names: 5, so 3.2 of 5 ways are used and a name costs 20 bytes. Fuller saves little
- * memory and makes every lookup of a name that is not listed, the usual one, touch more cache lines: a bucket
- * overflows with probability 10 % at 3.2 names, 18 % at 3.75, 56 % at 5.
+ * Home buckets for 16 names: 5, so 3.2 of 5 ways are used and a name costs 20 bytes. Fuller saves
+ * little memory and makes every lookup of a name that is not listed, the usual one, touch more
+ * cache lines: a bucket overflows with probability 10 % at 3.2 names, 18 % at 3.75, 56 % at 5.
  */
 #define NAMES_PER_STEP 16
 #define BUCKETS_PER_STEP 5
@@ -169,7 +170,8 @@ int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *na
 	return 1;
 }
 
-int dg_image_has_name(const struct dg_image_builder *builder, const struct dg_name *name, __u32 *ret_list)
+int dg_image_has_name(const struct dg_image_builder *builder, const struct dg_name *name,
+		      __u32 *ret_list)
 {
 	__u32 number = *index_find(builder, dg_name_hash(name, builder->key));
 
@@ -180,7 +182,9 @@ int dg_image_has_name(const struct dg_image_builder *builder, const struct dg_na
 
 /* ---- laying out ----------------------------------------------------------------------------- */
 
-/* Entry numbers in the order of their home buckets: a counting sort. *ret is the caller's to free. */
+/*
+ * Entry numbers in the order of their home buckets: a counting sort. *ret is the caller's to free.
+ */
 static int order_make(const struct dg_image_builder *b, __u32 buckets, __u32 **ret)
 {
 	__u32 *order = malloc((b->names ? b->names : 1) * sizeof(*order));
@@ -207,8 +211,9 @@ static void way_fill(struct dg_image_bucket *bucket, __u32 way, const struct ent
 }
 
 /*
- * Puts every name into the first free way at or behind its home bucket. Names come by home bucket, so ways fill
- * from front to back and one cursor finds the free one. -EXFULL: a name would lie too far from home.
+ * Puts every name into the first free way at or behind its home bucket. Names come by home bucket,
+ * so ways fill from front to back and one cursor finds the free one. -EXFULL: a name would lie too
+ * far from home.
  */
 static int ways_fill(const struct dg_image_builder *b, const __u32 *order, __u32 buckets,
 		     struct dg_image_bucket *table)
@@ -240,7 +245,8 @@ static __u64 unix_ns(void)
 	return (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
 }
 
-static void header_fill(const struct dg_image_builder *b, __u32 buckets, struct dg_image_header *header)
+static void header_fill(const struct dg_image_builder *b, __u32 buckets,
+			struct dg_image_header *header)
 {
 	*header = (struct dg_image_header){
 		.magic = DG_IMAGE_MAGIC,
@@ -289,10 +295,12 @@ int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements,
 		buckets += buckets / 16 + 1;
 	} while (rc == -EXFULL && buckets < NAMES_MAX);
 	if (rc == -EXFULL)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "image of %llu names: some share one hash too often",
+		return dg_fail(err, rc, DG_EXIT_FAILED,
+			       "image of %llu names: some share one hash too often",
 			       (unsigned long long)builder->names);
 	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "image of %llu names: not enough memory to lay it out",
+		return dg_fail(err, rc, DG_EXIT_FAILED,
+			       "image of %llu names: not enough memory to lay it out",
 			       (unsigned long long)builder->names);
 	*ret_elements = builder->elements;
 	return 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image_file.c - the image as a file: written by an unprivileged process, read and doubted by a privileged one.
+ * image_file.c - the image as a file: written by an unprivileged process, read and doubted by a
+ * privileged one.
  *
- * The digest finds accidents, the check of structure finds malice. Nothing here talks to the kernel's tables.
+ * The digest finds accidents, the check of structure finds malice. Nothing here talks to the
+ * kernel's tables.
  */
 #include "userspace/lib/image.h"
 
@@ -46,9 +48,10 @@ static int header_check(const struct dg_image_header *header, __u64 count, struc
 	if (header->magic != DG_IMAGE_MAGIC)
 		return refuse(err, "it does not start as an image does");
 	if (header->abi_version != DG_ABI_VERSION)
-		return dg_fail(err, -EPROTO, DG_EXIT_FAILED,
-			       "image has layout version %u, this program knows %u: compile it again",
-			       header->abi_version, DG_ABI_VERSION);
+		return dg_fail(
+			err, -EPROTO, DG_EXIT_FAILED,
+			"image has layout version %u, this program knows %u: compile it again",
+			header->abi_version, DG_ABI_VERSION);
 	if (header->lists > DG_LISTS_MAX || header->first != 1 + header->lists || !header->buckets)
 		return refuse(err, "its header contradicts itself");
 	if (count != (__u64)header->first + header->buckets + DG_IMAGE_SPILL_MAX)
@@ -72,7 +75,8 @@ static int text_is_clean(const struct dg_answer *answer)
 /* A list's answer goes out on the wire and its name into every report. */
 static int list_check(const struct dg_answer *answer, __u32 number, struct dg_error *err)
 {
-	if (answer->list != number || answer->kind >= DG_ANSWER_KINDS || answer->flags & ~ANSWER_FLAGS)
+	if (answer->list != number || answer->kind >= DG_ANSWER_KINDS ||
+	    answer->flags & ~ANSWER_FLAGS)
 		return refuse(err, "one of its lists has an answer that does not exist");
 	if (answer->kind == DG_ANSWER_ADDRESS && !(answer->flags & (DG_ANS_V4 | DG_ANS_V6)))
 		return refuse(err, "one of its lists answers with an address and has none");
@@ -105,13 +109,15 @@ static int buckets_check(const struct dg_image_header *header, const struct dg_i
 
 	for (__u64 i = 0; i < (__u64)header->buckets + DG_IMAGE_SPILL_MAX; i++) {
 		/* Nobody is at home in the buckets at the end. */
-		int used = bucket_check(table + i, header->lists, i < header->buckets ? DG_IMAGE_SPILL_MAX : 0);
+		int used = bucket_check(table + i, header->lists,
+					i < header->buckets ? DG_IMAGE_SPILL_MAX : 0);
 
 		if (used < 0)
 			return refuse(err, "one of its buckets is broken");
 		names += (__u64)used;
 	}
-	return names == header->names ? 0 : refuse(err, "it holds more or fewer names than it says");
+	return names == header->names ? 0 :
+					refuse(err, "it holds more or fewer names than it says");
 }
 
 int dg_image_check(const void *elements, __u64 count, struct dg_error *err)
@@ -125,7 +131,9 @@ int dg_image_check(const void *elements, __u64 count, struct dg_error *err)
 	rc = header_check(header, count, err);
 	for (__u32 i = 1; !rc && i <= header->lists; i++)
 		rc = list_check(lists + i, i, err);
-	return rc ? rc : buckets_check(header, (const struct dg_image_bucket *)elements + header->first, err);
+	return rc ? rc :
+		    buckets_check(header, (const struct dg_image_bucket *)elements + header->first,
+				  err);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -172,15 +180,18 @@ static int head_check(const struct dg_image_file *head, __u64 file_bytes, struct
 	if (head->magic != DG_IMAGE_MAGIC)
 		return refuse(err, "the file is not a dnsguard image");
 	if (head->abi_version != DG_ABI_VERSION || head->header_bytes != sizeof(*head))
-		return dg_fail(err, -EPROTO, DG_EXIT_FAILED,
-			       "image has layout version %u, this program knows %u: compile it again",
-			       head->abi_version, DG_ABI_VERSION);
-	if (head->elements > ELEMENTS_MAX || file_bytes != sizeof(*head) + head->elements * ELEMENT_BYTES)
+		return dg_fail(
+			err, -EPROTO, DG_EXIT_FAILED,
+			"image has layout version %u, this program knows %u: compile it again",
+			head->abi_version, DG_ABI_VERSION);
+	if (head->elements > ELEMENTS_MAX ||
+	    file_bytes != sizeof(*head) + head->elements * ELEMENT_BYTES)
 		return refuse(err, "the file is cut short or too long");
 	return head->elements ? 0 : refuse(err, "the file is empty");
 }
 
-static int elements_read(int fd, const struct dg_image_file *head, const void **ret, struct dg_error *err)
+static int elements_read(int fd, const struct dg_image_file *head, const void **ret,
+			 struct dg_error *err)
 {
 	size_t size = head->elements * ELEMENT_BYTES;
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -188,15 +199,17 @@ static int elements_read(int fd, const struct dg_image_file *head, const void **
 	int rc;
 
 	if (memory == MAP_FAILED)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "image needs %zu bytes of memory: there are none", size);
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED,
+			       "image needs %zu bytes of memory: there are none", size);
 	rc = read_whole(fd, memory, size);
 	if (rc) {
 		munmap(memory, size);
 		return dg_fail(err, rc, DG_EXIT_FAILED, "image cannot be read: %s", strerror(-rc));
 	}
 	digest_make(memory, head->elements, digest);
-	rc = memcmp(digest, head->digest, sizeof(digest)) ? refuse(err, "its SHA-256 does not fit its content")
-							  : dg_image_check(memory, head->elements, err);
+	rc = memcmp(digest, head->digest, sizeof(digest)) ?
+		     refuse(err, "its SHA-256 does not fit its content") :
+		     dg_image_check(memory, head->elements, err);
 	if (rc)
 		munmap(memory, size);
 	else
@@ -204,7 +217,8 @@ static int elements_read(int fd, const struct dg_image_file *head, const void **
 	return rc;
 }
 
-static int file_read(const char *path, const void **ret_elements, __u64 *ret_count, struct dg_error *err)
+static int file_read(const char *path, const void **ret_elements, __u64 *ret_count,
+		     struct dg_error *err)
 {
 	dg_scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct dg_image_file head;
@@ -227,12 +241,14 @@ static int file_read(const char *path, const void **ret_elements, __u64 *ret_cou
 	return rc;
 }
 
-int dg_image_map(const char *path, const void **ret_elements, __u64 *ret_count, struct dg_error *err)
+int dg_image_map(const char *path, const void **ret_elements, __u64 *ret_count,
+		 struct dg_error *err)
 {
 	struct dg_error inner = { .text = "" };
 	int rc = file_read(path, ret_elements, ret_count, &inner);
 
-	return rc ? dg_fail(err, rc, inner.status, "file %s: %.800s", DG_QUOTE(path), inner.text) : 0;
+	return rc ? dg_fail(err, rc, inner.status, "file %s: %.800s", DG_QUOTE(path), inner.text) :
+		    0;
 }
 
 void dg_image_unmap(const void *elements, __u64 count)

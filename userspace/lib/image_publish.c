@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image_publish.c - hands an image to the programs: a fresh array, filled and frozen, swapped in with one update.
+ * image_publish.c - hands an image to the programs: a fresh array, filled and frozen, swapped in
+ * with one update.
  *
- * A packet sees the old image or the new one. Until the swap nothing is changed; whoever holds the lock may fail
- * at any step and the old image stays.
+ * A packet sees the old image or the new one. Until the swap nothing is changed; whoever holds the
+ * lock may fail at any step and the old image stays.
  */
 #include "userspace/lib/image.h"
 
@@ -14,7 +15,10 @@
 
 #define ELEMENT_BYTES 64
 
-/* As dg_image_data in bpf/maps.bpf.h: the kernel refuses an inner map with other flags or another value size. */
+/*
+ * As dg_image_data in bpf/maps.bpf.h: the kernel refuses an inner map with other flags or another
+ * value size.
+ */
 #define INNER_FLAGS (BPF_F_INNER_MAP | BPF_F_MMAPABLE)
 
 static int refuse(struct dg_error *err, int error, const char *what)
@@ -22,7 +26,8 @@ static int refuse(struct dg_error *err, int error, const char *what)
 	return dg_fail(err, -error, DG_EXIT_FAILED, "image: cannot %s: %s", what, strerror(error));
 }
 
-static int key_compare(const struct dg_maps *maps, const struct dg_image_header *header, struct dg_error *err)
+static int key_compare(const struct dg_maps *maps, const struct dg_image_header *header,
+		       struct dg_error *err)
 {
 	struct dg_settings settings;
 	int rc = dg_settings_read(maps, &settings);
@@ -30,8 +35,9 @@ static int key_compare(const struct dg_maps *maps, const struct dg_image_header 
 	if (rc)
 		return refuse(err, -rc, "read the guard's settings");
 	if (header->key_check != dg_hash_key_check(settings.hash_key))
-		return dg_fail(err, -EKEYREJECTED, DG_EXIT_FAILED,
-			       "image was compiled with another key: compile it again with this guard's key");
+		return dg_fail(
+			err, -EKEYREJECTED, DG_EXIT_FAILED,
+			"image was compiled with another key: compile it again with this guard's key");
 	return 0;
 }
 
@@ -40,8 +46,8 @@ static int array_make(const void *elements, __u64 count, int *ret_fd, struct dg_
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = INNER_FLAGS);
 	size_t size = count * ELEMENT_BYTES;
-	dg_scoped_fd int fd =
-		bpf_map_create(BPF_MAP_TYPE_ARRAY, "dg_image_data", sizeof(__u32), ELEMENT_BYTES, (__u32)count, &opts);
+	dg_scoped_fd int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dg_image_data", sizeof(__u32),
+					     ELEMENT_BYTES, (__u32)count, &opts);
 	void *memory;
 
 	if (fd < 0)
@@ -58,16 +64,20 @@ static int array_make(const void *elements, __u64 count, int *ret_fd, struct dg_
 	return 0;
 }
 
-/* For people only, so behind the swap; the header last, because it says how many lists there are. */
+/*
+ * For people only, so behind the swap; the header last, because it says how many lists there are.
+ */
 static void lists_note(const struct dg_maps *maps, const void *elements)
 {
 	const struct dg_image_header *header = elements;
 
 	for (__u32 i = header->lists + 1; i-- > 0;)
-		bpf_map_update_elem(maps->dg_lists, &i, (const char *)elements + (size_t)i * ELEMENT_BYTES, BPF_ANY);
+		bpf_map_update_elem(maps->dg_lists, &i,
+				    (const char *)elements + (size_t)i * ELEMENT_BYTES, BPF_ANY);
 }
 
-int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count, struct dg_error *err)
+int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count,
+		     struct dg_error *err)
 {
 	dg_scoped_fd int fd = -1;
 	__u32 zero = 0;
@@ -91,14 +101,15 @@ int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 	__u32 zero = 0;
 
 	if (bpf_map_delete_elem(maps->dg_image, &zero))
-		return errno == ENOENT ? dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND, "image: none is loaded")
-				       : refuse(err, errno, "take it away");
+		return errno == ENOENT ?
+			       dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND, "image: none is loaded") :
+			       refuse(err, errno, "take it away");
 	bpf_map_update_elem(maps->dg_lists, &zero, &none, BPF_ANY);
 	return 0;
 }
 
-int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret, struct dg_answer *ret_lists,
-		     __u64 *ret_bytes)
+int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
+		     struct dg_answer *ret_lists, __u64 *ret_bytes)
 {
 	struct dg_image_header header;
 	__u32 zero = 0;
@@ -111,7 +122,8 @@ int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret, st
 		if (bpf_map_lookup_elem(maps->dg_lists, &i, ret_lists + i))
 			return -errno;
 	if (ret_bytes)
-		*ret_bytes = ((__u64)header.first + header.buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
+		*ret_bytes =
+			((__u64)header.first + header.buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
 	*ret = header;
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * names.c - domain names: text to wire form and back, hashing, and which names are never blocked.
  *
- * Knows the rules of RFC 1035 for names and nothing of lists or maps. Whatever it accepts is a name that a query
- * can carry: at most 255 octets, labels of 1 to 63.
+ * Knows the rules of RFC 1035 for names and nothing of lists or maps. Whatever it accepts is a name
+ * that a query can carry: at most 255 octets, labels of 1 to 63.
  */
 #include "userspace/lib/names.h"
 
@@ -51,7 +51,8 @@ static int escape_read(struct reader *r)
 		return (unsigned char)*r->at++;
 	}
 	if (!is_digit(r->at[1]) || !is_digit(r->at[2]))
-		return refuse(r, "has an escape that is not three digits: write \\DDD, \\000 to \\255");
+		return refuse(
+			r, "has an escape that is not three digits: write \\DDD, \\000 to \\255");
 	value = (r->at[0] - '0') * 100 + (r->at[1] - '0') * 10 + r->at[2] - '0';
 	if (value > 255)
 		return refuse(r, "has an escape above \\255");
@@ -64,9 +65,10 @@ static int octet_refuse(const struct reader *r, unsigned char c)
 	if (c >= 0x80)
 		return refuse(r, "is not ASCII: give its A-label form, xn--...");
 	if (c == '*')
-		return refuse(r, "has a '*' that is not its whole first label: only \"*.\" in front is allowed");
+		return refuse(r, "has a '*' in its midst: only \"*.\" in front is allowed");
 	return dg_fail(r->err, -EINVAL, DG_EXIT_USAGE, "name %s has %s at position %d: " ALLOWED,
-		       DG_QUOTE(r->text), DG_QUOTE(((char[]){ (char)c, '\0' })), (int)(r->at - r->text));
+		       DG_QUOTE(r->text), DG_QUOTE(((char[]){ (char)c, '\0' })),
+		       (int)(r->at - r->text));
 }
 
 /* One octet of a label, folded: names compare without case, RFC 4343. */
@@ -88,7 +90,8 @@ static int octet_add(struct reader *r, unsigned char c)
 static int label_close(struct reader *r)
 {
 	if (!r->label)
-		return refuse(r, "has an empty label: labels are 1 to 63 octets, parted by single dots");
+		return refuse(
+			r, "has an empty label: labels are 1 to 63 octets, parted by single dots");
 	r->name.wire[r->name.len] = (__u8)r->label;
 	r->name.len += 1 + r->label;
 	r->name.labels++;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * own.c - the operator's own entries in the kernel: a hash, and a filter of one bit an entry in front of it.
+ * own.c - the operator's own entries in the kernel: a hash, and a filter of one bit an entry in
+ * front of it.
  *
- * The caller holds the guard's lock. Order matters to the packets that run meanwhile: the filter's bit and the
- * count come before the entry, and go after it, so no entry is ever present and overlooked.
+ * The caller holds the guard's lock. Order matters to the packets that run meanwhile: the filter's
+ * bit and the count come before the entry, and go after it, so no entry is ever present and
+ * overlooked.
  */
 #include "userspace/lib/own.h"
 
@@ -21,7 +23,8 @@
 
 static int refuse(struct dg_error *err, int error, const char *what)
 {
-	return dg_fail(err, -error, DG_EXIT_FAILED, "own entries: cannot %s: %s", what, strerror(error));
+	return dg_fail(err, -error, DG_EXIT_FAILED, "own entries: cannot %s: %s", what,
+		       strerror(error));
 }
 
 static struct dg_name_key key_of(const struct dg_settings *settings, const struct dg_name *name)
@@ -56,7 +59,8 @@ static int count_add(const struct dg_maps *maps, struct dg_settings *settings, i
 }
 
 /* The steps in front of an insert, none of which harms when the insert then fails. */
-static int room_make(const struct dg_maps *maps, struct dg_settings *settings, const struct dg_name_key *key)
+static int room_make(const struct dg_maps *maps, struct dg_settings *settings,
+		     const struct dg_name_key *key)
 {
 	int rc = filter_set(maps, key);
 
@@ -69,12 +73,14 @@ static int insert_refuse(struct dg_error *err, int error, const struct dg_name *
 
 	if (error != E2BIG && error != ENOSPC)
 		return refuse(err, error, "add one");
-	return dg_fail(err, -ENOSPC, DG_EXIT_FAILED,
-		       "name %s: the table of own entries is full (%d): unblock some, or put names into a list",
-		       DG_QUOTE(dg_name_text(name->wire, name->len, text)), DG_OWN_MAX);
+	return dg_fail(
+		err, -ENOSPC, DG_EXIT_FAILED,
+		"name %s: the table of own entries is full (%d): unblock some, or put names into a list",
+		DG_QUOTE(dg_name_text(name->wire, name->len, text)), DG_OWN_MAX);
 }
 
-int dg_own_set(const struct dg_maps *maps, const struct dg_name *name, struct dg_own *entry, struct dg_error *err)
+int dg_own_set(const struct dg_maps *maps, const struct dg_name *name, struct dg_own *entry,
+	       struct dg_error *err)
 {
 	struct dg_settings settings;
 	struct dg_name_key key;
@@ -169,7 +175,8 @@ static int each(int map_fd, visit_fn *visit, void *arg)
 	while (!last && !rc) {
 		__u32 count = BATCH;
 
-		last = bpf_map_lookup_batch(map_fd, from, &position, batch->key, batch->entry, &count, NULL) != 0;
+		last = bpf_map_lookup_batch(map_fd, from, &position, batch->key, batch->entry,
+					    &count, NULL) != 0;
 		if (last && errno != ENOENT)
 			return -errno;
 		from = &position;
@@ -191,7 +198,8 @@ static int each_entry(const struct dg_name_key *key, const struct dg_own *entry,
 	return each_arg->visit(entry, each_arg->arg);
 }
 
-int dg_own_each(const struct dg_maps *maps, int (*visit)(const struct dg_own *entry, void *arg), void *arg)
+int dg_own_each(const struct dg_maps *maps, int (*visit)(const struct dg_own *entry, void *arg),
+		void *arg)
 {
 	return each(maps->dg_own, each_entry, &(struct each_arg){ visit, arg });
 }

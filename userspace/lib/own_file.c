@@ -35,7 +35,9 @@ static __u64 realtime_offset(void)
 void dg_own_default(struct dg_own *ret)
 {
 	*ret = (struct dg_own){
-		.answer = { .kind = DG_ANSWER_NXDOMAIN, .ede = 15, .text = OPERATOR,
+		.answer = { .kind = DG_ANSWER_NXDOMAIN,
+			    .ede = 15,
+			    .text = OPERATOR,
 			    .text_len = sizeof(OPERATOR) - 1 },
 		.added_unix = clock_ns(CLOCK_REALTIME) / NS_PER_SEC,
 	};
@@ -46,7 +48,9 @@ void dg_own_default(struct dg_own *ret)
 /* Rounded up, so that an entry does not end early by being saved. */
 static __u64 until_unix(const struct dg_own *entry, __u64 realtime_offset_ns)
 {
-	return entry->until_ns ? (entry->until_ns + realtime_offset_ns + NS_PER_SEC - 1) / NS_PER_SEC : 0;
+	return entry->until_ns ?
+		       (entry->until_ns + realtime_offset_ns + NS_PER_SEC - 1) / NS_PER_SEC :
+		       0;
 }
 
 char *dg_own_line_text(const struct dg_own *entry, __u64 realtime_offset_ns, char *buf)
@@ -57,14 +61,18 @@ char *dg_own_line_text(const struct dg_own *entry, __u64 realtime_offset_ns, cha
 		snprintf(ede, sizeof(ede), "%u", entry->answer.ede);
 	snprintf(buf, DG_OWN_LINE_MAX, "%s %s %llu %llu %s%s%.63s",
 		 dg_answer_text(&entry->answer, answer, sizeof(answer)), ede,
-		 (unsigned long long)until_unix(entry, realtime_offset_ns), (unsigned long long)entry->added_unix,
-		 dg_name_text(entry->name, entry->name_len, name), entry->reason[0] ? " " : "", entry->reason);
+		 (unsigned long long)until_unix(entry, realtime_offset_ns),
+		 (unsigned long long)entry->added_unix,
+		 dg_name_text(entry->name, entry->name_len, name), entry->reason[0] ? " " : "",
+		 entry->reason);
 	return buf;
 }
 
 enum field { FIELD_ANSWER, FIELD_EDE, FIELD_UNTIL, FIELD_ADDED, FIELD_NAME, FIELDS };
 
-/* Cuts the line's first words into fields[]; *ret_rest is what follows the space behind the last. */
+/*
+ * Cuts the line's first words into fields[]; *ret_rest is what follows the space behind the last.
+ */
 static int fields_cut(char *line, char *fields[FIELDS], const char **ret_rest)
 {
 	for (int i = 0; i < FIELDS; i++) {
@@ -99,7 +107,10 @@ static int answer_read(char *const fields[FIELDS], struct dg_answer *answer, str
 	return rc;
 }
 
-/* Wall-clock seconds to a deadline; one that is past, or before this boot, becomes the earliest there is. */
+/*
+ * Wall-clock seconds to a deadline; one that is past, or before this boot, becomes the earliest
+ * there is.
+ */
 static __u64 until_ns(__u64 until, __u64 realtime_offset_ns)
 {
 	__u64 unix_ns = until * NS_PER_SEC;
@@ -135,15 +146,16 @@ static int reason_is_clean(const char *reason)
 int dg_own_reason_set(struct dg_own *entry, const char *reason, struct dg_error *err)
 {
 	if (strlen(reason) >= sizeof(entry->reason) || !reason_is_clean(reason))
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "reason %s is not one line of at most %zu octets",
-			       DG_QUOTE(reason), sizeof(entry->reason) - 1);
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "reason %s is not one line of at most %zu octets", DG_QUOTE(reason),
+			       sizeof(entry->reason) - 1);
 	memset(entry->reason, 0, sizeof(entry->reason));
 	memcpy(entry->reason, reason, strlen(reason));
 	return 0;
 }
 
-int dg_own_line_parse(const char *line, __u64 realtime_offset_ns, struct dg_name *ret_name, struct dg_own *ret,
-		      struct dg_error *err)
+int dg_own_line_parse(const char *line, __u64 realtime_offset_ns, struct dg_name *ret_name,
+		      struct dg_own *ret, struct dg_error *err)
 {
 	char copy[DG_OWN_LINE_MAX], *fields[FIELDS];
 	const char *rest = NULL;
@@ -152,10 +164,12 @@ int dg_own_line_parse(const char *line, __u64 realtime_offset_ns, struct dg_name
 	int rc;
 
 	if (strlen(line) >= sizeof(copy))
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "line is longer than %zu octets", sizeof(copy) - 1);
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "line is longer than %zu octets",
+			       sizeof(copy) - 1);
 	strcpy(copy, line);
 	if (fields_cut(copy, fields, &rest))
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "line is not ANSWER EDE UNTIL ADDED NAME [REASON]");
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "line is not ANSWER EDE UNTIL ADDED NAME [REASON]");
 	dg_own_default(&entry);
 	rc = fields_read(fields, realtime_offset_ns, &entry, err);
 	if (!rc)
@@ -177,8 +191,8 @@ static int path_make(const char *state_dir, char path[PATH_MAX], struct dg_error
 {
 	if (snprintf(path, PATH_MAX, "%s/own", state_dir) < PATH_MAX)
 		return 0;
-	return dg_fail(err, -ENAMETOOLONG, DG_EXIT_USAGE, "state directory %s: its name is too long",
-		       DG_QUOTE(state_dir));
+	return dg_fail(err, -ENAMETOOLONG, DG_EXIT_USAGE,
+		       "state directory %s: its name is too long", DG_QUOTE(state_dir));
 }
 
 struct save_arg {
@@ -191,7 +205,9 @@ static int line_save(const struct dg_own *entry, void *arg)
 	struct save_arg *save = arg;
 	char line[DG_OWN_LINE_MAX];
 
-	return fprintf(save->file, "%s\n", dg_own_line_text(entry, save->offset_ns, line)) < 0 ? -EIO : 0;
+	return fprintf(save->file, "%s\n", dg_own_line_text(entry, save->offset_ns, line)) < 0 ?
+		       -EIO :
+		       0;
 }
 
 int dg_own_save(const struct dg_maps *maps, const char *state_dir, struct dg_error *err)
@@ -211,8 +227,8 @@ int dg_own_save(const struct dg_maps *maps, const char *state_dir, struct dg_err
 	fputs(FILE_HEAD, state.file);
 	rc = dg_own_each(maps, line_save, &save);
 	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "file %s: cannot write the own entries: %s", DG_QUOTE(path),
-			       strerror(-rc));
+		return dg_fail(err, rc, DG_EXIT_FAILED, "file %s: cannot write the own entries: %s",
+			       DG_QUOTE(path), strerror(-rc));
 	return dg_state_commit(&state, err);
 }
 
@@ -255,11 +271,13 @@ static int lines_read(FILE *file, const char *path, struct restore *restore, str
 		if (!line[0] || line[0] == '#')
 			continue;
 		if (dg_own_line_parse(line, offset_ns, &name, &entry, &inner))
-			return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s:%u: %.800s", path, number, inner.text);
+			return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s:%u: %.800s", path, number,
+				       inner.text);
 		if (entry.until_ns && entry.until_ns <= now_ns)
 			continue;
 		if (restore_add(restore, &entry))
-			return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: not enough memory to read it", path);
+			return dg_fail(err, -ENOMEM, DG_EXIT_FAILED,
+				       "%s: not enough memory to read it", path);
 	}
 	return ferror(file) ? dg_fail(err, -EIO, DG_EXIT_FAILED, "%s: cannot read it", path) : 0;
 }
@@ -289,8 +307,9 @@ int dg_own_restore(const struct dg_maps *maps, const char *state_dir, struct dg_
 		return rc;
 	file = fopen(path, "re");
 	if (!file)
-		return errno == ENOENT ? 0 : dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read it: %s", path,
-						     strerror(errno));
+		return errno == ENOENT ? 0 :
+					 dg_fail(err, -errno, DG_EXIT_FAILED,
+						 "%s: cannot read it: %s", path, strerror(errno));
 	rc = lines_read(file, path, &restore, err);
 	return rc ? rc : entries_set(maps, &restore, err);
 }

@@ -2,8 +2,8 @@
 /*
  * query.h - a crafted DNS query in a frame, and one run of the live program on it.
  *
- * What `explain` and the tests use: a probe (abi.h) in front of the frame tells the program to charge and count
- * nothing, and brings back what it decided.
+ * What `explain` and the tests use: a probe (abi.h) in front of the frame tells the program to
+ * charge and count nothing, and brings back what it decided.
  */
 #ifndef DG_QUERY_H
 #define DG_QUERY_H
@@ -15,7 +15,7 @@
 #define DG_FRAME_MAX 2048
 
 struct dg_query {
-	struct dg_addr client, server; /* both of one family, 16-byte form */
+	struct dg_addr client, server;	/* both of one family, 16-byte form */
 	__u16 client_port, server_port; /* host order */
 	__u8 dst_mac[6];
 	const struct dg_name *name;
@@ -27,9 +27,10 @@ struct dg_query {
 int dg_query_frame(const struct dg_query *query, __u8 frame[DG_FRAME_MAX]);
 
 /*
- * Runs prog_fd once. probe is in and out; frame is in and out, *frame_len as well. Returns the XDP action or -errno.
- * ifindex 0 = loopback.
+ * Runs prog_fd once. probe is in and out; frame is in and out, *frame_len as well. Returns the XDP
+ * action or -errno. ifindex 0 = loopback.
  */
-int dg_query_run(int prog_fd, struct dg_probe *probe, __u8 frame[DG_FRAME_MAX], __u32 *frame_len, struct dg_error *err);
+int dg_query_run(int prog_fd, struct dg_probe *probe, __u8 frame[DG_FRAME_MAX], __u32 *frame_len,
+		 struct dg_error *err);
 
 #endif

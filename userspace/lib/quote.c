@@ -2,8 +2,8 @@
 /*
  * quote.c - text from outside, made fit for one line of a message.
  *
- * Stands at the bottom of the house beside error.c. UTF-8 stays as it is, so that a name in another script can
- * be recognised; what could move a terminal's cursor does not.
+ * Stands at the bottom of the house beside error.c. UTF-8 stays as it is, so that a name in another
+ * script can be recognised; what could move a terminal's cursor does not.
  */
 #include "userspace/lib/quote.h"
 

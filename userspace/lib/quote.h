@@ -2,7 +2,8 @@
 /*
  * quote.h - text from outside, made fit for one line of a message.
  *
- * Every refusal quotes what it was given; what it was given may hold control characters and be endless.
+ * Every refusal quotes what it was given; what it was given may hold control characters and be
+ * endless.
  */
 #ifndef DG_QUOTE_H
 #define DG_QUOTE_H
@@ -13,7 +14,10 @@ struct dg_quoted {
 	char text[4 * DG_QUOTE_MAX + 6]; /* quotes, escapes and dots included */
 };
 
-/* The text between double quotes, control characters as \xNN, cut after DG_QUOTE_MAX octets. Returns buf->text. */
+/*
+ * The text between double quotes, control characters as \xNN, cut after DG_QUOTE_MAX octets.
+ * Returns buf->text.
+ */
 const char *dg_quote(const char *text, struct dg_quoted *buf);
 #define DG_QUOTE(text) dg_quote(text, &(struct dg_quoted){ "" })
 

@@ -15,18 +15,20 @@
 
 static int refuse(struct dg_error *err, int error, const char *what, const char *path)
 {
-	return dg_fail(err, -error, DG_EXIT_FAILED, "file %s: cannot %s: %s", DG_QUOTE(path), what, strerror(error));
+	return dg_fail(err, -error, DG_EXIT_FAILED, "file %s: cannot %s: %s", DG_QUOTE(path), what,
+		       strerror(error));
 }
 
 int dg_state_dir_make(const char *dir, struct dg_error *err)
 {
 	if (!mkdir(dir, 0755) || errno == EEXIST)
 		return 0;
-	return dg_fail(err, -errno, DG_EXIT_FAILED, "directory %s: cannot make it: %s", DG_QUOTE(dir),
-		       strerror(errno));
+	return dg_fail(err, -errno, DG_EXIT_FAILED, "directory %s: cannot make it: %s",
+		       DG_QUOTE(dir), strerror(errno));
 }
 
-int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret, struct dg_error *err)
+int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret,
+		   struct dg_error *err)
 {
 	struct dg_state_file state;
 	int fd, error;

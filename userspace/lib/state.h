@@ -11,7 +11,9 @@
 
 #include "userspace/lib/scope.h"
 
-/* A file being written. Until committed it is a temporary beside its path and goes with the scope. */
+/*
+ * A file being written. Until committed it is a temporary beside its path and goes with the scope.
+ */
 struct dg_state_file {
 	FILE *file;
 	char path[PATH_MAX];
@@ -22,10 +24,12 @@ struct dg_state_file {
 /* Makes a directory (mode 0755) unless it is there; its parent must be. */
 int dg_state_dir_make(const char *dir, struct dg_error *err);
 /* Starts the replacement of `path`, mode as of open(2). *ret is untouched on failure. */
-int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret, struct dg_error *err);
+int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret,
+		   struct dg_error *err);
 /* Flushes, syncs and renames. The old file stays when anything fails, a short disk included. */
 int dg_state_commit(struct dg_state_file *state, struct dg_error *err);
-void dg_state_abandon(struct dg_state_file *state); /* accepts DG_STATE_FILE_NONE and a committed one */
+void dg_state_abandon(
+	struct dg_state_file *state); /* accepts DG_STATE_FILE_NONE and a committed one */
 #define dg_scoped_state dg_scoped(dg_state_abandon)
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * values.c - the words operators write: durations, counts, prefixes, answers, types. Text to value and back.
+ * values.c - the words operators write: durations, counts, prefixes, answers, types. Text to value
+ * and back.
  *
- * Pure functions on text. A refusal is one sentence that quotes the text and says what is allowed; what a reader
- * here accepts, the writer beside it gives back in the same words.
+ * Pure functions on text. A refusal is one sentence that quotes the text and says what is allowed;
+ * what a reader here accepts, the writer beside it gives back in the same words.
  */
 #include "userspace/lib/values.h"
 
@@ -33,13 +34,15 @@ static int digits_read(const char **at, __u64 *ret)
 	return 0;
 }
 
-int dg_count_parse(const char *what, const char *text, __u64 min, __u64 max, __u64 *ret, struct dg_error *err)
+int dg_count_parse(const char *what, const char *text, __u64 min, __u64 max, __u64 *ret,
+		   struct dg_error *err)
 {
 	const char *at = text;
 	__u64 value;
 
 	if (digits_read(&at, &value) || *at || value < min || value > max)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s %s is not a whole number from %llu to %llu", what,
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "%s %s is not a whole number from %llu to %llu", what,
 			       DG_QUOTE(text), (unsigned long long)min, (unsigned long long)max);
 	*ret = value;
 	return 0;
@@ -93,9 +96,10 @@ int dg_duration_parse(const char *text, __u64 *ret_ns, struct dg_error *err)
 		at += strspn(at, " ");
 	} while (!rc && *at);
 	if (rc || !seconds)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			       "duration %s is not like 90s, 5m, 2h, 7d or 1h30m (above 0, at most 100 years)",
-			       DG_QUOTE(text));
+		return dg_fail(
+			err, -EINVAL, DG_EXIT_USAGE,
+			"duration %s is not like 90s, 5m, 2h, 7d or 1h30m (above 0, at most 100 years)",
+			DG_QUOTE(text));
 	*ret_ns = seconds * NS_PER_SEC;
 	return 0;
 }
@@ -114,11 +118,12 @@ char *dg_duration_text(__u64 ns, char *buf, size_t size)
 		i++;
 	rest = seconds % units[i].seconds;
 	if (i + 1 < COUNT_OF(units) && rest / units[i + 1].seconds)
-		snprintf(buf, size, "%llu%c %llu%c", (unsigned long long)(seconds / units[i].seconds),
-			 units[i].letter, (unsigned long long)(rest / units[i + 1].seconds),
-			 units[i + 1].letter);
+		snprintf(buf, size, "%llu%c %llu%c",
+			 (unsigned long long)(seconds / units[i].seconds), units[i].letter,
+			 (unsigned long long)(rest / units[i + 1].seconds), units[i + 1].letter);
 	else
-		snprintf(buf, size, "%llu%c", (unsigned long long)(seconds / units[i].seconds), units[i].letter);
+		snprintf(buf, size, "%llu%c", (unsigned long long)(seconds / units[i].seconds),
+			 units[i].letter);
 	return buf;
 }
 
@@ -149,7 +154,10 @@ static int is_mapped(const __u8 bytes[16])
 	return !memcmp(bytes, mapped, sizeof(mapped));
 }
 
-/* An address of either family in the 16-byte form; ::ffff:a.b.c.d is the IPv4 address it stands for. */
+/*
+ * An address of either family in the 16-byte form; ::ffff:a.b.c.d is the IPv4 address it stands
+ * for.
+ */
 static int addr_parse(const char *text, __u8 ret[16], enum dg_family *ret_family)
 {
 	__u8 bytes[16] = { [10] = 0xff, [11] = 0xff };
@@ -201,9 +209,11 @@ int dg_prefix_parse(const char *text, struct dg_prefix *ret, struct dg_error *er
 	struct dg_prefix prefix;
 
 	if (prefix_read(text, &prefix))
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			       "prefix %s is not an address with an optional length, such as 192.0.2.0/24 or "
-			       "2001:db8::/32", DG_QUOTE(text));
+		return dg_fail(
+			err, -EINVAL, DG_EXIT_USAGE,
+			"prefix %s is not an address with an optional length, such as 192.0.2.0/24 or "
+			"2001:db8::/32",
+			DG_QUOTE(text));
 	*ret = prefix;
 	return 0;
 }
@@ -237,9 +247,11 @@ char *dg_prefix_text(const struct dg_prefix *prefix, char *buf, size_t size)
 /* ---- answers -------------------------------------------------------------------------------- */
 
 static const char *const answer_kinds[DG_ANSWER_KINDS] = {
-	[DG_ANSWER_ALLOW] = "allow",	   [DG_ANSWER_NXDOMAIN] = "nxdomain", [DG_ANSWER_NODATA] = "nodata",
-	[DG_ANSWER_ADDRESS] = "address",   [DG_ANSWER_NULL] = "null",	      [DG_ANSWER_REFUSED] = "refused",
-	[DG_ANSWER_TRUNCATE] = "truncate", [DG_ANSWER_DROP] = "drop",	      [DG_ANSWER_OBSERVE] = "observe",
+	[DG_ANSWER_ALLOW] = "allow",	   [DG_ANSWER_NXDOMAIN] = "nxdomain",
+	[DG_ANSWER_NODATA] = "nodata",	   [DG_ANSWER_ADDRESS] = "address",
+	[DG_ANSWER_NULL] = "null",	   [DG_ANSWER_REFUSED] = "refused",
+	[DG_ANSWER_TRUNCATE] = "truncate", [DG_ANSWER_DROP] = "drop",
+	[DG_ANSWER_OBSERVE] = "observe",
 };
 
 const char *dg_answer_kind_name(enum dg_answer_kind kind)
@@ -266,8 +278,8 @@ static int answer_addresses(const char *text, struct dg_answer *answer)
 		if (answer->flags & flag)
 			return -EINVAL;
 		answer->flags |= flag;
-		memcpy(family == DG_IPV4 ? answer->v4 : answer->v6, family == DG_IPV4 ? bytes + 12 : bytes,
-		       family == DG_IPV4 ? 4 : 16);
+		memcpy(family == DG_IPV4 ? answer->v4 : answer->v6,
+		       family == DG_IPV4 ? bytes + 12 : bytes, family == DG_IPV4 ? 4 : 16);
 		at += len;
 		if (!*at)
 			return 0;
@@ -292,10 +304,12 @@ int dg_answer_parse(const char *text, struct dg_answer *ret, struct dg_error *er
 	if (kind == DG_ANSWER_KINDS) {
 		kind = DG_ANSWER_ADDRESS;
 		if (answer_addresses(text, &answer))
-			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-				       "answer %s is none of nxdomain, nodata, null, refused, truncate, drop, "
-				       "observe, or an address of each family at most, such as "
-				       "192.0.2.1,2001:db8::1", DG_QUOTE(text));
+			return dg_fail(
+				err, -EINVAL, DG_EXIT_USAGE,
+				"answer %s is none of nxdomain, nodata, null, refused, truncate, drop, "
+				"observe, or an address of each family at most, such as "
+				"192.0.2.1,2001:db8::1",
+				DG_QUOTE(text));
 	}
 	answer.kind = (__u8)kind;
 	*ret = answer;
@@ -326,11 +340,12 @@ static const struct {
 	__u16 type;
 	const char *name;
 } qtypes[] = {
-	{ 1, "A" },	 { 2, "NS" },	  { 5, "CNAME" },   { 6, "SOA" },    { 12, "PTR" },	 { 13, "HINFO" },
-	{ 15, "MX" },	 { 16, "TXT" },	  { 28, "AAAA" },   { 29, "LOC" },   { 33, "SRV" },	 { 35, "NAPTR" },
-	{ 39, "DNAME" }, { 41, "OPT" },	  { 43, "DS" },	    { 44, "SSHFP" }, { 46, "RRSIG" },	 { 47, "NSEC" },
-	{ 48, "DNSKEY" }, { 50, "NSEC3" }, { 52, "TLSA" },  { 64, "SVCB" },  { 65, "HTTPS" },	 { 99, "SPF" },
-	{ 252, "AXFR" }, { 255, "ANY" },  { 257, "CAA" },
+	{ 1, "A" },	 { 2, "NS" },	  { 5, "CNAME" },  { 6, "SOA" },     { 12, "PTR" },
+	{ 13, "HINFO" }, { 15, "MX" },	  { 16, "TXT" },   { 28, "AAAA" },   { 29, "LOC" },
+	{ 33, "SRV" },	 { 35, "NAPTR" }, { 39, "DNAME" }, { 41, "OPT" },    { 43, "DS" },
+	{ 44, "SSHFP" }, { 46, "RRSIG" }, { 47, "NSEC" },  { 48, "DNSKEY" }, { 50, "NSEC3" },
+	{ 52, "TLSA" },	 { 64, "SVCB" },  { 65, "HTTPS" }, { 99, "SPF" },    { 252, "AXFR" },
+	{ 255, "ANY" },	 { 257, "CAA" },
 };
 
 int dg_qtype_parse(const char *text, __u16 *ret, struct dg_error *err)
@@ -344,10 +359,12 @@ int dg_qtype_parse(const char *text, __u16 *ret, struct dg_error *err)
 			return 0;
 		}
 	}
-	if (strncasecmp(text, "TYPE", strlen("TYPE")) || digits_read(&at, &number) || *at || number > 65535)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			       "type %s is not a DNS type, such as A, AAAA, TXT, or TYPE0 to TYPE65535",
-			       DG_QUOTE(text));
+	if (strncasecmp(text, "TYPE", strlen("TYPE")) || digits_read(&at, &number) || *at ||
+	    number > 65535)
+		return dg_fail(
+			err, -EINVAL, DG_EXIT_USAGE,
+			"type %s is not a DNS type, such as A, AAAA, TXT, or TYPE0 to TYPE65535",
+			DG_QUOTE(text));
 	*ret = (__u16)number;
 	return 0;
 }
