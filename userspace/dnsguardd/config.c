@@ -72,8 +72,8 @@ static unsigned int distance(const char *a, const char *b)
 			best = best < row[i - 1][j] + 1u ? best : row[i - 1][j] + 1u;
 			best = best < row[i][j - 1] + 1u ? best : row[i][j - 1] + 1u;
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				best = best < row[i - 2][j - 2] + 1u ? best
-								     : row[i - 2][j - 2] + 1u;
+				best = best < row[i - 2][j - 2] + 1u ? best :
+								       row[i - 2][j - 2] + 1u;
 			row[i][j] = (unsigned char)best;
 		}
 	}
@@ -223,8 +223,8 @@ static int read_pair(const struct section *in, const yaml_node_t *name, const ya
 		if (strcmp(key->path, path))
 			continue;
 		*in->given |= 1ull << i;
-		return dg_config_key_is_list(key) ? read_list(in, key, value)
-						  : read_scalar(in, key, value);
+		return dg_config_key_is_list(key) ? read_list(in, key, value) :
+						    read_scalar(in, key, value);
 	}
 	if (is_section(in, path))
 		return read_section(in, path, value);
@@ -321,8 +321,8 @@ static int parse_documents(const char *name, yaml_parser_t *parser, struct dg_co
 	ret = yaml_document_get_root_node(&document) ? -EINVAL : 0;
 	yaml_document_delete(&document);
 	return ret ? dg_fail(err, ret, DG_EXIT_USAGE, "%s:%zu:1: a second document; one is allowed",
-			     name, line)
-		   : 0;
+			     name, line) :
+		     0;
 }
 
 int dg_config_parse(const char *name, const char *text, size_t len, struct dg_config *ret,

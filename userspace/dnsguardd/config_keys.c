@@ -65,9 +65,9 @@ static int word_read(const struct dg_config_key *key, const char *text, void *ba
 		     struct dg_error *err)
 {
 	char allowed[160];
-	const char *const *words = key->type == TYPE_MODE   ? mode_words
-				   : key->type == TYPE_BOOL ? bool_words
-							    : attach_words;
+	const char *const *words = key->type == TYPE_MODE ? mode_words :
+				   key->type == TYPE_BOOL ? bool_words :
+							    attach_words;
 
 	for (__u64 i = 0; words[i]; i++) {
 		if (i >= key->min && i <= key->max && !strcmp(text, words[i])) {
@@ -209,9 +209,9 @@ static int endpoint_read(const char *text, struct sockaddr_storage *ret)
 	else
 		v4->sin_port = htons((__u16)port);
 	return inet_pton(ret->ss_family, host,
-			 bracket ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr) == 1
-		       ? 0
-		       : -EINVAL;
+			 bracket ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr) == 1 ?
+		       0 :
+		       -EINVAL;
 }
 
 static int listen_read(const struct dg_config_key *key, const char *text, void *base,
@@ -332,9 +332,9 @@ static char *words_join(const char *const *words, const struct dg_config_key *ke
 	buf[0] = '\0';
 	for (__u64 i = key->min; i <= key->max && used < size; i++)
 		used += (size_t)snprintf(buf + used, size - used, "%s%s",
-					 i == key->min	 ? ""
-					 : i == key->max ? " or "
-							 : ", ",
+					 i == key->min ? "" :
+					 i == key->max ? " or " :
+							 ", ",
 					 words[i]);
 	return buf;
 }
