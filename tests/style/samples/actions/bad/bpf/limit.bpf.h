@@ -1,0 +1,4 @@
+static int limit(void)
+{
+	return XDP_DROP;
+}

@@ -1,0 +1,4 @@
+int f(int action)
+{
+	return action == XDP_TX;
+}

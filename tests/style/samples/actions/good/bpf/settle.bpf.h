@@ -1,0 +1,4 @@
+static int settle(void)
+{
+	return XDP_PASS;
+}

@@ -1,0 +1,2 @@
+/* One room in another. */
+#include "bpf/sinkhole.bpf.h"

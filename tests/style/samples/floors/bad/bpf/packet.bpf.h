@@ -1,0 +1,2 @@
+/* Userspace in the kernel. */
+#include <stdio.h>

@@ -1,0 +1,2 @@
+/* Privileged code beside untrusted bytes. */
+#include "loader/loader.h"

@@ -1,0 +1,2 @@
+/* Only the loader sees a skeleton. */
+#include "bpf/ingress.skel.h"

@@ -1,0 +1,2 @@
+/* Not named from the root. */
+#include "http.h"

@@ -1,0 +1,2 @@
+/* Upward. */
+#include "loader/loader.h"

@@ -1,0 +1,5 @@
+#include <linux/ip.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi.h"
+#include "bpf/packet.bpf.h"

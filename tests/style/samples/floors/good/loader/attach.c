@@ -1,0 +1,5 @@
+#include <errno.h>
+
+#include "bpf/ingress.skel.h"
+#include "loader/loader.h"
+#include "userspace/lib/maps.h"

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * other.h - moved, header forgotten.
+ */

@@ -1,0 +1,3 @@
+/*
+ * nolicence.h - what it owns.
+ */

@@ -1,0 +1,3 @@
+#!/bin/sh
+# fine
+if true; then :; fi

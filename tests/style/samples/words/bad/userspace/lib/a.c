@@ -1,0 +1,6 @@
+void f(void)
+{
+	goto out;
+out:
+	return;
+}

@@ -1,0 +1,2 @@
+/* A comment may speak of goto. */
+int a;

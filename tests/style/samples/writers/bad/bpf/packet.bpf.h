@@ -1,0 +1,4 @@
+static void write_it(struct iphdr *ip)
+{
+	ip->ttl = 64;
+}
