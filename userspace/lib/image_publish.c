@@ -37,7 +37,7 @@ static int key_compare(const struct dg_maps *maps, const struct dg_image_header 
 	if (header->key_check != dg_hash_key_check(settings.hash_key))
 		return dg_fail(
 			err, -EKEYREJECTED, DG_EXIT_FAILED,
-			"image was compiled with another key: compile it again with this guard's key");
+			"image was compiled with another key: compile it with this guard's key");
 	return 0;
 }
 

@@ -75,7 +75,7 @@ static int insert_refuse(struct dg_error *err, int error, const struct dg_name *
 		return refuse(err, error, "add one");
 	return dg_fail(
 		err, -ENOSPC, DG_EXIT_FAILED,
-		"name %s: the table of own entries is full (%d): unblock some, or put names into a list",
+		"name %s: the table of own entries is full (%d): unblock some, or use a list",
 		DG_QUOTE(dg_name_text(name->wire, name->len, text)), DG_OWN_MAX);
 }
 

@@ -98,7 +98,7 @@ int dg_duration_parse(const char *text, __u64 *ret_ns, struct dg_error *err)
 	if (rc || !seconds)
 		return dg_fail(
 			err, -EINVAL, DG_EXIT_USAGE,
-			"duration %s is not like 90s, 5m, 2h, 7d or 1h30m (above 0, at most 100 years)",
+			"duration %s is not like 90s, 5m, 2h, 7d or 1h30m (at most 100 years)",
 			DG_QUOTE(text));
 	*ret_ns = seconds * NS_PER_SEC;
 	return 0;
@@ -209,11 +209,10 @@ int dg_prefix_parse(const char *text, struct dg_prefix *ret, struct dg_error *er
 	struct dg_prefix prefix;
 
 	if (prefix_read(text, &prefix))
-		return dg_fail(
-			err, -EINVAL, DG_EXIT_USAGE,
-			"prefix %s is not an address with an optional length, such as 192.0.2.0/24 or "
-			"2001:db8::/32",
-			DG_QUOTE(text));
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "prefix %s is not an address with an optional length, such as "
+			       "192.0.2.0/24 or 2001:db8::/32",
+			       DG_QUOTE(text));
 	*ret = prefix;
 	return 0;
 }
@@ -306,8 +305,8 @@ int dg_answer_parse(const char *text, struct dg_answer *ret, struct dg_error *er
 		if (answer_addresses(text, &answer))
 			return dg_fail(
 				err, -EINVAL, DG_EXIT_USAGE,
-				"answer %s is none of nxdomain, nodata, null, refused, truncate, drop, "
-				"observe, or an address of each family at most, such as "
+				"answer %s is none of nxdomain, nodata, null, refused, truncate, "
+				"drop, observe, or an address of each family at most, such as "
 				"192.0.2.1,2001:db8::1",
 				DG_QUOTE(text));
 	}

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_image.c - the image of all lists: every name is found by the kernel's rule, no other name
+ * is, a million names stay within the memory promised, and nothing malformed passes the check.
+ *
+ * The lookup here is written from abi.h, not from the builder or the program.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "userspace/lib/image.h"
+
+#define ELEMENT 64
+#define MILLION 1000000
+
+static const __u64 key[4] = { 0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+			      0x082efa98ec4e6c89 };
+
+static struct dg_name name_of(const char *text)
+{
+	struct dg_error err;
+	struct dg_name name;
+
+	assert_int_equal(dg_name_parse(text, &name, &err), 0);
+	return name;
+}
+
+static struct dg_name numbered(unsigned int i)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "host-%u.zone%u.example", i, i % 1000);
+	return name_of(text);
+}
+
+/* The list of exactly this suffix, 0 = none; *ret_lines counts the buckets touched. */
+static unsigned int lookup(const void *elements, const struct dg_name *name,
+			   unsigned int *ret_lines)
+{
+	const struct dg_image_header *header = elements;
+	const struct dg_image_bucket *bucket =
+		(const struct dg_image_bucket *)elements + header->first;
+	struct dg_hash hash = dg_name_hash(name, key);
+	unsigned int depth = name->labels - 1u, left;
+
+	*ret_lines = 0;
+	if (!(header->depths[depth / 64] >> depth % 64 & 1))
+		return 0;
+	bucket += (__u64)dg_hash_place(hash) * header->buckets >> 32;
+	left = bucket->spill;
+	for (;; bucket++) {
+		++*ret_lines;
+		for (int way = 0; way < DG_IMAGE_WAYS; way++)
+			if (bucket->fp[way] == dg_hash_fp(hash) &&
+			    bucket->meta[way] >> 16 == (hash.b & 0xffff))
+				return bucket->meta[way] & 0xffff;
+		if (!left--)
+			return 0;
+	}
+}
+
+static struct dg_image_builder *builder_of(unsigned int lists)
+{
+	struct dg_image_builder *builder = dg_image_builder_new(key, 0);
+	struct dg_answer answer = { .kind = DG_ANSWER_NXDOMAIN, .text = "list", .text_len = 4 };
+
+	assert_non_null(builder);
+	for (unsigned int i = 1; i <= lists; i++)
+		assert_int_equal(dg_image_add_list(builder, &answer), i);
+	return builder;
+}
+
+static void add(struct dg_image_builder *builder, const char *text, unsigned int list, int want)
+{
+	struct dg_name name = name_of(text);
+
+	assert_int_equal(dg_image_add_name(builder, &name, list), want);
+}
+
+static void finds_names_and_nothing_else(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	struct dg_name name, root = name_of(".");
+	unsigned int lines;
+	struct dg_error err;
+	const void *image;
+	__u64 count;
+
+	(void)state;
+	add(builder, "a.example", 1, 1);
+	add(builder, "b.a.example", 2, 1);
+	add(builder, "A.Example", 2, 0); /* the first list keeps it */
+	add(builder, "c.example", 3, -EINVAL);
+	add(builder, "c.example", 0, -EINVAL);
+	assert_int_equal(dg_image_add_name(builder, &root, 1), -EINVAL);
+	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
+	assert_int_equal(dg_image_check(image, count, &err), 0);
+
+	name = name_of("a.example");
+	assert_int_equal(lookup(image, &name, &lines), 1);
+	name = name_of("b.a.example");
+	assert_int_equal(lookup(image, &name, &lines), 2);
+	name = name_of("example");
+	assert_int_equal(lookup(image, &name, &lines), 0);
+	name = name_of("c.example");
+	assert_int_equal(lookup(image, &name, &lines), 0);
+	assert_int_equal(((const struct dg_image_header *)image)->depths[0], 1 << 1 | 1 << 2);
+}
+
+static void empty_and_crowded_images_hold(void **state)
+{
+	struct dg_error err;
+	const void *image;
+	__u64 count;
+
+	(void)state;
+	/* Around 16 names a bucket must be added for the first time, and a list may hold none. */
+	for (unsigned int names = 0; names < 200; names++) {
+		dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(1);
+		unsigned int lines;
+
+		for (unsigned int i = 0; i < names; i++) {
+			struct dg_name name = numbered(i);
+
+			assert_int_equal(dg_image_add_name(builder, &name, 1), 1);
+		}
+		assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
+		assert_int_equal(dg_image_check(image, count, &err), 0);
+		for (unsigned int i = 0; i < names; i++) {
+			struct dg_name name = numbered(i);
+
+			assert_int_equal(lookup(image, &name, &lines), 1);
+			assert_in_range(lines, 1, 1 + DG_IMAGE_SPILL_MAX);
+		}
+	}
+}
+
+static void lists_are_bounded(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder =
+		builder_of(DG_LISTS_MAX);
+	struct dg_answer answer = { .kind = DG_ANSWER_DROP };
+
+	(void)state;
+	assert_int_equal(dg_image_add_list(builder, &answer), -ENOSPC);
+}
+
+/* One image of a million names, shared by the tests below. */
+struct million {
+	struct dg_image_builder *builder;
+	const void *image;
+	__u64 count;
+};
+
+static int million_make(void **state)
+{
+	struct million *m = calloc(1, sizeof(*m));
+	struct dg_error err;
+
+	m->builder = builder_of(3);
+	for (unsigned int i = 0; i < MILLION; i++) {
+		struct dg_name name = numbered(i);
+
+		if (dg_image_add_name(m->builder, &name, 1 + i % 3) != 1)
+			return -1;
+	}
+	*state = m;
+	return dg_image_finish(m->builder, &m->image, &m->count, &err);
+}
+
+static int million_free(void **state)
+{
+	struct million *m = *state;
+
+	dg_image_builder_free(&m->builder);
+	free(m);
+	return 0;
+}
+
+static void million_names_are_found(void **state)
+{
+	const struct million *m = *state;
+	unsigned int lines;
+	struct dg_error err;
+
+	assert_int_equal(dg_image_check(m->image, m->count, &err), 0);
+	for (unsigned int i = 0; i < MILLION; i++) {
+		struct dg_name name = numbered(i);
+
+		assert_int_equal(lookup(m->image, &name, &lines), 1 + i % 3);
+	}
+}
+
+static void million_strangers_are_not(void **state)
+{
+	const struct million *m = *state;
+	unsigned int lines, sum = 0;
+
+	for (unsigned int i = MILLION; i < 2 * MILLION; i++) {
+		struct dg_name name = numbered(i);
+
+		assert_int_equal(lookup(m->image, &name, &lines), 0);
+		sum += lines;
+	}
+	/* A name that is not listed, the usual one, touches little more than one cache line. */
+	assert_in_range(sum, MILLION, MILLION + MILLION / 4);
+}
+
+static void million_names_cost_24_bytes_each(void **state)
+{
+	const struct million *m = *state;
+	double bytes = (double)m->count * ELEMENT / MILLION;
+
+	print_message("%.2f bytes a name\n", bytes);
+	assert_true(bytes <= 24);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+struct on_disk {
+	char dir[32], path[64];
+	char *elements; /* a copy that may be spoiled */
+	__u64 count;
+};
+
+static int on_disk_make(void **state)
+{
+	struct on_disk *d = calloc(1, sizeof(*d));
+	struct dg_image_builder *builder = builder_of(2);
+	struct dg_error err;
+	const void *image;
+
+	strcpy(d->dir, "/tmp/dg-image-XXXXXX");
+	if (!mkdtemp(d->dir))
+		return -1;
+	snprintf(d->path, sizeof(d->path), "%s/image", d->dir);
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct dg_name name = numbered(i);
+
+		dg_image_add_name(builder, &name, 1 + i % 2);
+	}
+	if (dg_image_finish(builder, &image, &d->count, &err))
+		return -1;
+	d->elements = malloc(d->count * ELEMENT);
+	memcpy(d->elements, image, d->count * ELEMENT);
+	dg_image_builder_free(&builder);
+	*state = d;
+	return 0;
+}
+
+static int on_disk_free(void **state)
+{
+	struct on_disk *d = *state;
+
+	unlink(d->path);
+	rmdir(d->dir);
+	free(d->elements);
+	free(d);
+	return 0;
+}
+
+static void file_holds_what_was_saved(void **state)
+{
+	struct on_disk *d = *state;
+	const void *back = NULL;
+	struct dg_error err;
+	__u64 count = 0;
+
+	assert_int_equal(dg_image_save(d->path, d->elements, d->count, &err), 0);
+	assert_int_equal(dg_image_map(d->path, &back, &count, &err), 0);
+	assert_int_equal(count, d->count);
+	assert_memory_equal(back, d->elements, count * ELEMENT);
+	dg_image_unmap(back, count);
+}
+
+/* Overwrites one octet of the file, or cuts it to `at` when value is negative. */
+static void file_spoil(const char *path, long at, int value)
+{
+	FILE *file;
+
+	if (value < 0) {
+		assert_int_equal(truncate(path, at), 0);
+		return;
+	}
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	fseek(file, at, SEEK_SET);
+	fputc(value, file);
+	fclose(file);
+}
+
+static void spoiled_files_are_refused(void **state)
+{
+	static const struct {
+		long at;
+		int value;
+		const char *reason;
+	} rows[] = {
+		{ 0, 0, "not a dnsguard image" },
+		{ offsetof(struct dg_image_file, abi_version), 99, "layout version 99" },
+		{ offsetof(struct dg_image_file, elements), 1, "cut short" },
+		{ offsetof(struct dg_image_file, elements) + 7, 0x40, "cut short" },
+		{ offsetof(struct dg_image_file, digest), 0, "SHA-256" },
+		{ 5000, 0x5a, "SHA-256" },
+		{ 6400, -1, "cut short" },
+		{ 10, -1, "not a dnsguard image" },
+		{ 0, -1, "not a dnsguard image" },
+	};
+	struct on_disk *d = *state;
+	const void *back = NULL;
+	struct dg_error err;
+	__u64 count = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(dg_image_save(d->path, d->elements, d->count, &err), 0);
+		file_spoil(d->path, rows[i].at, rows[i].value);
+		assert_true(dg_image_map(d->path, &back, &count, &err) < 0);
+		assert_non_null(strstr(err.text, rows[i].reason));
+		assert_non_null(strstr(err.text, d->path));
+	}
+	assert_null(back);
+	assert_int_equal(dg_image_map("/nonexistent/image", &back, &count, &err), -ENOENT);
+	assert_int_equal(err.status, DG_EXIT_NOT_FOUND);
+}
+
+/* ---- what a hostile builder might write ----------------------------------------------------- */
+
+struct parts {
+	struct dg_image_header *header;
+	struct dg_answer *list;	      /* list 1 */
+	struct dg_image_bucket *used; /* some bucket with a name in way 0 */
+	struct dg_image_bucket *last;
+};
+
+typedef void spoil_fn(struct parts *p);
+
+static void spoil_magic(struct parts *p)
+{
+	p->header->magic++;
+}
+static void spoil_abi(struct parts *p)
+{
+	p->header->abi_version++;
+}
+static void spoil_lists(struct parts *p)
+{
+	p->header->lists = DG_LISTS_MAX + 1;
+}
+static void spoil_first(struct parts *p)
+{
+	p->header->first++;
+}
+static void spoil_buckets(struct parts *p)
+{
+	p->header->buckets++;
+}
+static void spoil_no_buckets(struct parts *p)
+{
+	p->header->buckets = 0;
+}
+static void spoil_names(struct parts *p)
+{
+	p->header->names++;
+}
+static void spoil_depth(struct parts *p)
+{
+	p->header->depths[1] = 1ull << 63;
+}
+static void spoil_no_depth(struct parts *p)
+{
+	p->header->depths[0] = 0;
+}
+static void spoil_kind(struct parts *p)
+{
+	p->list->kind = DG_ANSWER_KINDS;
+}
+static void spoil_flags(struct parts *p)
+{
+	p->list->flags = 0x80;
+}
+static void spoil_number(struct parts *p)
+{
+	p->list->list = 2;
+}
+static void spoil_address(struct parts *p)
+{
+	p->list->kind = DG_ANSWER_ADDRESS;
+}
+static void spoil_text_len(struct parts *p)
+{
+	p->list->text_len = DG_TEXT_MAX + 1;
+}
+static void spoil_text(struct parts *p)
+{
+	p->list->text[0] = '\n';
+}
+static void spoil_text_tail(struct parts *p)
+{
+	p->list->text[DG_TEXT_MAX - 1] = 'x';
+}
+static void spoil_way_list(struct parts *p)
+{
+	p->used->meta[0] |= 0xffff;
+}
+static void spoil_way_no_list(struct parts *p)
+{
+	p->used->meta[0] &= 0xffff0000;
+}
+static void spoil_way_free(struct parts *p)
+{
+	p->used->fp[0] = 0;
+}
+static void spoil_spill(struct parts *p)
+{
+	p->used->spill = DG_IMAGE_SPILL_MAX + 1;
+}
+static void spoil_last_spill(struct parts *p)
+{
+	p->last->spill = 1;
+}
+
+static struct parts parts_of(char *elements, __u64 count)
+{
+	struct parts p = { .header = (void *)elements, .list = (void *)(elements + ELEMENT) };
+
+	p.used = (void *)(elements + p.header->first * ELEMENT);
+	while (!p.used->fp[0])
+		p.used++;
+	p.last = (void *)(elements + (count - 1) * ELEMENT);
+	return p;
+}
+
+static void malformed_images_are_refused(void **state)
+{
+	static spoil_fn *const spoils[] = {
+		spoil_magic,	  spoil_abi,	  spoil_lists,	     spoil_first,    spoil_buckets,
+		spoil_no_buckets, spoil_names,	  spoil_depth,	     spoil_no_depth, spoil_kind,
+		spoil_flags,	  spoil_number,	  spoil_address,     spoil_text_len, spoil_text,
+		spoil_text_tail,  spoil_way_list, spoil_way_no_list, spoil_way_free, spoil_spill,
+		spoil_last_spill,
+	};
+	struct on_disk *d = *state;
+	char *copy = malloc(d->count * ELEMENT);
+	struct dg_error err;
+
+	for (size_t i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
+		struct parts p;
+
+		memcpy(copy, d->elements, d->count * ELEMENT);
+		p = parts_of(copy, d->count);
+		assert_int_equal(dg_image_check(copy, d->count, &err), 0);
+		spoils[i](&p);
+		assert_true(dg_image_check(copy, d->count, &err) < 0);
+	}
+	memcpy(copy, d->elements, d->count * ELEMENT);
+	for (__u64 count = 0; count < d->count; count++)
+		assert_true(dg_image_check(copy, count, &err) < 0);
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_names_and_nothing_else),
+		cmocka_unit_test(empty_and_crowded_images_hold),
+		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test_setup_teardown(file_holds_what_was_saved, on_disk_make,
+						on_disk_free),
+		cmocka_unit_test_setup_teardown(spoiled_files_are_refused, on_disk_make,
+						on_disk_free),
+		cmocka_unit_test_setup_teardown(malformed_images_are_refused, on_disk_make,
+						on_disk_free),
+	};
+	const struct CMUnitTest million[] = {
+		cmocka_unit_test(million_names_are_found),
+		cmocka_unit_test(million_strangers_are_not),
+		cmocka_unit_test(million_names_cost_24_bytes_each),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	return failed + cmocka_run_group_tests(million, million_make, million_free);
+}
