@@ -230,6 +230,11 @@ static void quotes_what_a_terminal_would_obey(void **state)
 	(void)state;
 	assert_string_equal(dg_quote("a\033[2J\n", &quoted), "\"a\\x1b[2J\\x0a\"");
 	assert_string_equal(dg_quote("\"", &quoted), "\"\\x22\"");
+	/* UTF-8 stays; what is not UTF-8, or a control character in UTF-8, does not. */
+	assert_string_equal(dg_quote("m\303\274", &quoted), "\"m\303\274\"");
+	assert_string_equal(dg_quote("\303", &quoted), "\"\\xc3\"");
+	assert_string_equal(dg_quote("\302\233", &quoted), "\"\\xc2\\x9b\"");
+	assert_string_equal(dg_quote("\360\237\230\200\377", &quoted), "\"\360\237\230\200\\xff\"");
 	memset(endless, '\001', sizeof(endless) - 1);
 	endless[sizeof(endless) - 1] = '\0';
 	dg_quote(endless, &quoted);

@@ -292,7 +292,7 @@ int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements,
 
 	do {
 		rc = lay_out(builder, (__u32)buckets, ret_count);
-		buckets += buckets / 16 + 1;
+		buckets += buckets / 32 + 1;
 	} while (rc == -EXFULL && buckets < NAMES_MAX);
 	if (rc == -EXFULL)
 		return dg_fail(err, rc, DG_EXIT_FAILED,
