@@ -30,6 +30,8 @@ struct replay {
 	__u32 out_len;
 	int out_known, verdict;
 	struct guard_counts moved; /* what must move, frames and bytes of the verdict aside */
+	/* frames without expectations, since the scene began */
+	__u64 asked, asked_octets, asked_wrong;
 	/* the last event seen */
 	struct dg_event event;
 	int events_seen;
@@ -93,6 +95,8 @@ static int do_scene(struct replay *re, char **word)
 {
 	free(re->scene);
 	re->scene = strdup(word[1]);
+	re->asked = re->asked_octets = re->asked_wrong = 0;
+	re->out_known = 0;
 	return guard_reset(&re->guard);
 }
 
@@ -468,7 +472,7 @@ static int do_run(struct replay *re, char **word)
 	return 0;
 }
 
-/* No expectation: shown once, dumped, for others to judge. */
+/* No expectation: shown once, dumped, for others to judge. What passes must be untouched all the same. */
 static int do_ask(struct replay *re, char **word)
 {
 	struct guard_run run = re->in;
@@ -479,7 +483,35 @@ static int do_ask(struct replay *re, char **word)
 	re->events_seen = 0;
 	ring_buffer__consume(re->events);
 	dump_run(re, &run);
-	re->number++;
+	re->asked++;
+	re->asked_octets += re->in.frame_len;
+	re->asked_wrong += !!out_differs(re, &run);
+	if (run.action == XDP_TX && dg_verdict_action(run.probe.verdict) != DG_ACT_REPLY)
+		re->asked_wrong++;
+	return 0;
+}
+
+/* Since the scene began: every frame has exactly one verdict, and nothing that passed was touched. */
+static int do_tally(struct replay *re, char **word)
+{
+	struct guard_counts counts;
+	__u64 frames = 0, octets = 0;
+	int bad, ret = guard_read(&re->guard, &counts);
+
+	if (ret)
+		return ret;
+	for (int i = 0; i < DG_VERDICT_COUNT; i++) {
+		frames += counts.stats.verdict[i].frames;
+		octets += counts.stats.verdict[i].bytes;
+	}
+	bad = frames != re->asked || octets != re->asked_octets || re->asked_wrong ||
+	      counts.stats.verdict[DG_NEXT].frames || !re->asked;
+	if (bad)
+		guard_note("%llu frames, %llu octets asked; verdicts hold %llu, %llu, of them unsettled %llu; %llu wrong",
+			   re->asked, re->asked_octets, frames, octets, counts.stats.verdict[DG_NEXT].frames,
+			   re->asked_wrong);
+	re->failed += bad;
+	printf("%s %u - %s: %s, %llu frames\n", bad ? "not ok" : "ok", ++re->number, re->scene, word[1], re->asked);
 	return 0;
 }
 
@@ -510,6 +542,7 @@ static const struct command {
 	{ "count", 4, do_count },
 	{ "run", 0, do_run },
 	{ "ask", 1, do_ask },	     /* PROBE_FLAGS */
+	{ "tally", 1, do_tally },    /* SENTENCE */
 };
 
 static int line_play(struct replay *re, char *line)

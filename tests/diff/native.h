@@ -9,6 +9,8 @@
 #include <string.h>
 
 /* Frames have no alignment, and the kernels this runs on need none: words are read where they lie. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpointer-arith"
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("alignment"))), apply_to = function)
 #endif
@@ -16,6 +18,7 @@
 #ifdef __clang__
 #pragma clang attribute pop
 #endif
+#pragma GCC diagnostic pop
 
 static const __u64 native_key[4] = { 0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f };
 
