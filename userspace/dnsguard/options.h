@@ -13,7 +13,7 @@
 #include "userspace/lib/scope.h"
 #include "userspace/lib/values.h"
 
-#define DG_ARGS_MAX 8	  /* words after the verb */
+#define DG_ARGS_MAX 256	  /* words after the verb: names for block and its kin */
 #define DG_OPTIONS_MAX 24 /* rows of one option table */
 
 enum dg_option_type {

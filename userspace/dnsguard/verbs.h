@@ -16,6 +16,12 @@ dg_verb_fn dg_limit_show_run, dg_limit_set_run;			     /* limit.c */
 dg_verb_fn dg_source_ban_run, dg_source_exempt_run, dg_source_forget_run, dg_source_show_run; /* source.c */
 dg_verb_fn dg_pause_run, dg_resume_run;				     /* pause.c */
 
+dg_verb_fn dg_block_run, dg_allow_run, dg_unblock_run, dg_names_run; /* block.c allow.c unblock.c names.c */
+dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run; /* image.c */
+dg_verb_fn dg_explain_run; /* explain.c */
+
+extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
+extern const struct dg_option dg_explain_options[];
 extern const struct dg_option dg_attach_options[], dg_detach_options[];
 extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
 extern const struct dg_option dg_limit_set_options[];

@@ -63,6 +63,13 @@ int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 cou
 		     struct dg_error *err);
 /* Takes the published image away: no list blocks anything any more. -ENOENT: none. */
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err);
+/* Keeps the image in the state directory for the next attach; elements NULL = forgets it. */
+int dg_image_keep(const char *state_dir, const void *elements, __u64 count, struct dg_error *err);
+/*
+ * Publishes the image that is kept; 0 also when none is. For attach, once the hash key stands in
+ * the settings. -EKEYREJECTED: it was compiled with another key.
+ */
+int dg_image_restore(const struct dg_maps *maps, const char *state_dir, struct dg_error *err);
 /*
  * The published image's header and lists. -ENOENT: none. ret_lists has DG_LISTS_MAX + 1 rows, may
  * be NULL.

@@ -66,7 +66,7 @@ static int text_is_clean(const struct dg_answer *answer)
 	for (__u32 i = 0; i < DG_TEXT_MAX; i++) {
 		unsigned char c = (unsigned char)answer->text[i];
 
-		if (i < answer->text_len ? c < ' ' || c == 0x7f : c)
+		if (i < answer->text_len ? c < ' ' || c >= 0x7f : c)
 			return 0;
 	}
 	return 1;

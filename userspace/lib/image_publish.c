@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "userspace/lib/quote.h"
+#include "userspace/lib/state.h"
+
 #define ELEMENT_BYTES 64
 
 /*
@@ -126,4 +129,44 @@ int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
 			((__u64)header.first + header.buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
 	*ret = header;
 	return 0;
+}
+
+/* ---- kept for the next attach --------------------------------------------------------------- */
+
+static int kept_path(const char *state_dir, char path[PATH_MAX], struct dg_error *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/image", state_dir) < PATH_MAX)
+		return 0;
+	return dg_fail(err, -ENAMETOOLONG, DG_EXIT_USAGE,
+		       "state directory %s: its name is too long", DG_QUOTE(state_dir));
+}
+
+int dg_image_keep(const char *state_dir, const void *elements, __u64 count, struct dg_error *err)
+{
+	char path[PATH_MAX];
+	int rc = kept_path(state_dir, path, err);
+
+	if (rc)
+		return rc;
+	if (!elements)
+		return unlink(path) && errno != ENOENT ? refuse(err, errno, "forget it") : 0;
+	rc = dg_state_dir_make(state_dir, err);
+	return rc ? rc : dg_image_save(path, elements, count, err);
+}
+
+int dg_image_restore(const struct dg_maps *maps, const char *state_dir, struct dg_error *err)
+{
+	const void *elements = NULL;
+	char path[PATH_MAX];
+	__u64 count = 0;
+	int rc = kept_path(state_dir, path, err);
+
+	if (rc)
+		return rc;
+	rc = dg_image_map(path, &elements, &count, err);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	rc = dg_image_publish(maps, elements, count, err);
+	dg_image_unmap(elements, count);
+	return rc;
 }

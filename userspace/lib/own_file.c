@@ -135,17 +135,9 @@ static int fields_read(char *const fields[FIELDS], __u64 realtime_offset_ns, str
 	return rc;
 }
 
-static int reason_is_clean(const char *reason)
-{
-	for (; *reason; reason++)
-		if ((unsigned char)*reason < ' ' || *reason == 0x7f)
-			return 0;
-	return 1;
-}
-
 int dg_own_reason_set(struct dg_own *entry, const char *reason, struct dg_error *err)
 {
-	if (strlen(reason) >= sizeof(entry->reason) || !reason_is_clean(reason))
+	if (strlen(reason) >= sizeof(entry->reason) || !dg_text_is_clean(reason))
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 			       "reason %s is not one line of at most %zu octets", DG_QUOTE(reason),
 			       sizeof(entry->reason) - 1);

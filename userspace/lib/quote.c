@@ -38,6 +38,20 @@ static size_t plain_bytes(const unsigned char *p)
 	return p[0] >= ' ' && p[0] != 0x7f && p[0] != '"';
 }
 
+int dg_text_is_clean(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	while (*at) {
+		size_t plain = *at == '"' ? 1 : plain_bytes(at);
+
+		if (!plain)
+			return 0;
+		at += plain;
+	}
+	return 1;
+}
+
 const char *dg_quote(const char *text, struct dg_quoted *buf)
 {
 	const unsigned char *at = (const unsigned char *)text;

@@ -19,6 +19,8 @@ struct dg_quoted {
  * Returns buf->text.
  */
 const char *dg_quote(const char *text, struct dg_quoted *buf);
+/* Nothing in it but UTF-8 characters that are no controls: fit for a report as it is. */
+int dg_text_is_clean(const char *text);
 #define DG_QUOTE(text) dg_quote(text, &(struct dg_quoted){ "" })
 
 #endif
