@@ -1,0 +1,10 @@
+import pytest
+
+from guarded import World
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.close()

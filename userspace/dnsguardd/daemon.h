@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * daemon.h - the daemon as one struct, and what its rooms do with it.
+ *
+ * The daemon keeps no kernel state of its own: every task opens the pinned maps, works, and closes them. So it never
+ * holds on to tables that `dnsguard detach` has put away, and a crash loses nothing.
+ */
+#ifndef DG_DAEMON_H
+#define DG_DAEMON_H
+
+#include <uv.h>
+
+#include "userspace/dnsguardd/config.h"
+#include "userspace/dnsguardd/http.h"
+
+#define DG_STATE_DIR_DEFAULT "/var/lib/dnsguard"
+
+/* The command line. Texts point into argv. */
+struct dg_daemon_options {
+	const char *config; /* NULL: the default path, which may be absent */
+	const char *bpffs, *state_dir;
+	const char *listen; /* NULL: as configured */
+	const char *iface[DG_IF_MAX];
+	unsigned int iface_count;
+	int observe, check_config;
+};
+
+/* A device the daemon was told to guard. */
+struct dg_guarded {
+	char name[16];
+	__u32 ifindex; /* the device we attached to; 0 = it is away */
+};
+
+struct dg_daemon {
+	const struct dg_daemon_options *options;
+	uv_loop_t loop;
+	struct dg_config *config; /* as applied last */
+	struct dg_guarded guarded[DG_IF_MAX];
+	unsigned int guarded_count;
+	struct dg_http *http;
+	struct sockaddr_storage http_at;
+	int config_good;
+	__u64 config_good_unix;
+};
+
+/* ---- guard.c: devices and settings ---- */
+
+/*
+ * Makes the running guard what `next` says: attaches devices, then writes addresses, client prefixes and settings under
+ * the lock. All or nothing: on failure devices attached now are detached again and the rest is as before.
+ */
+int dg_guard_apply(struct dg_daemon *daemon, const struct dg_config *next, struct dg_error *err);
+/* Devices, their MACs and the host's addresses may have changed: catch up. Logs what it does. */
+void dg_guard_resync(struct dg_daemon *daemon);
+/* The kernel says that this device is gone; a new one may bear its name. */
+void dg_guard_forget(struct dg_daemon *daemon, __u32 ifindex);
+/* Removes expired entries of the operator and sets the clock offset. Logs failures. */
+void dg_guard_tidy(struct dg_daemon *daemon);
+
+/* ---- netwatch.c: the kernel's news ---- */
+
+struct dg_netwatch;
+/* Subscribes to links and addresses of this network namespace; calls the two functions above. */
+int dg_netwatch_start(struct dg_daemon *daemon, struct dg_netwatch **ret, struct dg_error *err);
+void dg_netwatch_stop(
+	struct dg_netwatch **netwatch); /* accepts NULL; the loop must run once more */
+
+/* ---- pages.c: what HTTP shows ---- */
+
+dg_http_page_fn dg_daemon_page; /* arg is the struct dg_daemon */
+
+#endif

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - the daemon's life: command line, start, signals, timers, end.
+ *
+ * The one place that logs what a step failed with and turns it into an exit status. It ends without detaching
+ * anything: filtering goes on in the kernel.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/dnsguardd/caps.h"
+#include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/log.h"
+#include "userspace/dnsguardd/notify.h"
+#include "userspace/dnsguardd/runlock.h"
+
+#define TIDY_MS 10000
+
+static const char usage[] =
+	"usage: dnsguardd [--config FILE] [--interface IF]... [--observe] [--listen ADDR:PORT|off]\n"
+	"                 [--bpffs DIR] [--state-dir DIR]\n"
+	"       dnsguardd --check-config [--config FILE]\n"
+	"       dnsguardd --config-keys | --version | --help\n"
+	"\n"
+	"Guards the devices it is told, keeps them guarded, serves /metrics. Without --config it reads\n" DG_CONFIG_PATH
+	" if that is there. Ending it leaves the filtering in place.\n";
+
+/* The loop's handles beside those of the rooms. */
+struct life {
+	struct dg_daemon daemon;
+	struct dg_netwatch *netwatch;
+	uv_signal_t terminate, interrupt, hangup;
+	uv_timer_t tidy, watchdog;
+};
+
+/* ---- command line ------------------------------------------------------------------------------- */
+
+enum option_id {
+	OPT_CONFIG = 256,
+	OPT_INTERFACE,
+	OPT_BPFFS,
+	OPT_STATE,
+	OPT_LISTEN,
+	OPT_OBSERVE,
+	OPT_CHECK,
+	OPT_KEYS,
+	OPT_VERSION,
+	OPT_HELP
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "interface", required_argument, NULL, OPT_INTERFACE },
+	{ "bpffs", required_argument, NULL, OPT_BPFFS },
+	{ "state-dir", required_argument, NULL, OPT_STATE },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "observe", no_argument, NULL, OPT_OBSERVE },
+	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "config-keys", no_argument, NULL, OPT_KEYS },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* The table of keys, for people: the same rows that the parser is driven by. */
+static void print_keys(const struct dg_config_key *keys, unsigned int count, const char *prefix)
+{
+	char allows[160];
+
+	for (unsigned int i = 0; i < count; i++)
+		printf("%s%s\n    %s\n    %s; default: %s\n", prefix, keys[i].path, keys[i].help,
+		       dg_config_key_allows(&keys[i], allows, sizeof(allows)),
+		       keys[i].fallback[0] ? keys[i].fallback : "none");
+}
+
+static void keys_and_exit(void)
+{
+	print_keys(dg_config_keys, DG_KEY_COUNT, "");
+	print_keys(dg_config_iface_keys, DG_CONFIG_IFACE_KEYS, "interfaces[].");
+	exit(DG_EXIT_OK);
+}
+
+static void usage_and_exit(void)
+{
+	fputs(usage, stderr);
+	exit(DG_EXIT_USAGE);
+}
+
+static void print_and_exit(const char *text)
+{
+	fputs(text, stdout);
+	exit(DG_EXIT_OK);
+}
+
+static void add_iface(struct dg_daemon_options *options, const char *name)
+{
+	if (options->iface_count == DG_IF_MAX) {
+		dg_log(DG_LOG_ERROR, "--interface %s is one too many; at most %d", name, DG_IF_MAX);
+		exit(DG_EXIT_USAGE);
+	}
+	options->iface[options->iface_count++] = name;
+}
+
+static void take_option(struct dg_daemon_options *options, int option)
+{
+	switch (option) {
+	case OPT_CONFIG:
+		options->config = optarg;
+		break;
+	case OPT_INTERFACE:
+		add_iface(options, optarg);
+		break;
+	case OPT_BPFFS:
+		options->bpffs = optarg;
+		break;
+	case OPT_STATE:
+		options->state_dir = optarg;
+		break;
+	case OPT_LISTEN:
+		options->listen = optarg;
+		break;
+	case OPT_OBSERVE:
+		options->observe = 1;
+		break;
+	case OPT_CHECK:
+		options->check_config = 1;
+		break;
+	case OPT_KEYS:
+		keys_and_exit();
+		break;
+	case OPT_VERSION:
+		print_and_exit("dnsguardd " DG_VERSION "\n");
+		break;
+	case OPT_HELP:
+		print_and_exit(usage);
+		break;
+	default:
+		usage_and_exit();
+	}
+}
+
+static struct dg_daemon_options read_options(int argc, char **argv)
+{
+	const char *bpffs = getenv("DNSGUARD_BPFFS");
+	struct dg_daemon_options options = {
+		.bpffs = bpffs && bpffs[0] ? bpffs : DG_BPFFS_DEFAULT,
+		.state_dir = DG_STATE_DIR_DEFAULT,
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		take_option(&options, option);
+	if (optind < argc) {
+		dg_log(DG_LOG_ERROR, "\"%s\" is not understood; a device is named with --interface",
+		       argv[optind]);
+		usage_and_exit();
+	}
+	return options;
+}
+
+/* ---- configuration ------------------------------------------------------------------------------ */
+
+static int already_named(const struct dg_config *config, const char *name)
+{
+	for (__u32 i = 0; i < config->iface_count; i++)
+		if (!strcmp(config->ifaces[i].name, name))
+			return 1;
+	return 0;
+}
+
+/* The command line adds to the file and wins over it. */
+static int override(const struct dg_daemon_options *options, struct dg_config *config,
+		    struct dg_error *err)
+{
+	struct dg_error reason = { 0 };
+
+	for (unsigned int i = 0; i < options->iface_count; i++)
+		if (!already_named(config, options->iface[i]) &&
+		    dg_config_add_iface(config, options->iface[i], &reason))
+			return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--interface: %s", reason.text);
+	if (options->listen &&
+	    dg_config_value_read(&dg_config_keys[DG_KEY_LISTEN], options->listen, config, &reason))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--listen: %s", reason.text);
+	if (options->observe) {
+		config->mode = DG_OBSERVE;
+		config->given |= 1ull << DG_KEY_MODE;
+	}
+	return 0;
+}
+
+static int load_config(const struct dg_daemon_options *options, struct dg_config *ret,
+		       struct dg_error *err)
+{
+	int failed = dg_config_load(options->config ? options->config : DG_CONFIG_PATH, ret, err);
+
+	if (failed == -ENOENT && !options->config)
+		dg_config_default(ret);
+	else if (failed)
+		return failed;
+	return override(options, ret, err);
+}
+
+/* ---- applying ----------------------------------------------------------------------------------- */
+
+/* Opens the listener that the configuration wants, unless it is open. *ret_new stays NULL then. */
+static int open_listener(struct dg_daemon *daemon, const struct dg_config *config,
+			 struct dg_http **ret_new, struct dg_error *err)
+{
+	int failed;
+
+	if (config->listen.ss_family == AF_UNSPEC ||
+	    (daemon->http && !memcmp(&config->listen, &daemon->http_at, sizeof(config->listen))))
+		return 0;
+	failed = dg_http_start(&daemon->loop, &config->listen, dg_daemon_page, daemon, ret_new);
+	return failed ? dg_http_fail(&config->listen, failed, err) : 0;
+}
+
+static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *config,
+			   struct dg_http *fresh)
+{
+	char text[80];
+
+	if (fresh || config->listen.ss_family == AF_UNSPEC) {
+		dg_http_stop(&daemon->http);
+		daemon->http = fresh;
+		daemon->http_at = config->listen;
+	}
+	if (fresh)
+		dg_log(DG_LOG_INFO, "metrics on http://%s/metrics",
+		       dg_http_endpoint_text(&config->listen, text, sizeof(text)));
+}
+
+/* All of a configuration or nothing. What can fail for a small reason, the listener, comes first. */
+static int apply(struct dg_daemon *daemon, struct dg_error *err)
+{
+	struct dg_config *next dg_scoped_free = malloc(sizeof(*next));
+	struct dg_http *fresh = NULL;
+
+	if (!next)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
+	if (load_config(daemon->options, next, err) || open_listener(daemon, next, &fresh, err))
+		return -EINVAL;
+	if (dg_guard_apply(daemon, next, err)) {
+		dg_http_stop(&fresh);
+		return -EINVAL;
+	}
+	adopt_listener(daemon, next, fresh);
+	free(daemon->config);
+	daemon->config = dg_take_ptr(next);
+	daemon->config_good_unix = (__u64)time(NULL);
+	return 0;
+}
+
+/* ---- the loop's handles ------------------------------------------------------------------------- */
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+	dg_log(DG_LOG_NOTICE, "%s: stopping; filtering goes on in the kernel", strsignal(number));
+	dg_notify("STOPPING=1");
+	uv_stop(handle->loop);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct dg_daemon *daemon = handle->data;
+	struct dg_error err = { 0 };
+
+	(void)number;
+	dg_notify_reloading();
+	daemon->config_good = !apply(daemon, &err);
+	if (daemon->config_good)
+		dg_log(DG_LOG_NOTICE, "configuration applied");
+	else
+		dg_log(DG_LOG_ERROR, "configuration refused, nothing changed: %s", err.text);
+	dg_notify("READY=1");
+}
+
+static void on_tidy(uv_timer_t *timer)
+{
+	dg_guard_resync(
+		timer->data); /* a second look, should a message of the kernel's have been lost */
+	dg_guard_tidy(timer->data);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	dg_notify("WATCHDOG=1");
+}
+
+static void start_handles(struct life *life)
+{
+	uv_loop_t *loop = &life->daemon.loop;
+	unsigned long long watchdog_ms = dg_notify_watchdog_ms();
+
+	uv_signal_init(loop, &life->terminate);
+	uv_signal_init(loop, &life->interrupt);
+	uv_signal_init(loop, &life->hangup);
+	life->hangup.data = &life->daemon;
+	uv_signal_start(&life->terminate, on_terminate, SIGTERM);
+	uv_signal_start(&life->interrupt, on_terminate, SIGINT);
+	uv_signal_start(&life->hangup, on_hangup, SIGHUP);
+	uv_timer_init(loop, &life->tidy);
+	uv_timer_init(loop, &life->watchdog);
+	life->tidy.data = &life->daemon;
+	uv_timer_start(&life->tidy, on_tidy, TIDY_MS, TIDY_MS);
+	if (watchdog_ms)
+		uv_timer_start(&life->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void finish(struct life *life)
+{
+	dg_http_stop(&life->daemon.http);
+	dg_netwatch_stop(&life->netwatch);
+	uv_walk(&life->daemon.loop, close_handle, NULL);
+	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&life->daemon.loop);
+	free(life->daemon.config);
+}
+
+/* ---- start -------------------------------------------------------------------------------------- */
+
+static int start(struct life *life, int *ret_lock, struct dg_error *err)
+{
+	struct dg_daemon *daemon = &life->daemon;
+	struct dg_error reason = { 0 };
+
+	if (dg_runlock(daemon->options->bpffs, ret_lock, err))
+		return -EBUSY;
+	/* Signals and news of devices wait in their descriptors until the loop runs: none is missed. */
+	start_handles(life);
+	if (dg_caps_check(err) || dg_netwatch_start(daemon, &life->netwatch, err) ||
+	    apply(daemon, err))
+		return -EINVAL;
+	if (dg_caps_limit(&reason))
+		dg_log(DG_LOG_WARNING, "%s", reason.text);
+	daemon->config_good = 1;
+	if (!daemon->guarded_count)
+		dg_log(DG_LOG_WARNING,
+		       "no device is named; name one under \"interfaces\" in %s or with --interface",
+		       daemon->options->config ? daemon->options->config : DG_CONFIG_PATH);
+	dg_notify("READY=1\nSTATUS=guarding");
+	return 0;
+}
+
+static int check_config(const struct dg_daemon_options *options)
+{
+	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
+	struct dg_error err = { 0 };
+
+	if (!config || load_config(options, config, &err)) {
+		dg_log(DG_LOG_ERROR, "%s", config ? err.text : "out of memory");
+		return config ? (int)err.status : DG_EXIT_FAILED;
+	}
+	printf("%s is good\n", options->config ? options->config : DG_CONFIG_PATH);
+	return DG_EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const struct dg_daemon_options options = read_options(argc, argv);
+	struct life life = { .daemon.options = &options };
+	struct dg_error err = { 0 };
+	int lock dg_scoped_fd = -1;
+
+	if (options.check_config)
+		return check_config(&options);
+	signal(SIGPIPE, SIG_IGN);
+	uv_loop_init(&life.daemon.loop);
+	if (start(&life, &lock, &err))
+		dg_log(DG_LOG_ERROR, "%s", err.text);
+	else
+		uv_run(&life.daemon.loop, UV_RUN_DEFAULT);
+	finish(&life);
+	return err.text[0] ? (int)err.status : DG_EXIT_OK;
+}
