@@ -23,7 +23,7 @@ BPF_CLANG ?= clang
 FUZZ_CC ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PYTHON ?= /usr/bin/python3
-# The BPF objects of tests/kernels are built by each of these.
+# What tests/kernels takes into its guests is built with each of these, in a build directory of its own.
 BPF_CLANGS := clang-14 clang-19
 
 # ---- how things are said and compiled -----------------------------------------------------------
@@ -72,7 +72,6 @@ endif
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
-BPF_MATRIX := $(foreach c,$(BPF_CLANGS),$(BPF_SRCS:bpf/%.c=$(BUILD)/bpf-$(c)/%.o))
 
 LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
@@ -141,7 +140,10 @@ everything: all tests tools fuzzers matrix ## build programs, tests, fuzzers, an
 tests: $(UNITS) ## build the unit tests
 tools: $(TOOLS) $(TEST_BPF_OBJS) ## build the test tools
 fuzzers: $(FUZZERS) ## build the fuzzers
-matrix: $(BPF_MATRIX) ## build the kernel objects with every supported clang
+matrix: $(BPF_CLANGS:%=matrix-%) ## build what the test guests run, with every supported clang
+matrix-%:
+	@$(MAKE) BUILD=$(BUILD)/$* BPF_CLANG=$* SAN= guest
+guest: $(BPF_OBJS) $(filter %/bpf/replay %/kernels/guestkit,$(TOOLS))
 
 install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)
@@ -162,12 +164,6 @@ help: ## this text
 
 $(BPF_OBJS) $(TEST_BPF_OBJS): $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.flags-bpf
 	$(call run,BPF) $(BPF_CLANG) $(BPF_FLAGS) $(DEPENDENCIES) -c $< -o $@
-
-define matrix_rule
-$(BPF_SRCS:bpf/%.c=$(BUILD)/bpf-$(1)/%.o): $(BUILD)/bpf-$(1)/%.bpf.o: bpf/%.bpf.c $(BUILD)/.flags-bpf
-	$$(call run,$(1)) $(1) $$(BPF_FLAGS) $$(DEPENDENCIES) -c $$< -o $$@
-endef
-$(foreach c,$(BPF_CLANGS),$(if $(BPF_SRCS),$(eval $(call matrix_rule,$(c)))))
 
 # The skeleton's name is the program's: ingress.bpf.o -> struct ingress_bpf.
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
@@ -210,7 +206,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 
-.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix install clean help
+.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix guest install clean help
 .SECONDARY:
 
--include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(BPF_MATRIX:.o=.d) $(TEST_BPF_OBJS:.o=.d)
+-include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)

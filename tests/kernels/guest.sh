@@ -1,0 +1,122 @@
+#!/bin/sh
+# guest.sh: what is tested inside a guest, as root, in /t. Speaks TAP without numbers; "insns" lines are for the host,
+# which compares them with the budget. /t holds one directory for each clang (ingress.bpf.o, replay) and the tools.
+
+ok() { echo "ok - $1"; }
+
+not_ok() { # NAME REASON
+	echo "not ok - $1"
+	echo "$2" | sed 's/^/# /'
+}
+
+is() { # NAME WANT GOT
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "want: $2
+got: $3"; fi
+}
+
+# ---- programs and tables, as each clang builds them ----
+
+verify() { # CLANG OBJECT
+	if said=$(./guestkit verify "$1/$2" 2>&1); then
+		ok "$1: $2 passes the verifier"
+	else
+		not_ok "$1: $2 passes the verifier" "$(echo "$said" | tail -n 15)"
+	fi
+	echo "$said" | grep '^insns ' | sed "s/^insns /insns $1 /"
+}
+
+tables() { # CLANG
+	"./$1/replay" rows >/tmp/tap 2>/tmp/errors
+	status=$?
+	good=$(grep -c '^ok ' /tmp/tap)
+	bad=$(grep -c '^not ok ' /tmp/tap)
+	if [ $status -eq 0 ] && [ "$bad" -eq 0 ] && [ "$good" -gt 0 ]; then
+		ok "$1: packet tables, $good rows"
+	else
+		not_ok "$1: packet tables, $good rows held, $bad did not, status $status" \
+			"$(grep -A3 '^not ok ' /tmp/tap | head -n 40; tail -n 3 /tmp/errors)"
+	fi
+}
+
+# ---- a real device: veth, native, with VLAN devices on both ends ----
+# The client sits in namespace c; the guard, on veth "s", in the first one, so that it sees bpffs. Nobody listens on
+# port 53: an answer comes from the guard or not at all.
+
+devices_up() {
+	ip netns add c
+	ip link add s type veth peer name c netns c
+	ip address add 10.9.0.2/24 dev s
+	ip link set s up
+	ip -n c address add 10.9.0.1/24 dev c
+	ip -n c link set c up
+	# A veth end transmits XDP frames only to an end that has a native program of its own.
+	mkfifo /tmp/hold
+	ip netns exec c ./guestkit pass c </tmp/hold >/tmp/passing 2>&1 &
+	exec 3>/tmp/hold
+	await passing /tmp/passing
+}
+
+await() { # WORD FILE: until the file says so, or 10 s
+	tries=0
+	until grep -q "$1" "$2" 2>/dev/null || [ $tries -ge 100 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+}
+
+vlan_up() {
+	ip link add link s name s.100 type vlan id 100
+	ip address add 10.9.100.2/24 dev s.100
+	ip link set s.100 up
+	ip -n c link add link c name c.100 type vlan id 100
+	ip -n c address add 10.9.100.1/24 dev c.100
+	ip -n c link set c.100 up
+}
+
+offload() { # on|off
+	ethtool -K s rxvlan "$1" txvlan "$1"
+	ip netns exec c ethtool -K c rxvlan "$1" txvlan "$1"
+}
+
+ask() { ip netns exec c ./guestkit ask "$1" "$2" 2>&1; }
+
+attach() { # NAME
+	if said=$(./dnsguard attach s --mode native 2>&1); then ok "$1: attach"; else not_ok "$1: attach" "$said"; fi
+	./dnsguard block blocked.example >/tmp/block 2>&1 || not_ok "$1: block" "$(cat /tmp/block)"
+}
+
+detach() { # NAME
+	if said=$(./dnsguard detach s 2>&1); then ok "$1: detach"; else not_ok "$1: detach" "$said"; fi
+}
+
+device_plain() {
+	attach "native veth"
+	is "native veth: blocked name is answered" "rcode 3" "$(ask 10.9.0.2 blocked.example)"
+	is "native veth: other name passes" silence "$(ask 10.9.0.2 free.example)"
+	detach "native veth"
+	is "native veth: nothing is answered once detached" silence "$(ask 10.9.0.2 blocked.example)"
+}
+
+device_vlan() {
+	vlan_up
+	offload off
+	attach "VLAN, offload off"
+	is "VLAN, offload off: tagged query is answered on its VLAN" "rcode 3" "$(ask 10.9.100.2 blocked.example)"
+	is "VLAN, offload off: untagged query is answered" "rcode 3" "$(ask 10.9.0.2 blocked.example)"
+	is "VLAN, offload off: other name passes" silence "$(ask 10.9.100.2 free.example)"
+	detach "VLAN, offload off"
+	offload on
+	attach "VLAN, offload on"
+	is "VLAN, offload on: tag is not seen, so nothing is answered" silence "$(ask 10.9.100.2 blocked.example)"
+	detach "VLAN, offload on"
+}
+
+for clang in clang-*; do
+	for object in "$clang"/*.bpf.o; do
+		verify "$clang" "$(basename "$object")"
+	done
+	tables "$clang"
+done
+devices_up
+device_plain
+device_vlan

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * guestkit.c - the few tools a bare guest lacks. One word says which:
+ *
+ *     verify OBJECT       load every program, plain and as xdp.frags; print "insns NAME NUMBER" for each
+ *     pass IFACE          attach a native program that passes everything, until standard input closes
+ *     ask ADDRESS NAME    send one A query over UDP; print "rcode N" of the answer or "silence"
+ *
+ * Runs in guests only, on the side of the tests: it knows neither the loader nor the maps.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "userspace/lib/names.h"
+
+#define ANSWER_WAIT_SECONDS 3
+
+/* ---- verify ------------------------------------------------------------------------------------- */
+
+/* Offset of a variable in .rodata, -1 when the object has none of that name. */
+static int rodata_offset(const struct bpf_object *object, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
+		const struct btf_type *var = btf__type_by_id(btf, info->type);
+
+		if (!strcmp(btf__name_by_offset(btf, var->name_off), name))
+			return info->offset;
+	}
+	return -1;
+}
+
+static int choose_frags(struct bpf_object *object)
+{
+	int offset = rodata_offset(object, "dg_frags");
+	struct bpf_program *program;
+	struct bpf_map *map;
+	size_t size;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (!strstr(bpf_map__name(map), ".rodata") || offset < 0)
+			continue;
+		((char *)bpf_map__initial_value(map, &size))[offset] = 1;
+	}
+	bpf_object__for_each_program(program,
+				     object) if (bpf_program__type(program) == BPF_PROG_TYPE_XDP)
+		bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	return offset < 0 ? -ENOENT : 0;
+}
+
+static void print_insns(const struct bpf_program *program, const char *variant)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		printf("insns %s%s %u\n", bpf_program__name(program), variant, info.verified_insns);
+}
+
+static int verify_variant(const char *path, int frags)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	struct bpf_program *program;
+	int err = object ? 0 : -errno;
+
+	if (!err && frags)
+		err = choose_frags(object);
+	if (!err)
+		err = bpf_object__load(object);
+	if (!err)
+		bpf_object__for_each_program(program, object)
+			print_insns(program, frags ? "+frags" : "");
+	if (err)
+		fprintf(stderr, "%s%s: %s\n", path, frags ? " as frags" : "", strerror(-err));
+	bpf_object__close(object);
+	return err;
+}
+
+static int verify(const char *path)
+{
+	int plain = verify_variant(path, 0), frags = verify_variant(path, 1);
+
+	return plain ? plain : frags;
+}
+
+/* ---- pass --------------------------------------------------------------------------------------- */
+
+static int pass(const char *ifname)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	int prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", program, 2, NULL);
+	int link = prog < 0 ? -1 : bpf_link_create(prog, if_nametoindex(ifname), BPF_XDP, &options);
+
+	if (link < 0) {
+		fprintf(stderr, "pass: %s: %s\n", ifname, strerror(errno));
+		return -errno;
+	}
+	puts("passing");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
+
+/* ---- ask ---------------------------------------------------------------------------------------- */
+
+/* Header with RD, one question of type A: RFC 1035 section 4.1. Returns its length. */
+static size_t query_write(const struct dg_name *name, __u8 query[512])
+{
+	static const __u8 header[12] = { 0x12, 0x34, 0x01, 0x00, 0x00, 0x01 };
+	static const __u8 type_class[4] = { 0, 1, 0, 1 };
+
+	memcpy(query, header, sizeof(header));
+	memcpy(query + sizeof(header), name->wire, name->len);
+	memcpy(query + sizeof(header) + name->len, type_class, sizeof(type_class));
+	return sizeof(header) + name->len + sizeof(type_class);
+}
+
+static int ask(const char *address, const char *text)
+{
+	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons(53) };
+	struct timeval wait = { .tv_sec = ANSWER_WAIT_SECONDS };
+	dg_scoped_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct dg_error err = {};
+	struct dg_name name;
+	__u8 buf[512];
+	ssize_t got;
+
+	if (inet_pton(AF_INET, address, &server.sin_addr) != 1 ||
+	    dg_name_parse(text, &name, &err)) {
+		fprintf(stderr, "ask: %s %s: %s\n", address, text, err.text);
+		return -EINVAL;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) ||
+	    send(fd, buf, query_write(&name, buf), 0) < 0) {
+		fprintf(stderr, "ask: %s: %s\n", address, strerror(errno));
+		return -errno;
+	}
+	got = recv(fd, buf, sizeof(buf), 0);
+	if (got < 12) /* refused port: nobody listens, so the query has passed the guard */
+		puts("silence");
+	else
+		printf("rcode %d\n", buf[3] & 15);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "verify"))
+		return verify(argv[2]) ? 1 : 0;
+	if (argc == 3 && !strcmp(argv[1], "pass"))
+		return pass(argv[2]) ? 1 : 0;
+	if (argc == 4 && !strcmp(argv[1], "ask"))
+		return ask(argv[2], argv[3]) ? 1 : 0;
+	fputs("usage: guestkit verify OBJECT | pass IFACE | ask ADDRESS NAME\n", stderr);
+	return 2;
+}
