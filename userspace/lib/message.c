@@ -97,17 +97,25 @@ static void name_take(struct cursor *c, char text[1025])
 
 /* ---- records -------------------------------------------------------------------------------- */
 
+/* A name as a master file writes it: absolute. The root has its dot already. */
+static void absolute_take(struct cursor *c, char text[1026])
+{
+	name_take(c, text);
+	if (strcmp(text, "."))
+		strcat(text, ".");
+}
+
 static void soa_text(struct cursor *c, char *out, size_t size)
 {
-	char primary[1025], mailbox[1025];
+	char primary[1026], mailbox[1026];
 	__u32 number[5];
 
-	name_take(c, primary);
-	name_take(c, mailbox);
+	absolute_take(c, primary);
+	absolute_take(c, mailbox);
 	for (size_t i = 0; i < COUNT_OF(number); i++)
 		number[i] = take_u32(c);
-	snprintf(out, size, "%.180s. %.180s. %u %u %u %u %u", primary, mailbox, number[0],
-		 number[1], number[2], number[3], number[4]);
+	snprintf(out, size, "%.180s %.180s %u %u %u %u %u", primary, mailbox, number[0], number[1],
+		 number[2], number[3], number[4]);
 }
 
 /* RFC 3597 section 5: \# and the octets in hexadecimal. */
