@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("DG_BUILD", ROOT / "build"))
-DAEMON, CLI = str(BUILD / "dnsguardd"), str(BUILD / "dnsguard")
+DAEMON, CLI = BUILD / "dnsguardd", BUILD / "dnsguard"
 BPFFS = Path("/sys/fs/bpf")
 PORT = 10530  # in a namespace of our own it is free
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
@@ -33,6 +33,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def run(*argv, check=True, **kwargs):
     return subprocess.run([str(a) for a in argv], check=check, text=True, capture_output=True, **kwargs)
+
+
+def wait_for(true):
+    """Asks until it is so. For what the kernel or the daemon does in its own time; the deadline is generous."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.01)
 
 
 class Lines:
@@ -127,7 +135,7 @@ class Notify:
 
 class Daemon:
     def __init__(self, world, *args, config=None, env=None):
-        self.world = world
+        self.world, self.port = world, PORT
         self.notify = Notify(f"{world.dir}/notify-{uuid.uuid4().hex[:8]}")
         argv = [DAEMON, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", *args]
         if config is not None:
@@ -164,7 +172,7 @@ class Daemon:
         return self.process.returncode
 
     def get(self, path, method="GET", **headers):
-        connection = Http(self.world.inside)
+        connection = Http(self.world.inside, port=self.port)
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         body = response.read().decode()
@@ -223,6 +231,22 @@ class World:
 
     def frames(self, verdict):
         return self.status()["verdicts"][verdict]["frames"]
+
+    def map_values(self, name):
+        """The values of a pinned map, field by field (its BTF tells how)."""
+        dumped = json.loads(run("bpftool", "-j", "map", "dump", "pinned", self.bpffs / "dnsguard" / name).stdout)
+        return [row["formatted"]["value"] for row in dumped]
+
+    def settings(self):
+        """All but the clock's offset, which the daemon sets anew now and then."""
+        return {k: v for k, v in self.map_values("dg_settings")[0].items() if k != "realtime_offset_ns"}
+
+    def iface(self, name="guarded"):
+        wanted = list(name.encode())
+        return next(row for row in self.map_values("dg_ifaces") if as_bytes(row["name"])[:len(wanted)] == wanted)
+
+    def mac(self):
+        return json.loads(self.inside.ip("-j", "link", "show", "guarded").stdout)[0]["address"]
 
     def link(self, name="guarded"):
         """(link id, program id) of what is pinned for a device."""

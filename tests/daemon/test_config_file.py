@@ -14,7 +14,7 @@ SHIPPED = ROOT / "deploy" / "dnsguard.yaml"
 def check(tmp_path, text):
     path = tmp_path / "c.yaml"
     path.write_text(text)
-    return path, subprocess.run([DAEMON, "--check-config", "--config", str(path)], text=True, capture_output=True)
+    return path, subprocess.run([DAEMON, "--check-config", "--config", path], text=True, capture_output=True)
 
 
 def test_good_file(tmp_path):

@@ -159,6 +159,7 @@ static const struct {
 	{ "limits: {mode: on}\n", "write off, observe or enforce" },
 	{ "answers: {ede-text: 1}\n", "\"1\" is not allowed here; write false or true" },
 	{ "service: {ports: []}\n", "at least one port" },
+	{ "service:\n  ports:\n", "f:2:9: service.ports: at least one port" },
 	{ "service: {ports: [0]}\n", "f:1:19: service.ports: \"0\"" },
 	{ "service: {ports: [65536]}\n", "\"65536\"" },
 	{ "service: {ports: [53, 53]}\n", "\"53\" is given twice" },

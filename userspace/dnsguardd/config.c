@@ -154,16 +154,13 @@ static int read_iface(const struct section *in, const struct dg_config_key *key,
 	return 0;
 }
 
-/* A list replaces its default; a single scalar is a list of one. */
-static int read_list(const struct section *in, const struct dg_config_key *key,
-		     const yaml_node_t *node)
+/* A single scalar is a list of one, nothing is an empty list. */
+static int read_elements(const struct section *in, const struct dg_config_key *key,
+			 const yaml_node_t *node)
 {
 	int is_ifaces = key == &dg_config_keys[DG_KEY_INTERFACES];
-	struct dg_config *config = in->base;
 	char text[256], allowed[160];
 
-	if (key == &dg_config_keys[DG_KEY_PORTS])
-		config->port_count = 0;
 	if (is_empty(node))
 		return 0;
 	if (node->type == YAML_SCALAR_NODE)
@@ -180,7 +177,21 @@ static int read_list(const struct section *in, const struct dg_config_key *key,
 		if (is_ifaces ? read_iface(in, key, element) : read_scalar(in, key, element))
 			return -EINVAL;
 	}
-	if (key == &dg_config_keys[DG_KEY_PORTS] && !config->port_count)
+	return 0;
+}
+
+/* The ports replace their default and must not end up empty: that would guard nothing. */
+static int read_list(const struct section *in, const struct dg_config_key *key,
+		     const yaml_node_t *node)
+{
+	int is_ports = key == &dg_config_keys[DG_KEY_PORTS];
+	struct dg_config *config = in->base;
+
+	if (is_ports)
+		config->port_count = 0;
+	if (read_elements(in, key, node))
+		return -EINVAL;
+	if (is_ports && !config->port_count)
 		return fail_at(in, node, key->path, "at least one port is needed");
 	return 0;
 }
