@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * micro.c - what one frame costs in the program, and what a million names cost; prints a JSON array of rows.
+ *
+ * Every figure is the middle of ROUNDS of (driver and program) minus (driver and empty program), the two measured
+ * right after each other; see drive.bpf.c. A row also checks the program's own counters: a figure is given only
+ * when practically every frame got the verdict that the row is named for.
+ */
+#include <inttypes.h>
+#include <time.h>
+
+#include "tests/bench/drive.h"
+#include "tests/bench/drive.skel.h"
+#include "tests/bpf/guard.h"
+#include "userspace/lib/query.h"
+
+#define ROUNDS 15
+#define REPEAT 100000
+#define NAMES 1000000 /* in the image */
+#define WARM 256
+#define COLD (1 << 22)
+#define SWAPS 7
+#define LISTED_SEED 1
+#define FREE_SEED 2
+#define SERVER "192.0.2.53"
+#define LIMITER_BYTES DG_LIMIT_BYTES_DEFAULT
+
+#define SOURCE_AT (14 + 12)
+#define PROTOCOL_AT (14 + 9)
+#define NAME_AT (14 + 20 + 8 + 12 + 1)
+
+struct bench {
+	struct guard guard;
+	struct drive_bpf *drive;
+	__u8 frame[DG_FRAME_MAX];
+	int frame_len;
+};
+
+enum limit { LIMIT_OFF, LIMIT_CHARGE, LIMIT_REFUSE };
+
+struct row {
+	const char *name;
+	double target_ns; /* 0 = only reported */
+	enum dg_verdict verdict;
+	enum limit limit;
+	__u32 sources, names, seed;
+	__u16 port;
+	__u8 protocol;
+	int edns_size;
+};
+
+static const struct row rows[] = {
+	{ "not DNS, TCP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
+	  6, 0 },
+	{ "not DNS, UDP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
+	  17, 0 },
+	{ "query, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 17, 0 },
+	{ "query with EDNS, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED,
+	  53, 17, 1232 },
+	{ "query, whole walk, limiter off", 0, DG_PASS_CLEAN, LIMIT_OFF, WARM, WARM, FREE_SEED, 53,
+	  17, 0 },
+	{ "query refused by the limiter", 80, DG_DROP_LIMITED, LIMIT_REFUSE, WARM, WARM, FREE_SEED,
+	  53, 17, 0 },
+	{ "query answered from the image", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM,
+	  LISTED_SEED, 53, 17, 0 },
+	{ "query with EDNS answered", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM, LISTED_SEED,
+	  53, 17, 1232 },
+	{ "cold: query, whole walk", 0, DG_PASS_CLEAN, LIMIT_CHARGE, COLD, COLD, FREE_SEED, 53, 17,
+	  0 },
+	{ "cold: query refused", 0, DG_DROP_LIMITED, LIMIT_REFUSE, COLD / 64, COLD, FREE_SEED, 53,
+	  17, 0 },
+	{ "cold: query answered", 0, DG_REPLY_SINKHOLE, LIMIT_CHARGE, COLD, NAMES, LISTED_SEED, 53,
+	  17, 0 },
+};
+
+static int fail(const char *what, int err)
+{
+	fprintf(stderr, "micro: %s: %s\n", what, strerror(-err));
+	return err;
+}
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Mean of the middle half: as deaf to outliers as a median, but the kernel's whole nanoseconds average out. */
+static double middle(double *values, int count)
+{
+	double sum = 0;
+	int from = count / 4, to = count - from;
+
+	qsort(values, count, sizeof(*values), ascending);
+	for (int i = from; i < to; i++)
+		sum += values[i];
+	return sum / (to - from);
+}
+
+/* ---- output: rows as JSON, commas before all but the first ---------------------------------------- */
+
+static void print_row(const char *name, const char *unit, double value, double target)
+{
+	static int printed;
+
+	printf("%s{\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.2f", printed++ ? ",\n " : "[",
+	       name, unit, value);
+	if (target > 0)
+		printf(", \"at_most\": %g", target);
+	printf("}");
+	fflush(stdout);
+}
+
+/* ---- a million names ------------------------------------------------------------------------------ */
+
+/* Name `number` of the list: every fourth is one label shorter, so that two depths have to be looked up. */
+static void listed_name(__u32 number, struct dg_name *ret)
+{
+	static const char parent[] = "\7example";
+	__u64 labels[2];
+	__u8 *at = ret->wire;
+
+	drive_name(LISTED_SEED, number, labels);
+	for (int i = number % 4 ? 0 : 1; i < 2; i++) {
+		*at++ = DRIVE_LABEL;
+		memcpy(at, &labels[i], DRIVE_LABEL);
+		at += DRIVE_LABEL;
+	}
+	memcpy(at, parent, sizeof(parent));
+	ret->len = at + sizeof(parent) - ret->wire;
+	ret->labels = number % 4 ? 3 : 2;
+}
+
+static int fill_image(struct dg_image_builder *builder)
+{
+	struct dg_answer answer = { .kind = DG_ANSWER_NXDOMAIN };
+	struct dg_name name;
+	int list = dg_image_add_list(builder, &answer), err = list < 0 ? list : 0;
+
+	for (__u32 i = 0; err >= 0 && i < NAMES; i++) {
+		listed_name(i, &name);
+		err = dg_image_add_name(builder, &name, list);
+	}
+	return err < 0 ? err : 0;
+}
+
+static int swap_images(struct bench *bench, const void *elements, __u64 count)
+{
+	double took[SWAPS];
+	struct dg_error error = {};
+	struct dg_image_header header;
+	__u64 bytes;
+	int err;
+
+	for (int i = 0; i < SWAPS; i++) {
+		double began = seconds_now();
+
+		err = dg_image_publish(&bench->guard.maps, elements, count, &error);
+		if (err)
+			return fail(error.text, err);
+		took[i] = (seconds_now() - began) * 1e3;
+	}
+	print_row("image of 1,000,000 names: publish", "ms", middle(took, SWAPS), 50);
+	err = dg_image_current(&bench->guard.maps, &header, NULL, &bytes);
+	if (err)
+		return fail("image", err);
+	print_row("image of 1,000,000 names: kernel memory", "MB", bytes / 1e6, 24);
+	return 0;
+}
+
+static int measure_image(struct bench *bench)
+{
+	struct dg_image_builder *builder =
+		dg_image_builder_new(bench->guard.settings.hash_key, NAMES);
+	double began = seconds_now();
+	struct dg_error error = {};
+	const void *elements;
+	__u64 count;
+	int err = builder ? fill_image(builder) : -ENOMEM;
+
+	if (!err)
+		err = dg_image_finish(builder, &elements, &count, &error);
+	if (err)
+		return fail("image builder", err);
+	print_row("image of 1,000,000 names: build", "ms", (seconds_now() - began) * 1e3, 0);
+	err = swap_images(bench, elements, count);
+	dg_image_builder_free(&builder);
+	return err;
+}
+
+/* ---- one frame ------------------------------------------------------------------------------------ */
+
+static int make_frame(struct bench *bench, const struct row *row)
+{
+	struct dg_prefix client, server;
+	struct dg_name name;
+	struct dg_query query = { .client_port = 40000,
+				  .server_port = row->port,
+				  .name = &name,
+				  .qtype = 1,
+				  .edns_size = row->edns_size };
+	int err = dg_name_parse("aaaaaaaa.bbbbbbbb.example", &name, NULL);
+
+	if (!err)
+		err = dg_prefix_parse("192.0.2.1", &client, NULL);
+	if (!err)
+		err = dg_prefix_parse(SERVER, &server, NULL);
+	if (err)
+		return err;
+	query.client = client.addr;
+	query.server = server.addr;
+	memcpy(query.dst_mac, bench->guard.iface.mac[0], sizeof(query.dst_mac));
+	bench->frame_len = dg_query_frame(&query, bench->frame);
+	if (bench->frame_len < 0 || bench->frame_len > DRIVE_FRAME_MAX)
+		return -EMSGSIZE;
+	bench->frame[PROTOCOL_AT] = row->protocol;
+	return 0;
+}
+
+static void set_knobs(struct bench *bench, const struct row *row)
+{
+	struct drive *knobs = &bench->drive->bss->knobs;
+
+	*knobs = (struct drive){ .frame_len = bench->frame_len,
+				 .source_at = SOURCE_AT,
+				 .source_count = row->sources,
+				 .name_at = NAME_AT,
+				 .name_count = row->names,
+				 .name_seed = row->seed };
+	memcpy(knobs->frame, bench->frame, bench->frame_len);
+}
+
+/* CHARGE: every rung is charged, one tick a query, which no measuring loop can use up. REFUSE: 1 a second. */
+static int set_limit(struct bench *bench, enum limit limit)
+{
+	struct dg_settings *settings = &bench->guard.settings;
+	struct dg_rate *rate = &settings->rate[DG_CHARGE_QUERY][DG_IPV4];
+	int err = guard_zero_mapped(bench->guard.maps.dg_limiter, LIMITER_BYTES);
+
+	settings->limit_mode = limit == LIMIT_OFF ? DG_OFF : DG_ENFORCE;
+	dg_rate_make(1, 1, DG_IPV4, rate);
+	if (limit == LIMIT_CHARGE) {
+		*rate = (struct dg_rate){ .ceiling = 1ull << 32 };
+		for (int rung = 0; rung < DG_RUNGS_IPV4; rung++)
+			rate->cost[rung] = 1;
+	}
+	return err ? err : guard_write_settings(&bench->guard);
+}
+
+/* Nanoseconds a frame, driver included. */
+static int time_run(struct bench *bench, int program, double *ret_ns)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bench->frame,
+		    .data_size_in = bench->frame_len, .repeat = REPEAT);
+	__u32 zero = 0;
+	int err = bpf_map_update_elem(bpf_map__fd(bench->drive->maps.target), &zero, &program,
+				      BPF_ANY);
+
+	if (!err)
+		err = bpf_prog_test_run_opts(bpf_program__fd(bench->drive->progs.drive_next),
+					     &opts);
+	*ret_ns = opts.duration;
+	return !err && opts.retval == XDP_ABORTED ? -EIO : err;
+}
+
+static int time_difference(struct bench *bench, int program, double *ret_ns)
+{
+	int empty = bpf_program__fd(bench->drive->progs.drive_empty), err;
+	double difference[ROUNDS], with, without;
+
+	for (int i = -1; i < ROUNDS; i++) { /* round -1 warms up */
+		err = time_run(bench, empty, &without);
+		if (!err)
+			err = time_run(bench, program, &with);
+		if (err)
+			return err;
+		difference[i < 0 ? 0 : i] = with - without;
+	}
+	*ret_ns = middle(difference, ROUNDS);
+	return 0;
+}
+
+/* Of a thousand frames, 995 must have got the verdict (a limit of 1 a second lets a few pass). */
+static int check_verdicts(struct bench *bench, const struct row *row)
+{
+	const __u64 frames = (__u64)REPEAT * (ROUNDS + 1);
+	struct guard_counts counts;
+	int err = guard_read(&bench->guard, &counts);
+	__u64 got;
+
+	if (err)
+		return err;
+	got = counts.stats.verdict[row->verdict].frames;
+	if (got >= frames - frames / 200)
+		return 0;
+	fprintf(stderr, "micro: %s: %" PRIu64 " of %" PRIu64 " frames were %s\n", row->name,
+		(uint64_t)got, (uint64_t)frames, dg_verdict_label(row->verdict));
+	for (int v = 0; v < DG_VERDICT_COUNT; v++)
+		if (counts.stats.verdict[v].frames)
+			fprintf(stderr, "micro:   %s %" PRIu64 "\n", dg_verdict_label(v),
+				(uint64_t)counts.stats.verdict[v].frames);
+	return -EIO;
+}
+
+static int measure_row(struct bench *bench, const struct row *row)
+{
+	double ns;
+	int err = make_frame(bench, row);
+
+	if (!err)
+		err = set_limit(bench, row->limit);
+	if (!err)
+		err = guard_reset_stats(&bench->guard);
+	if (err)
+		return fail(row->name, err);
+	set_knobs(bench, row);
+	err = time_difference(bench, bench->guard.prog, &ns);
+	if (!err)
+		err = check_verdicts(bench, row);
+	if (err)
+		return fail(row->name, err);
+	print_row(row->name, "ns", ns, row->target_ns);
+	return 0;
+}
+
+static int measure_lru(struct bench *bench)
+{
+	double ns;
+	int err = time_difference(bench, bpf_program__fd(bench->drive->progs.drive_lru), &ns);
+
+	if (err)
+		return fail("LRU hash", err);
+	print_row("for scale: LRU hash lookup and full clock", "ns", ns, 0);
+	return 0;
+}
+
+static int measure_all(struct bench *bench)
+{
+	int err = measure_image(bench);
+
+	for (size_t i = 0; !err && i < sizeof(rows) / sizeof(rows[0]); i++)
+		err = measure_row(bench, &rows[i]);
+	return err ? err : measure_lru(bench);
+}
+
+int main(void)
+{
+	struct bench bench = {};
+	int err;
+
+	setbuf(stderr, NULL);
+	err = guard_pin(0);
+	if (!err)
+		err = guard_load(&bench.guard, LIMITER_BYTES);
+	if (!err)
+		err = guard_reset(&bench.guard);
+	if (!err)
+		err = guard_service(&bench.guard, SERVER, DG_SVC_GUARDED | DG_SVC_OWN);
+	if (!err) {
+		bench.drive = drive_bpf__open_and_load();
+		err = bench.drive ? measure_all(&bench) : -errno;
+	}
+	printf("]\n");
+	if (err)
+		fail("stopped", err);
+	drive_bpf__destroy(bench.drive);
+	guard_unload(&bench.guard);
+	return err ? 1 : 0;
+}
