@@ -141,6 +141,28 @@ static void empty_and_crowded_images_hold(void **state)
 	}
 }
 
+/* Names of one thirty-second of the table: only a much wider table keeps each near its home. */
+static void crowded_places_widen_the_table(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(1);
+	struct dg_name name[100];
+	unsigned int lines, names = 0;
+	struct dg_error err;
+	const void *image;
+	__u64 count;
+
+	(void)state;
+	for (unsigned int i = 0; names < 100; i++) {
+		name[names] = numbered(i);
+		if (dg_hash_place(dg_name_hash(name + names, key)) >> 27 == 5)
+			assert_int_equal(dg_image_add_name(builder, name + names++, 1), 1);
+	}
+	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
+	assert_int_equal(dg_image_check(image, count, &err), 0);
+	for (unsigned int i = 0; i < 100; i++)
+		assert_int_equal(lookup(image, name + i, &lines), 1);
+}
+
 static void lists_are_bounded(void **state)
 {
 	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder =
@@ -469,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_names_and_nothing_else),
 		cmocka_unit_test(empty_and_crowded_images_hold),
+		cmocka_unit_test(crowded_places_widen_the_table),
 		cmocka_unit_test(lists_are_bounded),
 		cmocka_unit_test_setup_teardown(file_holds_what_was_saved, on_disk_make,
 						on_disk_free),

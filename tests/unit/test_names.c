@@ -26,6 +26,7 @@ static const struct {
 	{ "com", "\3com", 5, 1, NULL },
 	{ "a.example", "\1a\7example", 11, 2, NULL },
 	{ "A.eXample.", "\1a\7example", 11, 2, "a.example" },
+	{ "AZ.aZ", "\2az\2az", 7, 2, "az.az" },
 	{ "*.a.example", "\1a\7example", 11, 2, "a.example" },
 	{ "_dns.x-y.example", "\4_dns\3x-y\7example", 18, 3, NULL },
 	{ "xn--mnchen-3ya.de", "\16xn--mnchen-3ya\2de", 19, 2, NULL },

@@ -152,6 +152,30 @@ static void set_get_remove(void **state)
 	assert_int_equal(count(w), 0);
 }
 
+static unsigned int filter_word(const char *text)
+{
+	struct dg_name name = name_of(text);
+
+	return dg_hash_filter_bit(dg_name_hash(&name, key), FILTER_BITS) / 64;
+}
+
+/* Two entries whose bits share a word of the filter: setting one keeps the other. */
+static void neighbours_in_the_filter(void **state)
+{
+	struct world *w = world_of(state);
+	char text[32];
+
+	block(w, "first.example", 0);
+	for (unsigned int i = 0;; i++) {
+		snprintf(text, sizeof(text), "n%u.example", i);
+		if (filter_word(text) == filter_word("first.example") && !filter_says(w, text))
+			break;
+	}
+	block(w, text, 0);
+	assert_true(filter_says(w, text));
+	assert_true(filter_says(w, "first.example"));
+}
+
 static void tidy_keeps_what_holds(void **state)
 {
 	struct world *w = world_of(state);
@@ -318,10 +342,15 @@ static void bad_lines_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_WORLD(set_get_remove),	    IN_WORLD(tidy_keeps_what_holds),
-		IN_WORLD(full_table_is_told),	    IN_WORLD(file_brings_all_back),
-		IN_WORLD(bad_file_changes_nothing), IN_WORLD(no_file_is_no_error),
-		cmocka_unit_test(lines_both_ways),  cmocka_unit_test(bad_lines_are_refused),
+		IN_WORLD(set_get_remove),
+		IN_WORLD(neighbours_in_the_filter),
+		IN_WORLD(tidy_keeps_what_holds),
+		IN_WORLD(full_table_is_told),
+		IN_WORLD(file_brings_all_back),
+		IN_WORLD(bad_file_changes_nothing),
+		IN_WORLD(no_file_is_no_error),
+		cmocka_unit_test(lines_both_ways),
+		cmocka_unit_test(bad_lines_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

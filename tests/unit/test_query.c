@@ -49,12 +49,14 @@ static unsigned int sum_words(unsigned int sum, const unsigned char *p, size_t l
 	return sum;
 }
 
+static unsigned int client_port = 4096;
+
 static int write_query(const char *client, const char *server, int edns, __u8 frame[DG_FRAME_MAX])
 {
 	struct dg_name name = name_of("Ads.example");
 	struct dg_query query = { .client = addr_of(client),
 				  .server = addr_of(server),
-				  .client_port = 4096,
+				  .client_port = (__u16)client_port,
 				  .server_port = 53,
 				  .dst_mac = { 2, 4, 6, 8, 10, 12 },
 				  .name = &name,
@@ -109,6 +111,21 @@ static void writes_ipv6(void **state)
 	assert_memory_equal(frame + 62, message, sizeof(message));
 	sum = sum_words(17 + 8 + sizeof(message), frame + 22, 32);
 	assert_int_equal(sum_words(sum, frame + 54, 8 + sizeof(message)), 0xffff);
+}
+
+/* Some of these sums carry twice. */
+static void every_port_has_its_checksum(void **state)
+{
+	__u8 frame[DG_FRAME_MAX];
+	unsigned int sum;
+
+	(void)state;
+	for (client_port = 65535; client_port > 0; client_port -= 5) {
+		write_query("192.0.2.1", "198.51.100.53", 1232, frame);
+		sum = sum_words(17 + 8 + sizeof(message), frame + 26, 8);
+		assert_int_equal(sum_words(sum, frame + 34, 8 + sizeof(message)), 0xffff);
+	}
+	client_port = 4096;
 }
 
 static void edns_is_a_choice(void **state)
@@ -195,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_ipv4),
 		cmocka_unit_test(writes_ipv6),
+		cmocka_unit_test(every_port_has_its_checksum),
 		cmocka_unit_test(edns_is_a_choice),
 		cmocka_unit_test(families_do_not_mix),
 		cmocka_unit_test(reads_a_negative_answer),

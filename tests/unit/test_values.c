@@ -50,7 +50,7 @@ static const struct {
 	{ "1.5h", 0, NULL },
 	{ "36601d", 0, NULL },
 	{ "18446744073709551616s", 0, NULL },
-	{ "30500568904943w", 0, NULL },
+	{ "30500568904944w", 0, NULL },
 };
 
 static void durations_both_ways(void **state)
