@@ -28,20 +28,35 @@ static void loaded_free(struct loaded *loaded)
 	dg_image_unmap(loaded->elements, loaded->count);
 }
 
-static json_t *header_json(const struct dg_image_header *header, __u64 bytes)
-{
-	return json_pack("{s:i, s:I, s:I, s:I, s:I}", "schema", 1, "names",
-			 (json_int_t)header->names, "bytes", (json_int_t)bytes, "lists",
-			 (json_int_t)header->lists, "generation",
-			 (json_int_t)(header->generation / NS_PER_SEC));
-}
-
 static void json_print(json_t *doc)
 {
 	if (doc)
 		json_dumpf(doc, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(doc);
+}
+
+static json_t *list_json(const struct dg_answer *list)
+{
+	json_t *ede = list->flags & DG_ANS_NO_EDE ? json_null() : json_integer(list->ede);
+	char answer[128];
+
+	return json_pack("{s:i, s:s%, s:s, s:o}", "number", (int)list->list, "name", list->text,
+			 (size_t)list->text_len, "answer",
+			 dg_answer_text(list, answer, sizeof(answer)), "ede", ede);
+}
+
+/* lists: number 1 stands in row 1, as in the image. */
+static void image_json(const struct dg_image_header *header, const struct dg_answer *lists,
+		       __u64 bytes)
+{
+	json_t *array = json_array();
+
+	for (__u32 i = 1; i <= header->lists; i++)
+		json_array_append_new(array, list_json(lists + i));
+	json_print(json_pack("{s:i, s:I, s:I, s:I, s:o}", "schema", 1, "names",
+			     (json_int_t)header->names, "bytes", (json_int_t)bytes, "built",
+			     (json_int_t)(header->generation / NS_PER_SEC), "lists", array));
 }
 
 /* Publishes under the lock and keeps the file for the next attach. */
@@ -72,7 +87,7 @@ int dg_image_load_run(const struct dg_cli *cli, struct dg_error *err)
 	header = loaded.elements;
 	bytes = loaded.count * sizeof(struct dg_image_bucket);
 	if (cli->json)
-		json_print(header_json(header, bytes));
+		image_json(header, loaded.elements, bytes);
 	else
 		printf("loaded %llu names of %u lists, %llu bytes\n",
 		       (unsigned long long)header->names, header->lists, (unsigned long long)bytes);
@@ -101,27 +116,6 @@ int dg_image_drop_run(const struct dg_cli *cli, struct dg_error *err)
 }
 
 /* ---- show ----------------------------------------------------------------------------------- */
-
-static json_t *list_json(const struct dg_answer *list)
-{
-	char answer[128];
-
-	return json_pack("{s:i, s:s%, s:s, s:o}", "number", (int)list->list, "name", list->text,
-			 (size_t)list->text_len, "answer",
-			 dg_answer_text(list, answer, sizeof(answer)), "ede",
-			 list->flags & DG_ANS_NO_EDE ? json_null() : json_integer(list->ede));
-}
-
-static void show_json(const struct dg_image_header *header, const struct dg_answer *lists,
-		      __u64 bytes)
-{
-	json_t *doc = header_json(header, bytes), *array = json_array();
-
-	for (__u32 i = 1; i <= header->lists; i++)
-		json_array_append_new(array, list_json(lists + i));
-	json_object_set_new(doc, "lists", array);
-	json_print(doc);
-}
 
 static void show_text(const struct dg_image_header *header, const struct dg_answer *lists,
 		      __u64 bytes)
@@ -156,7 +150,7 @@ int dg_image_show_run(const struct dg_cli *cli, struct dg_error *err)
 	if (rc)
 		return dg_fail(err, rc, DG_EXIT_FAILED, "image cannot be read: %s", strerror(-rc));
 	if (cli->json)
-		show_json(&header, lists, bytes);
+		image_json(&header, lists, bytes);
 	else
 		show_text(&header, lists, bytes);
 	return 0;
