@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_config.c - the configuration file: every type read, every refusal placed and worded, nothing half-read.
+ * test_config.c - the configuration file: every type read, every refusal placed and worded, nothing
+ * half-read.
  */
 #include <setjmp.h>
 #include <stdarg.h>

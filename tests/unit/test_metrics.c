@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_metrics.c - the Prometheus text of a filled snapshot: every row there, exact numbers, sound labels.
+ * test_metrics.c - the Prometheus text of a filled snapshot: every row there, exact numbers, sound
+ * labels.
  *
- * Whether Prometheus itself can read it is asked in tests/daemon, of promtool and of a running server.
+ * Whether Prometheus itself can read it is asked in tests/daemon, of promtool and of a running
+ * server.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -32,7 +32,8 @@ int dg_caps_check(struct dg_error *err)
 
 int dg_caps_limit(struct dg_error *err)
 {
-	/* Shrinking the bounding set needs CAP_SETPCAP; a sandboxed service lacks it and was born with a small set. */
+	/* Shrinking the bounding set needs CAP_SETPCAP; a sandboxed service lacks it and was born
+	 * with a small set. */
 	int may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 
 	capng_clear(CAPNG_SELECT_BOTH);

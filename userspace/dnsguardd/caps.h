@@ -11,9 +11,10 @@
 int dg_caps_check(struct dg_error *err);
 
 /*
- * Gives up everything but CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, for good. The three stay because a device that comes
- * back must be attached again, which loads a program: the daemon cannot do with less without losing that. CAP_PERFMON,
- * which also opens kernel memory to tracing programs, is only switched on around an attach.
+ * Gives up everything but CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, for good. The three stay because
+ * a device that comes back must be attached again, which loads a program: the daemon cannot do with
+ * less without losing that. CAP_PERFMON, which also opens kernel memory to tracing programs, is
+ * only switched on around an attach.
  */
 int dg_caps_limit(struct dg_error *err);
 

@@ -2,8 +2,9 @@
 /*
  * config.c - a YAML file into struct dg_config, driven by the table of config_keys.c.
  *
- * libyaml builds the tree; the walk follows the table, so its depth is the table's and an alias cannot lead it
- * astray. Everything is read into a private copy first: a caller sees a wholly good configuration or none.
+ * libyaml builds the tree; the walk follows the table, so its depth is the table's and an alias
+ * cannot lead it astray. Everything is read into a private copy first: a caller sees a wholly good
+ * configuration or none.
  */
 #include <errno.h>
 #include <string.h>
@@ -80,7 +81,8 @@ static unsigned int distance(const char *a, const char *b)
 	return row[la][lb];
 }
 
-/* The key's path, or only its first part where that is a section: "limits.slip" is offered as a whole. */
+/* The key's path, or only its first part where that is a section: "limits.slip" is offered as a
+ * whole. */
 static int fail_unknown(const struct section *in, const yaml_node_t *node, const char *path)
 {
 	unsigned int best = ~0u;

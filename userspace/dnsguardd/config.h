@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * config.h - the configuration file as one plain struct, and the one table that describes every key.
+ * config.h - the configuration file as one plain struct, and the one table that describes every
+ * key.
  *
- * A file is good as a whole or refused as a whole; it never touches the running guard (apply.c does). What a file
- * does not say is marked as not given, so that settings changed live with `dnsguard limit set` survive a restart.
+ * A file is good as a whole or refused as a whole; it never touches the running guard (guard.c
+ * does). What a file does not say is marked as not given, so that settings changed live with
+ * `dnsguard limit set` survive a restart.
  */
 #ifndef DG_CONFIG_H
 #define DG_CONFIG_H
@@ -23,8 +25,9 @@
 #define DG_CONFIG_PATH_MAX 256
 
 /*
- * X(id, path, type, field, min, max, default, help). The path is what people write, the default is text in the
- * same syntax as the file, min and max bound what the type leaves open. Types: see config_keys.c.
+ * X(id, path, type, field, min, max, default, help). The path is what people write, the default is
+ * text in the same syntax as the file, min and max bound what the type leaves open. Types: see
+ * config_keys.c.
  */
 #define DG_CONFIG_KEYS(X)                                                                          \
 	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                             \
@@ -131,8 +134,9 @@ extern const struct dg_config_key dg_config_keys[DG_KEY_COUNT];
 extern const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS];
 
 /*
- * One value from its text into the struct that holds the row's field (struct dg_config, or dg_config_iface for
- * dg_config_iface_keys). A list's row appends. -EINVAL: *err quotes the text and says what is allowed.
+ * One value from its text into the struct that holds the row's field (struct dg_config, or
+ * dg_config_iface for dg_config_iface_keys). A list's row appends. -EINVAL: *err quotes the text
+ * and says what is allowed.
  */
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
 			 struct dg_error *err);
@@ -144,8 +148,9 @@ char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t si
 void dg_config_default(struct dg_config *ret);
 
 /*
- * Reads a whole text. name is what errors call it (a path). *ret (large: allocate it) is untouched on failure; then
- * *err reads "name:line:column: what is wrong". Does not open other files: see dg_config_load().
+ * Reads a whole text. name is what errors call it (a path). *ret (large: allocate it) is untouched
+ * on failure; then *err reads "name:line:column: what is wrong". Does not open other files: see
+ * dg_config_load().
  */
 int dg_config_parse(const char *name, const char *text, size_t len, struct dg_config *ret,
 		    struct dg_error *err);

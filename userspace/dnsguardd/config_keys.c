@@ -2,8 +2,8 @@
 /*
  * config_keys.c - the table of keys, and one reader for each type of value.
  *
- * Knows text and the fields of struct dg_config; knows neither YAML nor the running guard. Every refusal quotes the
- * text and says what is allowed; where the text stands is added by config.c.
+ * Knows text and the fields of struct dg_config; knows neither YAML nor the running guard. Every
+ * refusal quotes the text and says what is allowed; where the text stands is added by config.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>

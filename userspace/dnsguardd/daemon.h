@@ -2,8 +2,9 @@
 /*
  * daemon.h - the daemon as one struct, and what its rooms do with it.
  *
- * The daemon keeps no kernel state of its own: every task opens the pinned maps, works, and closes them. So it never
- * holds on to tables that `dnsguard detach` has put away, and a crash loses nothing.
+ * The daemon keeps no kernel state of its own: every task opens the pinned maps, works, and closes
+ * them. So it never holds on to tables that `dnsguard detach` has put away, and a crash loses
+ * nothing.
  */
 #ifndef DG_DAEMON_H
 #define DG_DAEMON_H
@@ -43,11 +44,12 @@ struct dg_daemon {
 	__u64 config_good_unix;
 };
 
-/* ---- guard.c: devices and settings ---- */
+/* ---- guard.c: devices and settings ----------------------------------------------------------- */
 
 /*
- * Makes the running guard what `next` says: attaches devices, then writes addresses, client prefixes and settings under
- * the lock. All or nothing: on failure devices attached now are detached again and the rest is as before.
+ * Makes the running guard what `next` says: attaches devices, then writes addresses, client
+ * prefixes and settings under the lock. All or nothing: on failure devices attached now are
+ * detached again and the rest is as before.
  */
 int dg_guard_apply(struct dg_daemon *daemon, const struct dg_config *next, struct dg_error *err);
 /* Devices, their MACs and the host's addresses may have changed: catch up. Logs what it does. */
@@ -57,7 +59,7 @@ void dg_guard_forget(struct dg_daemon *daemon, __u32 ifindex);
 /* Removes expired entries of the operator and sets the clock offset. Logs failures. */
 void dg_guard_tidy(struct dg_daemon *daemon);
 
-/* ---- netwatch.c: the kernel's news ---- */
+/* ---- netwatch.c: the kernel's news ----------------------------------------------------------- */
 
 struct dg_netwatch;
 /* Subscribes to links and addresses of this network namespace; calls the two functions above. */
@@ -65,7 +67,7 @@ int dg_netwatch_start(struct dg_daemon *daemon, struct dg_netwatch **ret, struct
 void dg_netwatch_stop(
 	struct dg_netwatch **netwatch); /* accepts NULL; the loop must run once more */
 
-/* ---- pages.c: what HTTP shows ---- */
+/* ---- pages.c: what HTTP shows ---------------------------------------------------------------- */
 
 dg_http_page_fn dg_daemon_page; /* arg is the struct dg_daemon */
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * http.c - libmicrohttpd driven by the daemon's own loop: no second thread, so no lock anywhere in the daemon.
+ * http.c - libmicrohttpd driven by the daemon's own loop: no second thread, so no lock anywhere in
+ * the daemon.
  *
- * The library keeps its sockets in one epoll descriptor; that descriptor is one more handle of the loop, beside a timer
- * for the library's timeouts.
+ * The library keeps its sockets in one epoll descriptor; that descriptor is one more handle of the
+ * loop, beside a timer for the library's timeouts.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +32,7 @@ struct dg_http {
 	unsigned int count;
 };
 
-/* ---- connections -------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static void unlist(struct dg_http *http, struct connection *c)
 {
@@ -42,7 +43,8 @@ static void unlist(struct dg_http *http, struct connection *c)
 	c->listed = 0;
 }
 
-/* Shutting the socket down is seen by the library as the peer's end; it closes and frees by itself. */
+/* Shutting the socket down is seen by the library as the peer's end; it closes and frees by itself.
+ */
 static void evict_oldest(struct dg_http *http)
 {
 	struct connection *c = TAILQ_FIRST(&http->oldest_first);
@@ -75,7 +77,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 		evict_oldest(http);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static enum MHD_Result reply(struct MHD_Connection *connection, const struct dg_http_page *page)
 {
@@ -147,7 +149,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	return reply_page(arg, connection, path);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
 

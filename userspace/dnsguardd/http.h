@@ -2,8 +2,9 @@
 /*
  * http.h - a small HTTP listener on the daemon's event loop: GET and HEAD of a few pages.
  *
- * Knows sockets, connections and methods; what a page holds is its caller's. Memory is bounded: a fixed number of
- * connections, and when that nears its end the oldest one makes room for a new one, so idle ones cannot shut it.
+ * Knows sockets, connections and methods; what a page holds is its caller's. Memory is bounded: a
+ * fixed number of connections, and when that nears its end the oldest one makes room for a new one,
+ * so idle ones cannot shut it.
  */
 #ifndef DG_HTTP_H
 #define DG_HTTP_H
@@ -25,7 +26,8 @@ struct dg_http_page {
 	size_t len;
 };
 
-/* Fills the page for a path; 0, or -ENOENT: there is none, -errno: 500. accept is the Accept header or NULL. */
+/* Fills the page for a path; 0, or -ENOENT: there is none, -errno: 500. accept is the Accept header
+ * or NULL. */
 typedef int dg_http_page_fn(void *arg, const char *path, const char *accept,
 			    struct dg_http_page *ret);
 
@@ -37,7 +39,8 @@ int dg_http_start(uv_loop_t *loop, const struct sockaddr_storage *listen_at, dg_
 /* The reason of a dg_http_start() that failed, with the address. */
 int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno,
 		 struct dg_error *err);
-/* Closes all connections. Accepts NULL; *http becomes NULL. The loop must run once more afterwards. */
+/* Closes all connections. Accepts NULL; *http becomes NULL. The loop must run once more afterwards.
+ */
 void dg_http_stop(struct dg_http **http);
 
 /* 127.0.0.1:10530 or [::1]:10530. Returns buf. */

@@ -2,7 +2,8 @@
 /*
  * log.h - the daemon's voice: one line an event on standard error.
  *
- * Only the daemon's top speaks; library code fills a struct dg_error. Under journald each line carries its priority.
+ * Only the daemon's top speaks; library code fills a struct dg_error. Under journald each line
+ * carries its priority.
  */
 #ifndef DG_LOG_H
 #define DG_LOG_H

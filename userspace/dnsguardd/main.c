@@ -2,8 +2,8 @@
 /*
  * main.c - the daemon's life: command line, start, signals, timers, end.
  *
- * The one place that logs what a step failed with and turns it into an exit status. It ends without detaching
- * anything: filtering goes on in the kernel.
+ * The one place that logs what a step failed with and turns it into an exit status. It ends without
+ * detaching anything: filtering goes on in the kernel.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -27,8 +27,9 @@ static const char usage[] =
 	"       dnsguardd --check-config [--config FILE]\n"
 	"       dnsguardd --config-keys | --version | --help\n"
 	"\n"
-	"Guards the devices it is told, keeps them guarded, serves /metrics. Without --config it reads\n" DG_CONFIG_PATH
-	" if that is there. Ending it leaves the filtering in place.\n";
+	"Guards the devices it is told, keeps them guarded, serves /metrics. Ending it leaves the\n"
+	"filtering in place. Without --config it reads " DG_CONFIG_PATH ",\n"
+	"if that is there.\n";
 
 /* The loop's handles beside those of the rooms. */
 struct life {
@@ -38,7 +39,7 @@ struct life {
 	uv_timer_t tidy, watchdog;
 };
 
-/* ---- command line ------------------------------------------------------------------------------- */
+/* ---- command line ---------------------------------------------------------------------------- */
 
 enum option_id {
 	OPT_CONFIG = 256,
@@ -163,7 +164,7 @@ static struct dg_daemon_options read_options(int argc, char **argv)
 	return options;
 }
 
-/* ---- configuration ------------------------------------------------------------------------------ */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static int already_named(const struct dg_config *config, const char *name)
 {
@@ -205,7 +206,7 @@ static int load_config(const struct dg_daemon_options *options, struct dg_config
 	return override(options, ret, err);
 }
 
-/* ---- applying ----------------------------------------------------------------------------------- */
+/* ---- applying -------------------------------------------------------------------------------- */
 
 /* Opens the listener that the configuration wants, unless it is open. *ret_new stays NULL then. */
 static int open_listener(struct dg_daemon *daemon, const struct dg_config *config,
@@ -235,7 +236,8 @@ static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *con
 		       dg_http_endpoint_text(&config->listen, text, sizeof(text)));
 }
 
-/* All of a configuration or nothing. What can fail for a small reason, the listener, comes first. */
+/* All of a configuration or nothing. What can fail for a small reason, the listener, comes first.
+ */
 static int apply(struct dg_daemon *daemon, struct dg_error *err)
 {
 	struct dg_config *next dg_scoped_free = malloc(sizeof(*next));
@@ -256,7 +258,7 @@ static int apply(struct dg_daemon *daemon, struct dg_error *err)
 	return 0;
 }
 
-/* ---- the loop's handles ------------------------------------------------------------------------- */
+/* ---- the loop's handles ---------------------------------------------------------------------- */
 
 static void on_terminate(uv_signal_t *handle, int number)
 {
@@ -330,7 +332,7 @@ static void finish(struct life *life)
 	free(life->daemon.config);
 }
 
-/* ---- start -------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int start(struct life *life, int *ret_lock, struct dg_error *err)
 {
@@ -339,7 +341,8 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 
 	if (dg_runlock(daemon->options->bpffs, ret_lock, err))
 		return -EBUSY;
-	/* Signals and news of devices wait in their descriptors until the loop runs: none is missed. */
+	/* Signals and news of devices wait in their descriptors until the loop runs: none is
+	 * missed. */
 	start_handles(life);
 	if (dg_caps_check(err) || dg_netwatch_start(daemon, &life->netwatch, err) ||
 	    apply(daemon, err))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * metrics.c - the Prometheus text, by hand: one table of metrics, one function for each that writes its samples.
+ * metrics.c - the Prometheus text, by hand: one table of metrics, one function for each that writes
+ * its samples.
  *
- * A metric's name stands once, in the table, as it is exported. Text format 0.0.4 and OpenMetrics 1.0 differ only in
- * how a family is announced and in the end mark; the samples are the same bytes. Counters are integers, whole.
+ * A metric's name stands once, in the table, as it is exported. Text format 0.0.4 and
+ * OpenMetrics 1.0 differ only in how a family is announced and in the end mark; the samples are the
+ * same bytes. Counters are integers, whole.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static const char *const limit_names[DG_LIMIT_ACTIONS] = { "passed", "dropped", 
 							   "observed" };
 static const char *const syn_names[DG_SYN_KINDS] = { "first", "retransmitted" };
 
-/* ---- text --------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* Octets of the well-formed UTF-8 sequence at s, 0 = none starts here (RFC 3629). */
 static unsigned int utf8_len(const unsigned char *s)
@@ -102,7 +104,7 @@ static void sample_seconds(const struct out *out, double value)
 	fprintf(out->file, " %.2f\n", value);
 }
 
-/* ---- one writer a metric ------------------------------------------------------------------------ */
+/* ---- one writer a metric --------------------------------------------------------------------- */
 
 static void each_verdict(const struct out *out, int bytes)
 {
@@ -371,7 +373,7 @@ static const struct metric metrics[] = {
 	{ "process_max_fds", GAUGE, "", "File descriptors allowed.", write_max_fds },
 };
 
-/* ---- families ----------------------------------------------------------------------------------- */
+/* ---- families -------------------------------------------------------------------------------- */
 
 /* OpenMetrics names a family without its samples' suffix. */
 static int family_len(const struct metric *m, enum dg_metrics_format format)
@@ -426,7 +428,7 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 	return text;
 }
 
-/* ---- Accept ------------------------------------------------------------------------------------- */
+/* ---- Accept ---------------------------------------------------------------------------------- */
 
 /* A qvalue in thousandths: 0, 0.5, 1.000. What is broken counts as 1. */
 static int q_of(const char *p, const char *end)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * metrics.h - a snapshot as Prometheus text: version 0.0.4 or OpenMetrics 1.0 from one table of metrics.
+ * metrics.h - a snapshot as Prometheus text: version 0.0.4 or OpenMetrics 1.0 from one table of
+ * metrics.
  *
  * Pure rendering: reads no map and no file, so a filled struct is all a test needs.
  */
@@ -31,8 +32,8 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 			size_t *ret_len);
 
 /*
- * Which format an Accept header asks for (NULL = none): the acceptable one with the higher q, OpenMetrics 1.0 when
- * they are even, text when neither is named. RFC 9110 section 12.5.1.
+ * Which format an Accept header asks for (NULL = none): the acceptable one with the higher q,
+ * OpenMetrics 1.0 when they are even, text when neither is named. RFC 9110 section 12.5.1.
  */
 enum dg_metrics_format dg_metrics_negotiate(const char *accept);
 

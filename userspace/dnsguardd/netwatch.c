@@ -2,8 +2,9 @@
 /*
  * netwatch.c - rtnetlink's news of links and addresses, as a hint that something changed.
  *
- * Messages can be lost (ENOBUFS) and come in bursts, so only one thing is taken from them: which device went away.
- * Everything else is looked up afresh by dg_guard_resync(), once, when the burst is over.
+ * Messages can be lost (ENOBUFS) and come in bursts, so only one thing is taken from them: which
+ * device went away. Everything else is looked up afresh by dg_guard_resync(), once, when the burst
+ * is over.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * notify.c - sd_notify(3)'s protocol: one datagram of VARIABLE=VALUE lines to the socket in $NOTIFY_SOCKET.
+ * notify.c - sd_notify(3)'s protocol: one datagram of VARIABLE=VALUE lines to the socket in
+ * $NOTIFY_SOCKET.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -24,7 +24,8 @@ static double clock_seconds(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Field 22 of /proc/self/stat: ticks after boot. The command in field 2 may hold blanks and parentheses. */
+/* Field 22 of /proc/self/stat: ticks after boot. The command in field 2 may hold blanks and
+ * parentheses. */
 static double start_seconds(void)
 {
 	FILE *file dg_scoped_file = fopen("/proc/self/stat", "re");

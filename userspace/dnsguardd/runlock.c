@@ -2,8 +2,8 @@
 /*
  * runlock.c - one daemon for one bpffs directory.
  *
- * A bpffs cannot hold such a file, so it stands in /run/dnsguard under a hash of the directory's name. flock(2), not the
- * pid, decides: a pid may be somebody else's by now.
+ * A bpffs cannot hold such a file, so it stands in /run/dnsguard under a hash of the directory's
+ * name. flock(2), not the pid, decides: a pid may be somebody else's by now.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -16,8 +16,9 @@ static int has(__u64 keys, enum dg_config_key_id id)
 }
 
 /*
- * Rate and burst make one struct dg_rate. The one that is not given keeps what the guard has, and where the charge was
- * off there is nothing to keep: then it is the default, which the configuration holds.
+ * Rate and burst make one struct dg_rate. The one that is not given keeps what the guard has, and
+ * where the charge was off there is nothing to keep: then it is the default, which the
+ * configuration holds.
  */
 struct rate_keys {
 	int per_sec_given, burst_given;

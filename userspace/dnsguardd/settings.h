@@ -8,8 +8,9 @@
 #include "userspace/dnsguardd/config.h"
 
 /*
- * Writes what the keys in `keys` (bit per enum dg_config_key_id) say into the settings and leaves all other fields
- * alone. On a reload keys are those given now or before: one that was taken out of the file returns to its default.
+ * Writes what the keys in `keys` (bit per enum dg_config_key_id) say into the settings and leaves
+ * all other fields alone. On a reload keys are those given now or before: one that was taken out of
+ * the file returns to its default.
  */
 void dg_settings_configure(const struct dg_config *config, __u64 keys,
 			   struct dg_settings *settings);
