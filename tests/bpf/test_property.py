@@ -69,14 +69,15 @@ def test_slips_of_mutated_messages():
     """Over the limit every second query is answered TC=1: the second way to an answer, held to the same rules."""
     frames = [wire.WIRES[0].udp(data) for data in corpus.messages(ROWS, 10000)]
     run = _show(frames, "slips of mutated messages", limited=True)
-    assert _check(run, frames) > 500
+    assert _check(run, frames) > 200
     assert not [shown for shown in run.shown if shown.verdict == "reply_sinkhole"][1:], "the limit goes first"
 
 
 @pytest.mark.parametrize("net", wire.WIRES, ids=lambda net: net.name)
 def test_packets_from_elsewhere(net):
-    packets = corpus.elsewhere()
-    if not packets:
-        pytest.skip("DG_PACKETS names no directory of packets (BIND's fuzz/dns_message_parse.in is one)")
+    packets, why = corpus.elsewhere()
+    if why:
+        pytest.skip(why)
+    assert len(packets) > 100
     frames = [net.udp(data) for data in packets]
     _check(_show(frames, "packets from elsewhere, %s" % net.name), frames)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Octets to try things on: the rows' messages, the fuzzer's seeds, packets from elsewhere, and mutations of all.
 
-DG_PACKETS names a directory of packets from elsewhere, one raw DNS message a file; BIND's fuzz/dns_message_parse.in
-is one. Nothing random here is new at every run: what failed once fails again.
+Packets from elsewhere are BIND's, or those of the directory that DG_PACKETS names, one raw DNS message a file.
+Nothing random here is new at every run: what failed once fails again.
 """
+import functools
 import os
 import random
 
+import bind_packets
 import replay
 import wire
 
@@ -22,10 +24,13 @@ def _files(directory):
             yield data
 
 
+@functools.lru_cache(maxsize=None)
 def elsewhere():
-    """Packets of others, or none: the caller says so in a skip."""
-    directory = os.environ.get("DG_PACKETS")
-    return list(_files(directory)) if directory else []
+    """(packets of others, why there are none)."""
+    directory, why = os.environ.get("DG_PACKETS"), ""
+    if not directory:
+        directory, why = bind_packets.packets(replay.BUILD)
+    return (list(_files(directory)) if directory else []), why
 
 
 def _as_query(message):
@@ -68,7 +73,7 @@ def row_messages(book):
 def messages(book, mutations):
     """DNS messages, good and bad, no two alike."""
     chance = random.Random(20240229)
-    base = row_messages(book) + list(_files(SEEDS)) + elsewhere()
+    base = row_messages(book) + list(_files(SEEDS)) + elsewhere()[0]
     base += [_as_query(data) for data in base if len(data) >= 12]
     found = dict.fromkeys(base)
     while mutations:
