@@ -97,7 +97,7 @@ static void take_name(void *arg, const struct dg_name *name, unsigned int column
 
 static int pass_run(struct pass *pass, struct dg_error *err)
 {
-	struct dg_feed_sink sink = { take_name, take_reject, pass };
+	struct dg_feed_sink sink = { at_line, take_name, take_reject, pass };
 	const struct dg_format *format = dg_format_find("domains");
 	struct dg_plan *plan = pass->plan;
 	int rc = 0;
@@ -106,7 +106,7 @@ static int pass_run(struct pass *pass, struct dg_error *err)
 		plan->list[i].accepted = plan->list[i].duplicate = plan->list[i].folded = 0;
 	for (__u32 i = 0; !rc && i < plan->files; i++) {
 		pass->file = plan->file + i;
-		rc = dg_feed_read(pass->file->file, pass->file->path, format, &sink, at_line, err);
+		rc = dg_feed_read(pass->file->file, pass->file->path, format, &sink, err);
 	}
 	if (!rc && pass->error)
 		rc = dg_fail(err, pass->error, DG_EXIT_FAILED, "image: %s", strerror(-pass->error));

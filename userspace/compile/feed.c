@@ -78,7 +78,7 @@ static void line_read(char *line, size_t len, const struct dg_format *format,
 }
 
 int dg_feed_read(FILE *file, const char *path, const struct dg_format *format,
-		 const struct dg_feed_sink *sink, dg_feed_line_fn *at_line, struct dg_error *err)
+		 const struct dg_feed_sink *sink, struct dg_error *err)
 {
 	dg_scoped_free char *line = NULL;
 	unsigned long number = 0;
@@ -96,7 +96,7 @@ int dg_feed_read(FILE *file, const char *path, const struct dg_format *format,
 		len -= text - line;
 		if (len && text[len - 1] == '\n')
 			text[--len] = '\0';
-		at_line(sink->arg, number);
+		sink->line(sink->arg, number);
 		line_read(text, (size_t)len, format, sink);
 	}
 	if (ferror(file) || errno)

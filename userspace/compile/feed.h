@@ -12,6 +12,7 @@
 
 /* Where a format hands over what it found in a line. Columns count octets from 1. */
 struct dg_feed_sink {
+	void (*line)(void *arg, unsigned long line); /* before each line, counted from 1 */
 	void (*name)(void *arg, const struct dg_name *name, unsigned int column);
 	void (*reject)(void *arg, const char *reason, unsigned int column);
 	void *arg;
@@ -29,14 +30,11 @@ struct dg_format {
 /* NULL = no such format. */
 const struct dg_format *dg_format_find(const char *name);
 
-/* Called before each line, so that the sink knows where it is. */
-typedef void dg_feed_line_fn(void *arg, unsigned long line);
-
 /*
  * Reads a feed to its end. A file that starts as HTML or XML does is refused whole: feeds vanish
  * and leave an error page behind. -EINVAL, -EIO, -ENOMEM; the path stands in err.
  */
 int dg_feed_read(FILE *file, const char *path, const struct dg_format *format,
-		 const struct dg_feed_sink *sink, dg_feed_line_fn *at_line, struct dg_error *err);
+		 const struct dg_feed_sink *sink, struct dg_error *err);
 
 #endif
