@@ -10,7 +10,7 @@ import judge
 import rows
 import wire
 from book import ENFORCE, Book
-from message import ADDRESS, DROP, NODATA, REFUSE, TRUNCATE, Answer
+from message import ADDRESS, DROP, NODATA, REFUSE, TRUNCATE, Answer, Query
 from replay import XDP_DROP, XDP_PASS, XDP_TX, Replay
 
 ROWS = rows.write_book()
@@ -71,6 +71,17 @@ def test_slips_of_mutated_messages():
     run = _show(frames, "slips of mutated messages", limited=True)
     assert _check(run, frames) > 200
     assert not [shown for shown in run.shown if shown.verdict == "reply_sinkhole"][1:], "the limit goes first"
+
+
+def test_addresses_that_share_half_of_a_guarded_one():
+    """The table of guarded addresses is hashed: of 4,000 addresses some must land beside the guarded one."""
+    net, query, server = wire.WIRES[3], Query("example").wire, "2001:db8:53::53"
+    frames = [net.udp(query, dst="2001:db8:%x:%x::53" % (turn, turn * turn & 0xFFFF)) for turn in range(100, 2100)]
+    frames += [net.udp(query, dst="2001:db8:53::%x:53" % turn) for turn in range(1, 2001)]
+    run = _show([*frames, net.udp(query, dst=server)], "half of a guarded address")
+    _check(run, [*frames, net.udp(query, dst=server)])
+    assert {shown.verdict for shown in run.shown[:-1]} == {"pass_not_service"}
+    assert run.shown[-1].verdict == "reply_sinkhole", "twin: the guarded one itself"
 
 
 @pytest.mark.parametrize("net", wire.WIRES, ids=lambda net: net.name)

@@ -35,7 +35,7 @@ def _judge_cookie(row, found):
     asked = judge.Taken(row["frame"])
     unix = (row["now_ns"] + 1700000000 * 10**9) // 10**9
     want = sent[:8] + cookie.server_cookie(row["facts"]["secret"], sent[:8], asked.src, unix)
-    assert found[10].client + found[10].server == want, "RFC 9018 cookie"
+    assert found[10].to_wire() == want, "RFC 9018 cookie"
 
 
 def _judge_ede(row, found):

@@ -110,6 +110,7 @@ def _slip(book):
         _passes(book, net, 1)
         for number, query in enumerate(queries):
             book.slipped(net, query, "query %d is told to use TCP" % number)
+        book.slipped(net, dns.Query("."), "the root's is the shortest answer: what padded the query is blanked", pad=b"\xa5" * 9)
         _refuses(book, net, 1, "a broken question is not answered", dns.Query(b"\xc0\x0c"))
         _refuses(book, net, 1, "EDNS version 1 is not answered", dns.Query("x", edns={"version": 1}))
         _refuses(book, net, 1, "a signed query is not answered", dns.Query("x", extra=dns.record(b"\0", dns.SIG, 0, b"")))

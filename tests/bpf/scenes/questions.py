@@ -60,8 +60,8 @@ def _broken_names():
     yield b"\xc0\x0c" + fixed, "a pointer to itself"
     yield b"\x03www\xc0\x20" + fixed + blocked, "a pointer behind a label"
     yield b"\x03www\xc0\x00" + fixed, "a pointer into the header"
-    yield b"\x40" + fixed, "label type 01"
-    yield b"\x80" + fixed, "label type 10"
+    for first, what in ((0x40, "label type 01"), (0x7f, "label type 01, 63 more"), (0x80, "label type 10"), (0xbf, "label type 10, 63 more")):
+        yield bytes([first]) + b"a" * first + blocked + fixed, what
     yield b"\x41\x01\x02" + fixed, "an EDNS bit label"
     yield b"\x3f" + b"a" * 20, "a label that runs out of the message"
     yield b"\x03www\x07blocked", "a name without its root"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Source policy: bans with their deadlines, exemptions, longest prefixes, modes."""
 import message as dns
-from book import ENFORCE, FOREVER, IF_OBSERVE, NO_LIMIT, NO_SINKHOLE, OBSERVE, OFF, SECOND, WIRES
+from book import ENFORCE, FOREVER, IF_OBSERVE, NO_SINKHOLE, OBSERVE, OBSERVED, OFF, PASSED, SECOND, WIRES
 
 UNTIL = 70 * SECOND
 
@@ -78,6 +78,24 @@ def _modes(book):
                           "example.com", src=banned)
 
 
+def _observed_twice(book):
+    """Of several protections that only observe, the first one on the walk gives the label."""
+    book.scene("ban, limit and sinkhole observed at once")
+    _policies(book)
+    book.own("example.com")
+    book.set(source_mode=OBSERVE, limit_mode=OBSERVE, sinkhole_mode=OBSERVE)
+    book.rate(1, 1)
+    for net in WIRES:
+        book.at(book.now_ns + 3 * SECOND)
+        banned, other = net.pick("203.0.113.7", "2001:db8:bad::7"), net.pick("198.51.100.9", "2001:db8:c:9::9")
+        for source, first, second in ((banned, "pass_observed_banned", "pass_observed_banned"),
+                                      (other, "pass_observed_sinkhole", "pass_observed_limited")):
+            book.asks(net, dns.Query("example.com"), "from %s, within the limit" % source, first, src=source,
+                      counts=[("limit", None, PASSED, 1)])
+            book.asks(net, dns.Query("example.com"), "from %s, over the limit" % source, second, src=source,
+                      counts=[("limit", None, OBSERVED, 1)])
+
+
 def _full_prefixes(book):
     """A policy for everybody, and one for a single address within."""
     book.scene("prefixes of length 0")
@@ -90,5 +108,5 @@ def _full_prefixes(book):
 
 
 def write(book):
-    for part in (_bans, _exempt, _modes, _full_prefixes):
+    for part in (_bans, _exempt, _modes, _observed_twice, _full_prefixes):
         part(book)
