@@ -69,8 +69,8 @@ static inline void guard_note(const char *format, ...)
 /* The settings every scene starts from: sinkhole and sources enforce, limits off. */
 static inline int guard_base_settings(struct dg_settings *ret)
 {
-	static const __u64 hash_key[4] = { 0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15,
-					   0xc2b2ae3d27d4eb4f };
+	static const __u64 hash_key[4] = { 0x0123456789abcdef, 0xfedcba9876543210,
+					   0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f };
 	int err = dg_settings_default(ret, NULL);
 
 	if (err)
@@ -106,7 +106,8 @@ static inline int guard_load(struct guard *guard, __u64 limiter_bytes)
 	*guard = (struct guard){ .maps = DG_MAPS_NONE, .prog = -1, .limiter_bytes = limiter_bytes };
 	ret = guard_base_settings(&guard->settings);
 	if (!ret)
-		ret = dg_load_private(&guard->settings, limiter_bytes, GUARD_SLOT, &guard->maps, &guard->prog, &err);
+		ret = dg_load_private(&guard->settings, limiter_bytes, GUARD_SLOT, &guard->maps,
+				      &guard->prog, &err);
 	if (!ret)
 		ret = dg_settings_read(&guard->maps, &guard->settings);
 	if (ret)
@@ -183,9 +184,11 @@ static inline int guard_reset_memory(struct guard *guard)
 	int ret = guard_zero_mapped(guard->maps.dg_limiter, guard->limiter_bytes);
 
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_syn_seen, DG_SYN_BUCKETS * sizeof(struct dg_syn_bucket));
+		ret = guard_zero_mapped(guard->maps.dg_syn_seen,
+					DG_SYN_BUCKETS * sizeof(struct dg_syn_bucket));
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_own_filter, DG_OWN_FILTER_WORDS * sizeof(__u64));
+		ret = guard_zero_mapped(guard->maps.dg_own_filter,
+					DG_OWN_FILTER_WORDS * sizeof(__u64));
 	if (!ret)
 		ret = guard_zero_mapped(guard->maps.dg_services,
 					DG_SERVICE_BUCKETS * sizeof(struct dg_service_bucket));
@@ -257,9 +260,12 @@ static inline int guard_service(struct guard *guard, const char *text, __u32 fla
 }
 
 /* Straight into the trie: what userspace composes is not under examination here. */
-static inline int guard_source(struct guard *guard, const char *text, __u32 flags, __u64 banned_until_ns)
+static inline int guard_source(struct guard *guard, const char *text, __u32 flags,
+			       __u64 banned_until_ns)
 {
-	struct dg_source source = { .flags = flags, .own_flags = flags, .banned_until_ns = banned_until_ns };
+	struct dg_source source = { .flags = flags,
+				    .own_flags = flags,
+				    .banned_until_ns = banned_until_ns };
 	struct dg_source_key_v6 key;
 	struct dg_prefix prefix;
 	int ret = dg_prefix_parse(text, &prefix, NULL);
@@ -268,27 +274,33 @@ static inline int guard_source(struct guard *guard, const char *text, __u32 flag
 		return ret;
 	guard->settings.source_rules[prefix.family]++;
 	key.bits = prefix.bits;
-	if (prefix.family == DG_IPV4) /* the last 4 of the 16 octets; the shorter key is a prefix of the longer */
+	if (prefix.family ==
+	    DG_IPV4) /* the last 4 of the 16 octets; the shorter key is a prefix of the longer */
 		memcpy(key.addr, (__u8 *)&prefix.addr + 12, 4);
 	else
 		memcpy(key.addr, &prefix.addr, 16);
-	ret = bpf_map_update_elem(prefix.family == DG_IPV4 ? guard->maps.dg_sources4 : guard->maps.dg_sources6, &key,
-				  &source, BPF_ANY);
+	ret = bpf_map_update_elem(prefix.family == DG_IPV4 ? guard->maps.dg_sources4 :
+							     guard->maps.dg_sources6,
+				  &key, &source, BPF_ANY);
 	return ret ? ret : guard_write_settings(guard);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
 
 /* Shows run->frame to the program at now_ns; the frame and the probe come back as the program left them. */
-static inline int guard_show(const struct guard *guard, struct guard_run *run, __u64 now_ns, __u8 probe_flags)
+static inline int guard_show(const struct guard *guard, struct guard_run *run, __u64 now_ns,
+			     __u8 probe_flags)
 {
 	__u8 in[sizeof(struct dg_probe) + GUARD_FRAME_MAX], out[2 * sizeof(in)];
-	struct xdp_md ctx = { .data = sizeof(struct dg_probe), .data_end = sizeof(struct dg_probe) + run->frame_len };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = ctx.data_end, .data_out = out,
-		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
+	struct xdp_md ctx = { .data = sizeof(struct dg_probe),
+			      .data_end = sizeof(struct dg_probe) + run->frame_len };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = ctx.data_end,
+		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
 	int ret;
 
-	run->probe = (struct dg_probe){ .secret = GUARD_SECRET, .now_ns = now_ns, .flags = probe_flags };
+	run->probe =
+		(struct dg_probe){ .secret = GUARD_SECRET, .now_ns = now_ns, .flags = probe_flags };
 	memcpy(in, &run->probe, sizeof(run->probe));
 	memcpy(in + sizeof(run->probe), run->frame, run->frame_len);
 	ret = bpf_prog_test_run_opts(guard->prog, &opts);
@@ -327,13 +339,14 @@ static inline int guard_read(const struct guard *guard, struct guard_counts *ret
 	int ret;
 
 	memset(ret_counts, 0, sizeof(*ret_counts));
-	ret = guard_sum(guard->maps.dg_stats, GUARD_SLOT, (__u64 *)&ret_counts->stats, sizeof(ret_counts->stats));
+	ret = guard_sum(guard->maps.dg_stats, GUARD_SLOT, (__u64 *)&ret_counts->stats,
+			sizeof(ret_counts->stats));
 	for (__u32 i = 0; !ret && i < GUARD_TRACKED; i++)
 		ret = guard_sum(guard->maps.dg_list_stats, i, ret_counts->list[i].answers,
 				sizeof(ret_counts->list[i]));
 	for (__u32 i = 0; !ret && i < guard->services; i++)
-		ret = guard_sum(guard->maps.dg_svc_stats, guard->service_slot[i], (__u64 *)&ret_counts->service,
-				sizeof(ret_counts->service));
+		ret = guard_sum(guard->maps.dg_svc_stats, guard->service_slot[i],
+				(__u64 *)&ret_counts->service, sizeof(ret_counts->service));
 	return ret;
 }
 

@@ -83,12 +83,18 @@ struct setting {
 	size_t offset, size;
 };
 
-#define SETTING(field) { #field, offsetof(struct dg_settings, field), sizeof(((struct dg_settings *)0)->field) }
+#define SETTING(field)                                                                             \
+	{                                                                                          \
+#field, offsetof(struct dg_settings, field),                                       \
+			sizeof(((struct dg_settings *)0)->field)                                   \
+	}
 static const struct setting settings[] = {
-	SETTING(limit_mode), SETTING(sinkhole_mode), SETTING(source_mode), SETTING(syn_mode),
-	SETTING(paused_until_ns), SETTING(flags), SETTING(slip), SETTING(budget_cost), SETTING(budget_ceiling),
-	SETTING(negative_ttl), SETTING(address_ttl), SETTING(realtime_offset_ns), SETTING(watch_until_ns),
-	SETTING(watch_verdicts), SETTING(watch_per_sec), SETTING(own_entries), SETTING(source_rules),
+	SETTING(limit_mode),	 SETTING(sinkhole_mode),   SETTING(source_mode),
+	SETTING(syn_mode),	 SETTING(paused_until_ns), SETTING(flags),
+	SETTING(slip),		 SETTING(budget_cost),	   SETTING(budget_ceiling),
+	SETTING(negative_ttl),	 SETTING(address_ttl),	   SETTING(realtime_offset_ns),
+	SETTING(watch_until_ns), SETTING(watch_verdicts),  SETTING(watch_per_sec),
+	SETTING(own_entries),	 SETTING(source_rules),
 };
 
 static int do_scene(struct replay *re, char **word)
@@ -123,7 +129,8 @@ static int do_ports(struct replay *re, char **word)
 static int do_secret(struct replay *re, char **word)
 {
 	__u32 len;
-	int ret = hex_read(word[1], re->guard.settings.cookie_secret, sizeof(re->guard.settings.cookie_secret), &len);
+	int ret = hex_read(word[1], re->guard.settings.cookie_secret,
+			   sizeof(re->guard.settings.cookie_secret), &len);
 
 	return ret ? ret : guard_write_settings(&re->guard);
 }
@@ -133,7 +140,8 @@ static int do_rate(struct replay *re, char **word)
 	int charge = strcmp(word[1], "syn") ? DG_CHARGE_QUERY : DG_CHARGE_SYN;
 	int family = family_read(word[2]);
 
-	dg_rate_make(number(word[3]), number(word[4]), family, &re->guard.settings.rate[charge][family]);
+	dg_rate_make(number(word[3]), number(word[4]), family,
+		     &re->guard.settings.rate[charge][family]);
 	return guard_write_settings(&re->guard);
 }
 
@@ -161,7 +169,9 @@ static int answer_read(char **word, struct dg_answer *ret)
 {
 	__u32 len;
 
-	*ret = (struct dg_answer){ .kind = number(word[0]), .flags = number(word[1]), .ede = number(word[2]) };
+	*ret = (struct dg_answer){ .kind = number(word[0]),
+				   .flags = number(word[1]),
+				   .ede = number(word[2]) };
 	ret->text_len = strlen(word[3]);
 	memcpy(ret->text, word[3], ret->text_len);
 	if (hex_read(word[4], ret->v4, sizeof(ret->v4), &len))
@@ -301,8 +311,9 @@ static void dump_event(const struct replay *re)
 
 	if (!re->events_seen)
 		return;
-	fprintf(re->dump, "\t%d\t%s\t%u\t%u\t%u\t%u\t%u\t%u\t", re->events_seen, dg_verdict_label(ev->verdict), ev->list,
-		ev->qtype, ev->sport, ev->frame_len, ev->family, ev->transport);
+	fprintf(re->dump, "\t%d\t%s\t%u\t%u\t%u\t%u\t%u\t%u\t", re->events_seen,
+		dg_verdict_label(ev->verdict), ev->list, ev->qtype, ev->sport, ev->frame_len,
+		ev->family, ev->transport);
 	hex_write(re->dump, ev->name, ev->name_len);
 	fputc('\t', re->dump);
 	hex_write(re->dump, (const __u8 *)&ev->saddr, sizeof(ev->saddr));
@@ -317,8 +328,8 @@ static void dump_run(const struct replay *re, const struct guard_run *run)
 	if (!re->dump)
 		return;
 	fprintf(re->dump, "%u\t%u\t%s\t%u\t%u\t%u\t%u\t%u\t%u\t", re->number, run->action,
-		dg_verdict_label(probe->verdict), probe->limited_bits, probe->match_labels, probe->source_flags,
-		probe->answer_kind, probe->list, probe->banned);
+		dg_verdict_label(probe->verdict), probe->limited_bits, probe->match_labels,
+		probe->source_flags, probe->answer_kind, probe->list, probe->banned);
 	hex_write(re->dump, run->frame, run->frame_len);
 	dump_event(re);
 	fputc('\n', re->dump);
@@ -331,7 +342,8 @@ static void forget_turns(struct dg_stats *stats)
 	stats->event_window = stats->event_count = 0;
 }
 
-static int counts_differ(const struct guard_counts *want, const struct guard_counts *got, const char *what)
+static int counts_differ(const struct guard_counts *want, const struct guard_counts *got,
+			 const char *what)
 {
 	const __u64 *a = (const __u64 *)want, *b = (const __u64 *)got;
 	int differ = 0;
@@ -341,11 +353,12 @@ static int counts_differ(const struct guard_counts *want, const struct guard_cou
 			continue;
 		differ = 1;
 		if (i < 2 * DG_VERDICT_COUNT)
-			guard_note("%s: %s %s moved by %llu, not %llu", what, dg_verdict_label(i / 2),
-				   i % 2 ? "bytes" : "frames", b[i], a[i]);
+			guard_note("%s: %s %s moved by %llu, not %llu", what,
+				   dg_verdict_label(i / 2), i % 2 ? "bytes" : "frames", b[i], a[i]);
 		else
-			guard_note("%s: counter at octet %zu (dg_stats ends at %zu) moved by %llu, not %llu", what,
-				   i * sizeof(__u64), sizeof(struct dg_stats), b[i], a[i]);
+			guard_note(
+				"%s: counter at octet %zu (dg_stats ends at %zu) moved by %llu, not %llu",
+				what, i * sizeof(__u64), sizeof(struct dg_stats), b[i], a[i]);
 	}
 	return differ;
 }
@@ -358,21 +371,26 @@ static void counts_subtract(struct guard_counts *from, const struct guard_counts
 
 static int verdict_differs(const struct replay *re, const struct guard_run *run)
 {
-	static const __u32 xdp[] = { [DG_ACT_PASS] = XDP_PASS, [DG_ACT_DROP] = XDP_DROP, [DG_ACT_REPLY] = XDP_TX };
+	static const __u32 xdp[] = {
+		[DG_ACT_PASS] = XDP_PASS, [DG_ACT_DROP] = XDP_DROP, [DG_ACT_REPLY] = XDP_TX
+	};
 	int differ = 0;
 
 	if (run->probe.verdict != re->verdict) {
-		guard_note("verdict is %s, not %s", dg_verdict_label(run->probe.verdict), dg_verdict_label(re->verdict));
+		guard_note("verdict is %s, not %s", dg_verdict_label(run->probe.verdict),
+			   dg_verdict_label(re->verdict));
 		differ = 1;
 	}
 	if (run->action != xdp[dg_verdict_action(run->probe.verdict)]) {
-		guard_note("XDP action %u does not belong to %s", run->action, dg_verdict_label(run->probe.verdict));
+		guard_note("XDP action %u does not belong to %s", run->action,
+			   dg_verdict_label(run->probe.verdict));
 		differ = 1;
 	}
 	return differ;
 }
 
-static int frame_differs(const __u8 *want, __u32 want_len, const struct guard_run *run, const char *what)
+static int frame_differs(const __u8 *want, __u32 want_len, const struct guard_run *run,
+			 const char *what)
 {
 	__u32 at = 0;
 
@@ -380,7 +398,8 @@ static int frame_differs(const __u8 *want, __u32 want_len, const struct guard_ru
 		return 0;
 	while (at < want_len && at < run->frame_len && run->frame[at] == want[at])
 		at++;
-	guard_note("%s: %u octets, not %u; first difference at octet %u", what, run->frame_len, want_len, at);
+	guard_note("%s: %u octets, not %u; first difference at octet %u", what, run->frame_len,
+		   want_len, at);
 	return 1;
 }
 
@@ -507,11 +526,13 @@ static int do_tally(struct replay *re, char **word)
 	bad = frames != re->asked || octets != re->asked_octets || re->asked_wrong ||
 	      counts.stats.verdict[DG_NEXT].frames || !re->asked;
 	if (bad)
-		guard_note("%llu frames, %llu octets asked; verdicts hold %llu, %llu, of them unsettled %llu; %llu wrong",
-			   re->asked, re->asked_octets, frames, octets, counts.stats.verdict[DG_NEXT].frames,
-			   re->asked_wrong);
+		guard_note(
+			"%llu frames, %llu octets asked; verdicts hold %llu, %llu, of them unsettled %llu; %llu wrong",
+			re->asked, re->asked_octets, frames, octets,
+			counts.stats.verdict[DG_NEXT].frames, re->asked_wrong);
 	re->failed += bad;
-	printf("%s %u - %s: %s, %llu frames\n", bad ? "not ok" : "ok", ++re->number, re->scene, word[1], re->asked);
+	printf("%s %u - %s: %s, %llu frames\n", bad ? "not ok" : "ok", ++re->number, re->scene,
+	       word[1], re->asked);
 	return 0;
 }
 
@@ -522,27 +543,24 @@ static const struct command {
 	int words; /* after the name */
 	int (*run)(struct replay *re, char **word);
 } commands[] = {
-	{ "scene", 1, do_scene },    /* TITLE: back to the base state */
-	{ "set", 2, do_set },	     /* FIELD VALUE */
-	{ "ports", 4, do_ports },    /* four of them, 0 = none */
-	{ "secret", 1, do_secret },  /* HEX */
-	{ "rate", 4, do_rate },	     /* query|syn ipv4|ipv6 PER_SEC BURST */
+	{ "scene", 1, do_scene },     /* TITLE: back to the base state */
+	{ "set", 2, do_set },	      /* FIELD VALUE */
+	{ "ports", 4, do_ports },     /* four of them, 0 = none */
+	{ "secret", 1, do_secret },   /* HEX */
+	{ "rate", 4, do_rate },	      /* query|syn ipv4|ipv6 PER_SEC BURST */
 	{ "service", 2, do_service }, /* ADDRESS FLAGS */
-	{ "source", 3, do_source },  /* PREFIX FLAGS BANNED_UNTIL_NS */
-	{ "device", 2, do_device },  /* FLAGS VIRTUAL_MAC */
-	{ "own", 8, do_own },	     /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
-	{ "list", 6, do_list },	     /* an answer */
-	{ "name", 2, do_name },	     /* NAME LIST */
-	{ "publish", 0, do_publish },
-	{ "row", 1, do_row },	     /* SENTENCE */
-	{ "now", 1, do_now },	     /* NS */
-	{ "in", 1, do_in },	     /* HEX */
-	{ "verdict", 1, do_verdict }, /* LABEL */
-	{ "out", 1, do_out },	     /* HEX */
-	{ "count", 4, do_count },
-	{ "run", 0, do_run },
-	{ "ask", 1, do_ask },	     /* PROBE_FLAGS */
-	{ "tally", 1, do_tally },    /* SENTENCE */
+	{ "source", 3, do_source },   /* PREFIX FLAGS BANNED_UNTIL_NS */
+	{ "device", 2, do_device },   /* FLAGS VIRTUAL_MAC */
+	{ "own", 8, do_own },	      /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
+	{ "list", 6, do_list },	      /* an answer */
+	{ "name", 2, do_name },	      /* NAME LIST */
+	{ "publish", 0, do_publish }, { "row", 1, do_row },			  /* SENTENCE */
+	{ "now", 1, do_now },							  /* NS */
+	{ "in", 1, do_in },							  /* HEX */
+	{ "verdict", 1, do_verdict },						  /* LABEL */
+	{ "out", 1, do_out },							  /* HEX */
+	{ "count", 4, do_count },     { "run", 0, do_run }, { "ask", 1, do_ask }, /* PROBE_FLAGS */
+	{ "tally", 1, do_tally },						  /* SENTENCE */
 };
 
 static int line_play(struct replay *re, char *line)
@@ -604,7 +622,8 @@ int main(int argc, char **argv)
 	re.rows = fopen(argv[argc - 1], "re");
 	re.dump = dump ? fopen(argv[2], "we") : NULL;
 	if (!re.rows || (dump && !re.dump)) {
-		fprintf(stderr, "replay: %s: %s\n", re.rows ? argv[2] : argv[argc - 1], strerror(errno));
+		fprintf(stderr, "replay: %s: %s\n", re.rows ? argv[2] : argv[argc - 1],
+			strerror(errno));
 		return 2;
 	}
 	ret = play(&re);

@@ -48,13 +48,16 @@ static void ok(int held, const char *format, ...)
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-static const __u8 question[] = { 0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'q', 4, 't', 'e', 's', 't', 0, 0, 1, 0, 1 };
+static const __u8 question[] = { 0x12, 0x34, 1, 0,   0,	  1,   0,   0, 0, 0, 0, 0,
+				 1,    'q',  4, 't', 'e', 's', 't', 0, 0, 1, 0, 1 };
 
 static void frame_begin(struct guard_run *run, enum dg_family family)
 {
 	static const __u8 link[14] = { 2, 0, 0, 0, 0, 0x53, 2, 0, 0, 0, 0, 7 };
-	static const __u8 ipv4[20] = { 0x45, 0, 0, 28 + sizeof(question), 0, 0, 0x40, 0, 64, 17, 0, 0,
-				       0, 0, 0, 0, 192, 0, 2, 53 };
+	static const __u8 ipv4[20] = {
+		0x45, 0, 0, 28 + sizeof(question), 0, 0, 0x40, 0, 64, 17, 0, 0, 0, 0, 0, 0, 192,
+		0,    2, 53
+	};
 	static const __u8 ipv6[8] = { 0x60, 0, 0, 0, 0, 8 + sizeof(question), 17, 64 };
 	static const __u8 udp[8] = { 0x9c, 0x40, 0, 53, 0, 8 + sizeof(question) };
 	__u32 l4 = family == DG_IPV4 ? L4_IPV4 : L4_IPV6;
@@ -111,7 +114,8 @@ static int show(const struct guard *guard, struct guard_run *run, __u64 now_ns, 
 	int ret = guard_show(guard, run, now_ns, 0);
 
 	if (ret || (run->probe.verdict != DG_PASS_CLEAN && run->probe.verdict != DG_DROP_LIMITED)) {
-		printf("Bail out! test run: %s, verdict %s\n", strerror(-ret), dg_verdict_label(run->probe.verdict));
+		printf("Bail out! test run: %s, verdict %s\n", strerror(-ret),
+		       dg_verdict_label(run->probe.verdict));
 		exit(2);
 	}
 	if (run->probe.verdict == DG_PASS_CLEAN) {
@@ -166,7 +170,8 @@ static void one_source(struct guard *guard, enum dg_family family, __u64 rate, _
 	/* the last unit would be due at the very end of the 10 s */
 	ok(within(tally.passed, 10.0 * rate + burst - 1, 0.02),
 	   "one %s source at 10 x %llu a second, burst %llu: %llu of %llu pass in 10 s, %llu due",
-	   family == DG_IPV4 ? "IPv4" : "IPv6", rate, burst, tally.passed, frames, 10 * rate + burst - 1);
+	   family == DG_IPV4 ? "IPv4" : "IPv6", rate, burst, tally.passed, frames,
+	   10 * rate + burst - 1);
 }
 
 static void burst_exact(struct guard *guard, enum dg_family family, __u64 rate, __u64 burst)
@@ -180,8 +185,8 @@ static void burst_exact(struct guard *guard, enum dg_family family, __u64 rate, 
 		from_ipv6(&run, 0x20010db8000c0001, 7);
 	for (__u64 i = 0; i < 2 * burst + 2; i++)
 		show(guard, &run, 5 * GUARD_SECOND, &tally);
-	ok(tally.passed == burst, "burst %llu at %llu a second: exactly %llu pass at one instant", burst, rate,
-	   tally.passed);
+	ok(tally.passed == burst, "burst %llu at %llu a second: exactly %llu pass at one instant",
+	   burst, rate, tally.passed);
 }
 
 /* Twice: the ticks' low 44 bits pass from all ones to 0 in the middle of a flood, and while a sender rests. */
@@ -196,11 +201,13 @@ static void clock_wrap(struct guard *guard)
 	from_ipv4(&run, 0xc6336407);
 	for (__u64 i = 0; i < 10 * RATE * 10; i++)
 		show(guard, &run, wrap - 5 * GUARD_SECOND + i * step, &tally);
-	ok(within(tally.passed, 10.0 * RATE + BURST, 0.02), "across the wrap of the 44-bit clock: %llu pass, %d due",
-	   tally.passed, 10 * RATE + BURST);
+	ok(within(tally.passed, 10.0 * RATE + BURST, 0.02),
+	   "across the wrap of the 44-bit clock: %llu pass, %d due", tally.passed,
+	   10 * RATE + BURST);
 	for (__u64 i = 0; i < 2 * BURST; i++)
 		show(guard, &run, 3 * wrap - 1 + i * 100, &rest);
-	ok(rest.passed == BURST, "two wraps later a burst that spans the wrap is %llu", rest.passed);
+	ok(rest.passed == BURST, "two wraps later a burst that spans the wrap is %llu",
+	   rest.passed);
 }
 
 /* CPUs read the clock at different moments: one that is a little behind must not take a full cell for an old one. */
@@ -218,8 +225,9 @@ static void clock_behind(struct guard *guard, __u64 behind_ns)
 		show(guard, &run, 5 * GUARD_SECOND - behind_ns, &tally);
 	for (int i = 0; i < 200; i++)
 		show(guard, &run, 5 * GUARD_SECOND, &tally);
-	ok(tally.passed == 100, "a CPU whose clock is %llu us behind gives nothing away: %llu pass, 100 due", behind_ns / 1000,
-	   tally.passed);
+	ok(tally.passed == 100,
+	   "a CPU whose clock is %llu us behind gives nothing away: %llu pass, 100 due",
+	   behind_ns / 1000, tally.passed);
 }
 
 static void observed(struct guard *guard)
@@ -252,16 +260,21 @@ static void ladder_rung(struct guard *guard, enum dg_family family, __u32 bits, 
 	begin(guard, 10, 20);
 	frame_begin(&run, family);
 	for (__u64 i = 0; i < frames; i++) {
-		__u64 now = 5 * GUARD_SECOND + i * 10 * GUARD_SECOND / frames, r = random_next(&seed);
+		__u64 now = 5 * GUARD_SECOND + i * 10 * GUARD_SECOND / frames,
+		      r = random_next(&seed);
 
 		if (family == DG_IPV4)
-			from_ipv4(&run, (__u32)(0xc6336000 & ~0u << (32 - bits)) | (__u32)(r >> 32) >> bits);
+			from_ipv4(&run, (__u32)(0xc6336000 & ~0u << (32 - bits)) |
+						(__u32)(r >> 32) >> bits);
 		else
-			from_ipv6(&run, (0x20010db8000c0001 & ~0ull << (64 - bits)) | (bits < 64 ? r >> bits : 0),
+			from_ipv6(&run,
+				  (0x20010db8000c0001 & ~0ull << (64 - bits)) |
+					  (bits < 64 ? r >> bits : 0),
 				  random_next(&seed));
 		show(guard, &run, now, &tally);
 	}
-	ok(within(tally.passed, due, 0.02), "a whole %s /%u at 3 x its share: %llu of %llu pass, %llu due",
+	ok(within(tally.passed, due, 0.02),
+	   "a whole %s /%u at 3 x its share: %llu of %llu pass, %llu due",
 	   family == DG_IPV4 ? "IPv4" : "IPv6", bits, tally.passed, frames, due);
 }
 
@@ -279,13 +292,14 @@ static void ladder(struct guard *guard)
 /* ---- (b) honest sources in a spoofed flood -------------------------------------------------- */
 
 struct flood {
-	__u64 sources;	/* distinct spoofed ones, 0 = every frame another */
+	__u64 sources; /* distinct spoofed ones, 0 = every frame another */
 	__u64 frames;
 	__u64 seed;
 };
 
 /* Spoofed sources from all over IPv4 while HONEST ones ask once a second each. */
-static void flood_run(struct guard *guard, struct flood *flood, struct tally *honest, struct tally *spoofed)
+static void flood_run(struct guard *guard, struct flood *flood, struct tally *honest,
+		      struct tally *spoofed)
 {
 	__u64 every = FLOOD_PER_SEC / HONEST, seed = 99, turn = 0;
 	__u32 source[HONEST];
@@ -312,17 +326,20 @@ static void flood_run(struct guard *guard, struct flood *flood, struct tally *ho
 
 static void spoofed_flood(struct guard *guard)
 {
-	struct flood flood = { .sources = 1000000, .frames = 10 * FLOOD_PER_SEC / tap.scale, .seed = 7 };
+	struct flood flood = { .sources = 1000000,
+			       .frames = 10 * FLOOD_PER_SEC / tap.scale,
+			       .seed = 7 };
 	struct tally honest = { 0 }, spoofed = { 0 };
 
 	flood_run(guard, &flood, &honest, &spoofed);
 	ok(honest.refused_narrow == 0,
 	   "1,000 honest sources in a flood of 1,000,000 spoofed ones at 300,000 a second: %llu of %llu queries refused "
-	   "by a /32 counter", honest.refused_narrow, honest.passed + honest.refused);
-	ok(honest.refused * 1000 < honest.passed + honest.refused, "and %llu refused in all, less than 0.1 %%",
-	   honest.refused);
-	ok(honest.passed > 0 && spoofed.passed > 0, "the flood ran: %llu spoofed pass, %llu are refused", spoofed.passed,
-	   spoofed.refused);
+	   "by a /32 counter",
+	   honest.refused_narrow, honest.passed + honest.refused);
+	ok(honest.refused * 1000 < honest.passed + honest.refused,
+	   "and %llu refused in all, less than 0.1 %%", honest.refused);
+	ok(honest.passed > 0 && spoofed.passed > 0,
+	   "the flood ran: %llu spoofed pass, %llu are refused", spoofed.passed, spoofed.refused);
 }
 
 /* ---- (c) many heavy sources ----------------------------------------------------------------- */
@@ -330,7 +347,8 @@ static void spoofed_flood(struct guard *guard)
 static void heavy_sources(struct guard *guard)
 {
 	__u64 seconds = tap.scale > 1 ? 1 : 3, rounds = seconds * 10 * RATE, seed = 4242;
-	dg_scoped_free __u32 *passed = calloc(HEAVY, sizeof(*passed)), *source = calloc(HEAVY, sizeof(*source));
+	dg_scoped_free __u32 *passed = calloc(HEAVY, sizeof(*passed)),
+			     *source = calloc(HEAVY, sizeof(*source));
 	__u64 due = seconds * RATE + BURST, over = 0, under = 0;
 	struct tally tally = { 0 };
 	struct guard_run run;
@@ -342,16 +360,20 @@ static void heavy_sources(struct guard *guard)
 	for (__u64 round = 0; round < rounds; round++) {
 		for (int i = 0; i < HEAVY; i++) {
 			from_ipv4(&run, source[i]);
-			passed[i] += show(guard, &run, 5 * GUARD_SECOND + round * GUARD_SECOND / (10 * RATE), &tally);
+			passed[i] +=
+				show(guard, &run,
+				     5 * GUARD_SECOND + round * GUARD_SECOND / (10 * RATE), &tally);
 		}
 	}
 	for (int i = 0; i < HEAVY; i++) {
 		over += passed[i] > due + 1 + due / 50;
 		under += passed[i] < due - 1 - due / 50;
 	}
-	ok(over == 0, "10,000 heavy sources at 10 x their limit for %llu s: %llu are not held to %llu", seconds, over, due);
-	ok(within(tally.passed, (double)HEAVY * due, 0.02), "together they get %llu, %llu due (%llu got less)",
-	   tally.passed, HEAVY * due, under);
+	ok(over == 0,
+	   "10,000 heavy sources at 10 x their limit for %llu s: %llu are not held to %llu",
+	   seconds, over, due);
+	ok(within(tally.passed, (double)HEAVY * due, 0.02),
+	   "together they get %llu, %llu due (%llu got less)", tally.passed, HEAVY * due, under);
 }
 
 /* ---- a full table --------------------------------------------------------------------------- */
@@ -359,7 +381,8 @@ static void heavy_sources(struct guard *guard)
 /* One heavy source among more senders than the table has cells: it must not be washed out of it. */
 static void full_table(struct guard *guard)
 {
-	__u64 cells = guard->limiter_bytes / sizeof(__u64), frames = 3 * FLOOD_PER_SEC / tap.scale, seed = 11;
+	__u64 cells = guard->limiter_bytes / sizeof(__u64), frames = 3 * FLOOD_PER_SEC / tap.scale,
+	      seed = 11;
 	__u64 every = FLOOD_PER_SEC / (10 * RATE), due = 3 / tap.scale * RATE + BURST;
 	struct tally heavy = { 0 }, spoofed = { 0 };
 	struct guard_run run;
@@ -376,9 +399,10 @@ static void full_table(struct guard *guard)
 		from_ipv4(&run, 0xc6336407);
 		show(guard, &run, now, &heavy);
 	}
-	ok(frames / tap.scale * DG_RUNGS_IPV4 > cells, "%llu one-packet senders on %d rungs against %llu cells", frames,
-	   DG_RUNGS_IPV4, cells);
-	ok(heavy.passed <= due + due / 50 + 1, "a heavy source among them is held: %llu of %llu pass, %llu due", heavy.passed,
+	ok(frames / tap.scale * DG_RUNGS_IPV4 > cells,
+	   "%llu one-packet senders on %d rungs against %llu cells", frames, DG_RUNGS_IPV4, cells);
+	ok(heavy.passed <= due + due / 50 + 1,
+	   "a heavy source among them is held: %llu of %llu pass, %llu due", heavy.passed,
 	   heavy.passed + heavy.refused, due);
 }
 
@@ -388,7 +412,8 @@ static void full_table(struct guard *guard)
 
 struct crowd {
 	const struct guard *guard;
-	atomic_ullong turn, at[THREADS]; /* next turn; the turn each thread is in, or an earlier one */
+	atomic_ullong turn,
+		at[THREADS]; /* next turn; the turn each thread is in, or an earlier one */
 	__u64 frames, sources, step_ns;
 	pthread_barrier_t start;
 };
@@ -453,7 +478,9 @@ static void crowd_run(struct crowd *crowd, struct tally *ret_tally, int *ret_bus
 /* The sources share a rate of 10 times their limits for 10 s; each frame comes by whichever CPU is free. */
 static void several_cpus(struct guard *guard, __u64 rate, __u64 burst, __u64 sources)
 {
-	struct crowd crowd = { .guard = guard, .sources = sources, .frames = 100 * rate * sources,
+	struct crowd crowd = { .guard = guard,
+			       .sources = sources,
+			       .frames = 100 * rate * sources,
 			       .step_ns = GUARD_SECOND / (10 * rate * sources) };
 	__u64 due = sources * (10 * rate + burst);
 	struct tally tally = { 0 };
@@ -461,8 +488,9 @@ static void several_cpus(struct guard *guard, __u64 rate, __u64 burst, __u64 sou
 
 	begin(guard, rate, burst);
 	crowd_run(&crowd, &tally, &busy);
-	ok(within(tally.passed, due, 0.02), "%d threads, %llu sources at 10 x %llu a second: %llu pass, %llu due", THREADS,
-	   sources, rate, tally.passed, due);
+	ok(within(tally.passed, due, 0.02),
+	   "%d threads, %llu sources at 10 x %llu a second: %llu pass, %llu due", THREADS, sources,
+	   rate, tally.passed, due);
 	ok(busy, "both threads took part");
 }
 
@@ -482,8 +510,9 @@ static void several_cpus_burst(struct guard *guard)
 		wrong += tally.passed != 1000;
 		over += tally.passed > 1000 ? tally.passed - 1000 : 0;
 	}
-	ok(over <= 50, "%d threads race for a burst of 1,000, 50 times: %llu too many in all, %llu rounds not exact", THREADS,
-	   over, wrong);
+	ok(over <= 50,
+	   "%d threads race for a burst of 1,000, 50 times: %llu too many in all, %llu rounds not exact",
+	   THREADS, over, wrong);
 }
 
 int main(int argc, char **argv)
@@ -496,7 +525,8 @@ int main(int argc, char **argv)
 		return 2;
 	for (__u64 rate = 1; rate <= 20000; rate *= rate == 20 ? 50 : 20) /* 1, 20, 1000, 20000 */
 		for (int family = DG_IPV4; family <= DG_IPV6; family++)
-			one_source(&guard, family, rate / (tap.scale > 1 && rate > 1000 ? 10 : 1), rate);
+			one_source(&guard, family, rate / (tap.scale > 1 && rate > 1000 ? 10 : 1),
+				   rate);
 	for (int family = DG_IPV4; family <= DG_IPV6; family++)
 		for (__u64 burst = 1; burst <= 4096; burst *= 8)
 			burst_exact(&guard, family, 10, burst);

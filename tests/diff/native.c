@@ -36,8 +36,9 @@ static void print_native(const struct native *native, const struct reference *re
 	printf("%s ", dg_verdict_label(native->verdict));
 	if (!native->verdict) {
 		print_name(msg + DG_HEADER_BYTES, q->name_len);
-		printf(" %u %u %u %u %u %u %u %u %d", q->labels, q->qtype, q->end, q->edns, q->edns_do, q->version,
-		       q->udp_size, q->cookie_len, hash_agrees(native, ref));
+		printf(" %u %u %u %u %u %u %u %u %d", q->labels, q->qtype, q->end, q->edns,
+		       q->edns_do, q->version, q->udp_size, q->cookie_len,
+		       hash_agrees(native, ref));
 	}
 	putchar('\n');
 }
@@ -47,8 +48,8 @@ static void print_reference(const struct reference *ref)
 	printf("%s ", dg_verdict_label(ref->verdict));
 	if (!ref->verdict) {
 		print_name(ref->name, ref->name_len);
-		printf(" %u %u %u %d %d %d %u %u 1", ref->labels, ref->qtype, ref->end, ref->edns, ref->edns_do,
-		       ref->version, ref->udp_size, ref->cookie_len);
+		printf(" %u %u %u %d %d %d %u %u 1", ref->labels, ref->qtype, ref->end, ref->edns,
+		       ref->edns_do, ref->version, ref->udp_size, ref->cookie_len);
 	}
 	putchar('\n');
 }

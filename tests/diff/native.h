@@ -20,7 +20,8 @@
 #endif
 #pragma GCC diagnostic pop
 
-static const __u64 native_key[4] = { 0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f };
+static const __u64 native_key[4] = { 0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15,
+				     0xc2b2ae3d27d4eb4f };
 
 struct native {
 	enum dg_verdict verdict;

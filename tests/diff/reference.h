@@ -14,7 +14,7 @@
 
 struct reference {
 	enum dg_verdict verdict; /* DG_NEXT: a query that the guard may act on */
-	__u8 name[DG_NAME_MAX]; /* lower case, wire form */
+	__u8 name[DG_NAME_MAX];	 /* lower case, wire form */
 	__u32 name_len, labels, end;
 	__u32 qtype, udp_size, cookie_len;
 	int edns, edns_do, version;
@@ -45,7 +45,8 @@ static inline int reference_qname(struct reference *ref)
 	for (;;) {
 		__u32 label = reference_octet(ref);
 
-		if (ref->short_read || label > DG_LABEL_MAX || ref->name_len + 1 + label > DG_NAME_MAX)
+		if (ref->short_read || label > DG_LABEL_MAX ||
+		    ref->name_len + 1 + label > DG_NAME_MAX)
 			return -1;
 		ref->name[ref->name_len++] = label;
 		if (!label)

@@ -2,8 +2,8 @@
 /*
  * fuzz_question.c - the kernel's parser of DNS queries against the reference, on any octets.
  *
- * Both must say the same verdict, and for an accepted query the same name, type, end and EDNS facts. The hash of the
- * name must be that of the lower-cased name as userspace computes it.
+ * Both must say the same verdict, and for an accepted query the same name, type, end and EDNS
+ * facts. The hash of the name must be that of the lower-cased name as userspace computes it.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	must(q->name_len == ref.name_len && q->labels == ref.labels, "length of the name");
 	must(q->end == ref.end && q->qtype == ref.qtype, "end or type of the question");
-	must(q->edns == ref.edns && q->edns_do == ref.edns_do && q->version == ref.version, "EDNS flags");
+	must(q->edns == ref.edns && q->edns_do == ref.edns_do && q->version == ref.version,
+	     "EDNS flags");
 	must(q->udp_size == ref.udp_size && q->cookie_len == ref.cookie_len, "UDP size or cookie");
 	compare_hash(&native, &ref);
 	return 0;
