@@ -152,6 +152,7 @@ install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	$(if $(LAB),install -m 755 $(LAB) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
 	$(if $(wildcard deploy/dnsguard.yaml),install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/dnsguard deploy/dnsguard.yaml)
+	$(if $(wildcard deploy/prometheus/*),install -D -m 644 -t $(DESTDIR)$(DATADIR)/prometheus $(wildcard deploy/prometheus/*))
 	$(if $(wildcard deploy/*.8),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard deploy/*.8))
 
 clean: ## remove build/

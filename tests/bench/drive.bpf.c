@@ -62,7 +62,7 @@ int drive_next(struct xdp_md *ctx)
 	next_name();
 	if (len < 14 || len > DRIVE_FRAME_MAX)
 		return XDP_ABORTED;
-	bpf_xdp_adjust_tail(ctx, (int)len - (int)(ctx->data_end - ctx->data));
+	bpf_xdp_adjust_tail(ctx, (int)len - (int)bpf_xdp_get_buff_len(ctx));
 	if (bpf_xdp_store_bytes(ctx, 0, knobs.frame, len))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &target, 0);
