@@ -1,3 +1,5 @@
+"""The guard that the tests of this room share."""
+
 import pytest
 
 from guarded import World
