@@ -15,36 +15,51 @@
 enum dg_attach_mode { DG_MODE_AUTO, DG_MODE_NATIVE, DG_MODE_GENERIC }; /* auto = native */
 
 struct dg_attach {
-	const char *bpffs;	     /* e.g. /sys/fs/bpf */
+	const char *bpffs; /* e.g. /sys/fs/bpf */
 	const char *ifname;
 	enum dg_attach_mode mode;
-	int observe;		     /* this device only observes */
-	__u64 limiter_bytes;	     /* 0 = default; only counts when the maps are made */
-	const struct dg_settings *initial; /* first settings; only when the maps are made. NULL = defaults */
-	int pin_link;		     /* 0: the link lives as long as *ret_link_fd (attach --try) */
+	int observe;	     /* this device only observes */
+	__u64 limiter_bytes; /* 0 = default; only counts when the maps are made */
+	const struct dg_settings
+		*initial;      /* first settings; only when the maps are made. NULL = defaults */
+	const char *state_dir; /* NULL = DG_STATE_DIR_DEFAULT: hash key, the operator's entries */
+	int pin_link;	       /* 0: the link lives as long as *ret_link_fd (attach --try) */
 };
 
 /* What happened, for the message. */
 struct dg_attach_result {
-	int replaced;		     /* 1: an instance of ours was replaced in place through its link */
-	int created;		     /* 1: the maps were made now, 0: adopted */
-	enum dg_attach_mode mode;    /* native or generic */
+	int replaced; /* 1: an instance of ours was replaced in place through its link */
+	int created;  /* 1: the maps were made now, 0: adopted */
+	enum dg_attach_mode mode; /* native or generic */
 	int frags;
-	int link_fd;		     /* owned by the caller */
+	int link_fd;		/* owned by the caller */
+	int old_prog_fd;	/* replaced: the program before, owned by the caller; else -1 */
+	struct dg_iface before; /* the device's row before, for dg_attach_undo() */
 	__u32 slot;
-	char note[256];		     /* something the operator should know, or "" */
+	char note[256]; /* something the operator should know, or "" */
 };
 
 /*
- * Loads the program for one device and attaches it, or replaces in place what we attached earlier.
+ * Loads the program for one device and attaches it, or replaces in place what we attached earlier. Takes the lock.
+ * When the maps are made now, hash_key comes from the state directory (so that an image built before a reboot fits
+ * after it), local addresses become services, and the operator's entries are restored before the first packet.
  * Nothing is left behind on failure. -EBUSY: another XDP program is there, err names it and its owner.
  * -EPROTO: pinned maps of another ABI version. -EPERM, -EOPNOTSUPP, -ENODEV, -ENOENT (no bpffs).
  * A verifier refusal ends with the verifier's last lines in err.
  */
 int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct dg_error *err);
+#define DG_ATTACH_RESULT_NONE ((struct dg_attach_result){ .link_fd = -1, .old_prog_fd = -1 })
+void dg_attach_result_close(struct dg_attach_result *result);
 
-/* Pins an unpinned link of dg_attach() so that it outlives the process. */
+/* Ends a trial well: pins the link of dg_attach() so that it outlives the process, and drops the mark of a trial. */
 int dg_attach_keep(const char *bpffs, const char *ifname, int link_fd, struct dg_error *err);
+
+/*
+ * Ends a trial badly: the device is as it was before dg_attach(). What was replaced in place runs again, what was new is
+ * detached, maps that were made for it go.
+ */
+int dg_attach_undo(const char *bpffs, const char *ifname, const struct dg_attach_result *result,
+		   struct dg_error *err);
 
 /*
  * Detaches one device. When it was the last one and `purge` is set, the maps and directories go too.
@@ -52,10 +67,27 @@ int dg_attach_keep(const char *bpffs, const char *ifname, int link_fd, struct dg
  */
 int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error *err);
 
+/* Removes maps and directories that no link uses any more, whatever their layout. -EBUSY: something is attached. */
+int dg_purge(const char *bpffs, struct dg_error *err);
+
+/* Calls back for every device with a pinned link, stops at the first non-zero return and returns it. */
+int dg_links_each(const char *bpffs, int (*visit)(const char *ifname, void *arg), void *arg);
+
+/* What a pinned link says of itself. */
+struct dg_link_state {
+	__u32 ifindex; /* 0 = its device is gone */
+	__u32 prog_id;
+};
+int dg_link_state(const char *bpffs, const char *ifname,
+		  struct dg_link_state *ret); /* -ENOENT: not attached */
+
+/* Reads MAC and VLAN facts of the guarded devices again; after link changes. The caller holds the lock. */
+int dg_devices_refresh(const struct dg_maps *maps);
+
 /* A descriptor of the program instance that guards ifname, from its link; NULL ifname: progs/ingress. */
 int dg_program_open(const char *bpffs, const char *ifname, int *ret_fd, struct dg_error *err);
 
-/* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in. */
+/* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);
 
 /*

@@ -19,7 +19,8 @@ static int report(const struct dg_cli *cli, const struct dg_error *err)
 	fprintf(stderr, "dnsguard: %s\n", err->text[0] ? err->text : "failed without saying why");
 	if (!cli->json)
 		return err->status ? err->status : DG_EXIT_FAILED;
-	doc = json_pack("{s:i, s:s, s:i}", "schema", 1, "error", err->text, "exit_status", err->status);
+	doc = json_pack("{s:i, s:s, s:i}", "schema", 1, "error", err->text, "exit_status",
+			err->status);
 	if (doc) {
 		json_dumpf(doc, stdout, JSON_INDENT(2));
 		putchar('\n');

@@ -11,9 +11,13 @@
 
 /* Understood before and after every verb. Their order is that of global_set(). */
 static const struct dg_option dg_global_options[] = {
-	{ .name = "bpffs", .type = DG_OPT_TEXT, .arg = "DIR",
+	{ .name = "bpffs",
+	  .type = DG_OPT_TEXT,
+	  .arg = "DIR",
 	  .help = "where the bpf filesystem is mounted (default /sys/fs/bpf, or $DNSGUARD_BPFFS)" },
-	{ .name = "state-dir", .type = DG_OPT_TEXT, .arg = "DIR",
+	{ .name = "state-dir",
+	  .type = DG_OPT_TEXT,
+	  .arg = "DIR",
 	  .help = "where keys and entries are kept (default /var/lib/dnsguard)" },
 	{ .name = "json", .type = DG_OPT_FLAG, .help = "print JSON" },
 	{ .name = "help", .type = DG_OPT_FLAG, .help = "show what the command takes" },
@@ -51,7 +55,8 @@ static unsigned int word_distance(const char *a, const char *b)
 }
 
 /* Keeps the nearer of *best and candidate; more than a third of the letters wrong is not near. */
-static void nearer(const char *word, const char *candidate, const char **best, unsigned int *best_distance)
+static void nearer(const char *word, const char *candidate, const char **best,
+		   unsigned int *best_distance)
 {
 	unsigned int distance = word_distance(word, candidate);
 
@@ -95,7 +100,8 @@ static const char *nearest_option(const struct dg_option *options, const char *w
 
 /* ---- values of options ---------------------------------------------------------------------- */
 
-static int choice_parse(const struct dg_option *option, struct dg_value *value, struct dg_error *err)
+static int choice_parse(const struct dg_option *option, struct dg_value *value,
+			struct dg_error *err)
 {
 	char allowed[256] = "";
 
@@ -104,11 +110,11 @@ static int choice_parse(const struct dg_option *option, struct dg_value *value, 
 			value->number = i;
 			return 0;
 		}
-		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s", i ? ", " : "",
-			 option->choices[i]);
+		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s",
+			 i ? ", " : "", option->choices[i]);
 	}
-	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--%s \"%s\": use one of: %s", option->name, value->text,
-		       allowed);
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--%s \"%s\": use one of: %s", option->name,
+		       value->text, allowed);
 }
 
 /* A count with an optional K, M or G (powers of 1024). */
@@ -118,15 +124,17 @@ static int bytes_parse(const struct dg_option *option, struct dg_value *value, s
 	char unit = '\0', tail = '\0';
 	const char *suffixes = "KMG", *found;
 	int fields = value->text[0] >= '0' && value->text[0] <= '9' ?
-			     sscanf(value->text, "%9llu%c%c", &number, &unit, &tail) : 0;
+			     sscanf(value->text, "%9llu%c%c", &number, &unit, &tail) :
+			     0;
 
 	found = unit ? strchr(suffixes, unit) : NULL;
 	if (found)
 		number <<= 10 * (found - suffixes + 1);
-	if (fields < 1 || fields > 2 || (unit && !found) || number < option->min || number > option->max)
+	if (fields < 1 || fields > 2 || (unit && !found) || number < option->min ||
+	    number > option->max)
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			       "--%s \"%s\": use a size from %lluK to %lluM, like 512K or 8M", option->name,
-			       value->text, (unsigned long long)option->min >> 10,
+			       "--%s \"%s\": use a size from %lluK to %lluM, like 512K or 8M",
+			       option->name, value->text, (unsigned long long)option->min >> 10,
 			       (unsigned long long)option->max >> 20);
 	value->number = number;
 	return 0;
@@ -153,13 +161,16 @@ static int value_parse(const struct dg_option *option, struct dg_value *value, s
 		return 0;
 	case DG_OPT_COUNT:
 		snprintf(what, sizeof(what), "--%s", option->name);
-		return dg_count_parse(what, value->text, option->min, option->max, &value->number, err);
+		return dg_count_parse(what, value->text, option->min, option->max, &value->number,
+				      err);
 	case DG_OPT_BYTES:
 		return bytes_parse(option, value, err);
 	case DG_OPT_DURATION:
-		return value_prefixed(dg_duration_parse(value->text, &value->number, err), option, err);
+		return value_prefixed(dg_duration_parse(value->text, &value->number, err), option,
+				      err);
 	case DG_OPT_PREFIX:
-		return value_prefixed(dg_prefix_parse(value->text, &value->prefix, err), option, err);
+		return value_prefixed(dg_prefix_parse(value->text, &value->prefix, err), option,
+				      err);
 	case DG_OPT_CHOICE:
 		return choice_parse(option, value, err);
 	case DG_OPT_TEXT:
@@ -179,7 +190,8 @@ struct walk {
 	struct dg_error *err;
 };
 
-static void global_set(struct dg_cli *cli, const struct dg_option *option, const struct dg_value *value)
+static void global_set(struct dg_cli *cli, const struct dg_option *option,
+		       const struct dg_value *value)
 {
 	switch (option - dg_global_options) {
 	case 0:
@@ -201,7 +213,8 @@ static void global_set(struct dg_cli *cli, const struct dg_option *option, const
 }
 
 /* The row whose name is the first len letters of word, or NULL. */
-static const struct dg_option *option_find(const struct dg_option *options, const char *word, size_t len)
+static const struct dg_option *option_find(const struct dg_option *options, const char *word,
+					   size_t len)
 {
 	for (; options && options->name; options++)
 		if (strlen(options->name) == len && !strncmp(options->name, word, len))
@@ -218,11 +231,11 @@ static int option_unknown(const struct walk *walk, const char *word, size_t len)
 	snprintf(name, sizeof(name), "%.*s", (int)(len < WORD_MAX ? len : WORD_MAX), word);
 	near = nearest_option(verb ? verb->options : NULL, name);
 	if (near)
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "\"--%s\" is no option here; did you mean --%s?",
-			       name, near);
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "\"--%s\" is no option here; did you mean --%s?", name, near);
 	return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
-		       "\"--%s\" is no option here; \"dnsguard help%s%s\" lists them", name, verb ? " " : "",
-		       verb ? verb->name : "");
+		       "\"--%s\" is no option here; \"dnsguard help%s%s\" lists them", name,
+		       verb ? " " : "", verb ? verb->name : "");
 }
 
 /* The value of an option: behind '=', or the next word. */
@@ -231,12 +244,12 @@ static int option_value(struct walk *walk, const struct dg_option *option, const
 {
 	*value = (struct dg_value){ .given = true };
 	if (option->type == DG_OPT_FLAG && equals)
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "--%s takes no value, \"%s\" was given",
-			       option->name, equals + 1);
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "--%s takes no value, \"%s\" was given", option->name, equals + 1);
 	if (option->type != DG_OPT_FLAG && !equals && walk->next >= walk->argc)
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "--%s needs a value: --%s %s", option->name,
-			       option->name, option->arg);
-	value->text = equals		       ? equals + 1 :
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "--%s needs a value: --%s %s",
+			       option->name, option->name, option->arg);
+	value->text = equals			  ? equals + 1 :
 		      option->type == DG_OPT_FLAG ? option->name :
 						    walk->argv[walk->next++];
 	return value_parse(option, value, walk->err);
@@ -267,7 +280,8 @@ static int option_take(struct walk *walk, const char *word)
 	return 0;
 }
 
-static const struct dg_verb *verb_find(const struct dg_verb *verbs, const char *first, const char *second)
+static const struct dg_verb *verb_find(const struct dg_verb *verbs, const char *first,
+				       const char *second)
 {
 	size_t len = strlen(first);
 
@@ -300,14 +314,15 @@ static int verb_unknown(const struct walk *walk, const char *first, const char *
 
 	verb_seconds(walk->verbs, first, seconds, sizeof(seconds));
 	if (seconds[0])
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "\"%s %.64s\" is not a command: use one of: %s",
-			       first, second ? second : "", seconds);
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s %.64s\" is not a command: use one of: %s", first,
+			       second ? second : "", seconds);
 	near = nearest_verb(walk->verbs, first);
 	if (near)
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "\"%.64s\" is not a command; did you mean \"%s\"?",
-			       first, near);
-	return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "\"%.64s\" is not a command; \"dnsguard help\" lists them",
-		       first);
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%.64s\" is not a command; did you mean \"%s\"?", first, near);
+	return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+		       "\"%.64s\" is not a command; \"dnsguard help\" lists them", first);
 }
 
 /* The verb that starts with this word: two words, one word, or "<word> show". */
@@ -339,7 +354,8 @@ static int word_take(struct walk *walk, const char *word)
 	if (!cli->verb)
 		return verb_take(walk, word);
 	if (cli->args >= DG_ARGS_MAX || cli->args >= cli->verb->max_args)
-		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE, "\"%.64s\" is one word too many: dnsguard %s %s", word,
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%.64s\" is one word too many: dnsguard %s %s", word,
 			       cli->verb->name, cli->verb->args);
 	cli->arg[cli->args++] = word;
 	return 0;
@@ -368,7 +384,9 @@ static int one_take(struct walk *walk)
 int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv, struct dg_cli *ret,
 		 struct dg_error *err)
 {
-	struct walk walk = { .verbs = verbs, .argc = argc, .next = 1, .argv = argv, .cli = ret, .err = err };
+	struct walk walk = {
+		.verbs = verbs, .argc = argc, .next = 1, .argv = argv, .cli = ret, .err = err
+	};
 	int status = 0;
 
 	*ret = (struct dg_cli){ 0 };
@@ -379,8 +397,8 @@ int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv,
 	if (!ret->verb)
 		ret->verb = verb_find(verbs, "status", NULL);
 	if (ret->verb && ret->args < ret->verb->min_args)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "something is missing: dnsguard %s %s", ret->verb->name,
-			       ret->verb->args);
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "something is missing: dnsguard %s %s",
+			       ret->verb->name, ret->verb->args);
 	return 0;
 }
 
@@ -401,21 +419,23 @@ void dg_usage_print(FILE *out, const struct dg_verb *verbs)
 {
 	char left[64];
 
-	fprintf(out, "usage: dnsguard [OPTIONS] [COMMAND ...]        without a command: status\n\ncommands:\n");
+	fprintf(out,
+		"usage: dnsguard [OPTIONS] [COMMAND ...]        without a command: status\n\ncommands:\n");
 	for (; verbs->name; verbs++) {
 		snprintf(left, sizeof(left), "%s %s", verbs->name, verbs->args);
 		fprintf(out, "  %-26s %s\n", left, verbs->help);
 	}
 	fprintf(out, "  %-26s %s\n\noptions:\n", "help [COMMAND]", "show what a command takes");
 	options_print(out, dg_global_options);
-	fprintf(out, "\nexit status: 0 done, 1 failed, 2 usage, 3 not attached or not running, 4 not found,\n"
-		     "5 refused by a safety check\n");
+	fprintf(out,
+		"\nexit status: 0 done, 1 failed, 2 usage, 3 not attached or not running, 4 not found,\n"
+		"5 refused by a safety check\n");
 }
 
 void dg_verb_print(FILE *out, const struct dg_verb *verb)
 {
-	fprintf(out, "usage: dnsguard %s%s%s%s\n\n%s\n", verb->name, verb->args[0] ? " " : "", verb->args,
-		verb->options ? " [OPTIONS]" : "", verb->help);
+	fprintf(out, "usage: dnsguard %s%s%s%s\n\n%s\n", verb->name, verb->args[0] ? " " : "",
+		verb->args, verb->options ? " [OPTIONS]" : "", verb->help);
 	fprintf(out, "\noptions:\n");
 	options_print(out, verb->options);
 	options_print(out, dg_global_options);

@@ -10,15 +10,17 @@
 extern const struct dg_verb dg_verbs[]; /* the command table: verbs.c */
 
 /* The rows' functions and option tables, by file. */
-dg_verb_fn dg_attach_run, dg_detach_run;			     /* attach.c detach.c */
-dg_verb_fn dg_status_run, dg_top_run, dg_watch_run;		     /* status.c top.c watch.c */
-dg_verb_fn dg_limit_show_run, dg_limit_set_run;			     /* limit.c */
-dg_verb_fn dg_source_ban_run, dg_source_exempt_run, dg_source_forget_run, dg_source_show_run; /* source.c */
-dg_verb_fn dg_pause_run, dg_resume_run;				     /* pause.c */
+dg_verb_fn dg_attach_run, dg_detach_run;	    /* attach.c detach.c */
+dg_verb_fn dg_status_run, dg_top_run, dg_watch_run; /* status.c top.c watch.c */
+dg_verb_fn dg_limit_show_run, dg_limit_set_run;	    /* limit.c */
+dg_verb_fn dg_source_ban_run, dg_source_exempt_run, dg_source_forget_run,
+	dg_source_show_run;		/* source.c */
+dg_verb_fn dg_pause_run, dg_resume_run; /* pause.c */
 
-dg_verb_fn dg_block_run, dg_allow_run, dg_unblock_run, dg_names_run; /* block.c allow.c unblock.c names.c */
+dg_verb_fn dg_block_run, dg_allow_run, dg_unblock_run,
+	dg_names_run; /* block.c allow.c unblock.c names.c */
 dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run; /* image.c */
-dg_verb_fn dg_explain_run; /* explain.c */
+dg_verb_fn dg_explain_run;					    /* explain.c */
 
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
 extern const struct dg_option dg_explain_options[];

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - what the files of the loader offer each other. Nobody else includes this.
+ *
+ * preflight: may we at all? device: facts of a NIC. instance: one loaded program. pins: names in the bpffs.
+ * slots: rows of dg_ifaces. owner: who holds the device instead of us. attach and detach: the life cycle.
+ */
+#ifndef DG_LOADER_INTERNAL_H
+#define DG_LOADER_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "loader/loader.h"
+
+struct ingress_bpf; /* the skeleton; complete in instance.c alone */
+
+/* ---- preflight.c ---- */
+
+/* Kernel, capabilities, bpf filesystem: -EOPNOTSUPP, -EPERM, -ENOENT, each with the command that mends it. */
+int dg_preflight(const char *bpffs, struct dg_error *err);
+/* "CAP_BPF, CAP_PERFMON": what this process lacks; "" = nothing. Returns buf. */
+char *dg_missing_caps(char *buf, size_t size);
+
+/* ---- device.c ---- */
+
+struct dg_device {
+	__u32 ifindex;
+	__u32 mtu;
+	__u8 mac[8];
+	bool answers_off; /* strips VLAN tags in hardware and has VLAN devices on top */
+	char driver[32];
+};
+/* -ENODEV: no such device here. */
+int dg_device_read(const char *ifname, struct dg_device *ret, struct dg_error *err);
+
+/* ---- instance.c ---- */
+
+struct dg_instance_want {
+	__u32 slot;
+	bool frags;
+	__u32 limiter_lines;	     /* when the maps are made */
+	const struct dg_maps *share; /* NULL = make the maps */
+};
+/* A loaded program and, when it made them, the maps. Descriptors are the caller's. */
+struct dg_instance {
+	int prog_fd;
+	struct dg_maps maps; /* DG_MAPS_NONE when shared */
+};
+#define DG_INSTANCE_NONE ((struct dg_instance){ .prog_fd = -1, .maps = DG_MAPS_NONE })
+void dg_instance_close(struct dg_instance *instance);
+int dg_instance_load(const struct dg_instance_want *want, struct dg_instance *ret,
+		     struct dg_error *err);
+/* Lines of a limiter of so many bytes: a power of two, rounded down. */
+__u32 dg_limiter_lines(__u64 bytes);
+
+/* ---- pins.c ---- */
+
+/* links/<ifname>; a dot, which bpffs refuses, becomes %2e. */
+int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret);
+/* And back: the device's name from its pin's. */
+void dg_link_name(const char *pin, char *ret, size_t size);
+/* Makes <bpffs>/dnsguard with all maps in it, all or nothing. The caller holds the lock. */
+int dg_maps_pin(const char *bpffs, const struct dg_maps *maps, struct dg_error *err);
+/* Pins over whatever has the name: the newest instance, for dg_program_open(NULL). */
+int dg_program_pin(const char *bpffs, int prog_fd);
+/* Removes <bpffs>/dnsguard and all that is pinned in it, whatever its layout. */
+int dg_pins_remove(const char *bpffs);
+/* How many links are pinned. */
+int dg_links_count(const char *bpffs);
+
+/* ---- slots.c ---- */
+
+int dg_iface_read(const struct dg_maps *maps, __u32 slot, struct dg_iface *ret);
+int dg_iface_write(const struct dg_maps *maps, __u32 slot, const struct dg_iface *iface);
+/* The slot for a device: its own if it ever had one, else a fresh one with counters at zero. -ENOSPC. */
+int dg_slot_find(const struct dg_maps *maps, const char *ifname, __u32 *ret_slot);
+/* The device is guarded no more; its name and counters stay. */
+int dg_slot_release(const struct dg_maps *maps, const char *ifname);
+
+/* ---- owner.c ---- */
+
+/* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
+int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
+
+/* ---- settings.c, clock.c ---- */
+
+/* The hash key of the state directory, made at first use; an image built with it fits after a reboot. */
+int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
+/* jiffy_ns and jiffy_zero_ns of the settings. */
+int dg_clock_read(__u32 *ret_jiffy_ns, __u64 *ret_jiffy_zero_ns, struct dg_error *err);
+
+#endif
