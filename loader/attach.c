@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "loader/internal.h"
+#include "userspace/lib/image.h"
 #include "userspace/lib/netlink.h"
 #include "userspace/lib/own.h"
+#include "userspace/lib/sources.h"
 
 struct job {
 	const struct dg_attach *want;
@@ -155,6 +157,10 @@ static void entries_restore(struct job *job)
 	struct dg_error err = { 0 };
 
 	if (dg_own_restore(&job->maps, state_dir, &err) < 0)
+		job_note(job, err.text);
+	if (dg_image_restore(&job->maps, state_dir, &err) < 0)
+		job_note(job, err.text);
+	if (dg_sources_restore(&job->maps, state_dir, &err) < 0)
 		job_note(job, err.text);
 }
 

@@ -22,8 +22,7 @@ struct dg_maps {
 #undef DG_MAP_FIELD
 };
 #define DG_MAP_NOT_OPEN(name) .name = -1,
-#define DG_MAP_NONE(name) .name = -1,
-#define DG_MAPS_NONE ((struct dg_maps){ DG_MAPS(DG_MAP_NONE) })
+#define DG_MAPS_NONE ((struct dg_maps){ DG_MAPS(DG_MAP_NOT_OPEN) })
 
 /* Their names in the order of the fields, so that a struct dg_maps can be walked as an array of DG_MAP_COUNT int. */
 #define DG_MAP_COUNT (sizeof(struct dg_maps) / sizeof(int))
