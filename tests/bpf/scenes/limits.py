@@ -57,7 +57,7 @@ def _burst(book):
 def _ladder(book):
     """The second rung of IPv6, /64, may use twice the base; IPv4's, /24, 32 times."""
     for net in WIRES:
-        _scene(book, net, "ladder", burst=4)
+        _scene(book, net, "ladder", rate=5, burst=4)  # 5 a second: no rung's cost is rounded
         for host in range(1, net.pick(33, 3)):
             source = net.pick("198.51.100.%d", "2001:db8:1:2::%x") % host
             _passes(book, net, 4, "address %d of the prefix" % host, src=source)
