@@ -8,6 +8,11 @@
 
 /* clang-format off */
 const struct dg_verb dg_verbs[] = {
+	{ "status", dg_status_run, "", "what is guarded, what was decided (the default)", dg_status_options, 0, 0 },
+	{ "attach", dg_attach_run, "IFACE", "guard a network device; again = replace in place", dg_attach_options, 1, 1 },
+	{ "detach", dg_detach_run, "[IFACE]", "stop guarding it", dg_detach_options, 0, 1 },
+	{ "top", dg_top_run, "", "what happens now, refreshed every second", dg_top_options, 0, 0 },
+	{ "watch", dg_watch_run, "", "queries as they are decided", dg_watch_options, 0, 0 },
 	{ "block", dg_block_run, "NAME...", "answer these names, and all below them, in the kernel",
 	  dg_block_options, 0, DG_ARGS_MAX },
 	{ "allow", dg_allow_run, "NAME...", "let these names, and all below them, pass whatever blocks them",
@@ -20,5 +25,14 @@ const struct dg_verb dg_verbs[] = {
 	{ "image load", dg_image_load_run, "FILE", "publish the lists that dnsguard-compile wrote", NULL, 1, 1 },
 	{ "image show", dg_image_show_run, "", "show what is published", NULL, 0, 0 },
 	{ "image drop", dg_image_drop_run, "", "take the published lists away", NULL, 0, 0 },
+	{ "limit show", dg_limit_show_run, "", "the rate limits", NULL, 0, 0 },
+	{ "limit set", dg_limit_set_run, "", "change what is given, live", dg_limit_set_options, 0, 0 },
+	{ "source show", dg_source_show_run, "[CIDR]", "banned and exempt senders", NULL, 0, 1 },
+	{ "source ban", dg_source_ban_run, "CIDR", "drop all its queries", dg_source_ban_options, 1, 1 },
+	{ "source exempt", dg_source_exempt_run, "CIDR", "never limit it, never answer it here",
+	  dg_source_exempt_options, 1, 1 },
+	{ "source forget", dg_source_forget_run, "CIDR", "neither banned nor exempt any more", NULL, 1, 1 },
+	{ "pause", dg_pause_run, "D", "let everything pass for a while: 5m", NULL, 1, 1 },
+	{ "resume", dg_resume_run, "", "end a pause", NULL, 0, 0 },
 	{ 0 },
 };

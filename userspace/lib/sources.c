@@ -70,7 +70,7 @@ static int entry_compare(const void *left, const void *right)
 	return order ? order : (int)a->prefix.bits - (int)b->prefix.bits;
 }
 
-static bool covers(const struct dg_prefix *wide, const struct dg_prefix *narrow)
+bool dg_prefix_covers(const struct dg_prefix *wide, const struct dg_prefix *narrow)
 {
 	const __u8 *a = (const __u8 *)&wide->addr, *b = (const __u8 *)&narrow->addr;
 	__u32 bits = wide->bits + (wide->family == DG_IPV4 ? V4_IN_V6_BITS : 0);
@@ -98,7 +98,8 @@ void dg_sources_compose(struct dg_source_entry *entries, __u32 count)
 		depth = 0; /* the entries that cover the present place; 129 lengths at most */
 
 	for (__u32 i = 0; i < count; i++) {
-		while (depth && !covers(&entries[chain[depth - 1]].prefix, &entries[i].prefix))
+		while (depth &&
+		       !dg_prefix_covers(&entries[chain[depth - 1]].prefix, &entries[i].prefix))
 			depth--;
 		entry_compose(&entries[i].source, depth ? &entries[chain[depth - 1]].source : NULL);
 		chain[depth++] = i;

@@ -13,6 +13,8 @@
 #ifndef DG_SOURCES_H
 #define DG_SOURCES_H
 
+#include <stdbool.h>
+
 #include "userspace/lib/maps.h"
 #include "userspace/lib/values.h"
 
@@ -22,6 +24,9 @@ struct dg_source_entry {
 	struct dg_prefix prefix;
 	struct dg_source source;
 };
+
+/* Is every address of narrow one of wide? */
+bool dg_prefix_covers(const struct dg_prefix *wide, const struct dg_prefix *narrow);
 
 /* Bans a prefix until a time of CLOCK_MONOTONIC or DG_FOR_GOOD. reason may be NULL. -ENOSPC: table full. */
 int dg_source_ban(const struct dg_maps *maps, const struct dg_prefix *prefix, __u64 until_ns,

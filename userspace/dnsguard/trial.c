@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * trial.c - the child that holds a guard on trial, and how others talk to it.
+ */
+#include "userspace/dnsguard/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define ANSWER_WAIT_SEC 15 /* the child may wait 10 s for the lock */
+
+static int socket_name(const char *bpffs, const char *ifname, struct sockaddr_un *ret)
+{
+	struct dg_path path;
+	char kind[32];
+	int status;
+
+	snprintf(kind, sizeof(kind), "try-%.15s", ifname);
+	status = dg_run_path(kind, bpffs, &path);
+	if (status)
+		return status;
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path.text) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(ret->sun_path, path.text);
+	return 0;
+}
+
+/* ---- the child ------------------------------------------------------------------------------ */
+
+struct holder {
+	const struct dg_trial *trial;
+	struct sockaddr_un name;
+	int listener, channel, signals;
+};
+
+/* Ends the trial one way or the other; what went wrong is in err. */
+static int trial_end(const struct holder *holder, char word, struct dg_error *err)
+{
+	const struct dg_trial *trial = holder->trial;
+
+	if (word == DG_TRIAL_KEEP)
+		return dg_attach_keep(trial->bpffs, trial->ifname, trial->result->link_fd, err);
+	return dg_attach_undo(trial->bpffs, trial->ifname, trial->result, err);
+}
+
+/* The word of one visitor, 0 when there is none. His answer is one line: empty, or what went wrong. */
+static char visitor_serve(const struct holder *holder, int visitor)
+{
+	const struct timeval patience = { .tv_sec = 1 };
+	struct dg_error err = { .text = "" };
+	char word = 0;
+
+	setsockopt(visitor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (recv(visitor, &word, 1, 0) != 1 || (word != DG_TRIAL_KEEP && word != DG_TRIAL_DROP))
+		return 0;
+	if (trial_end(holder, word, &err))
+		word = 0; /* the trial goes on */
+	send(visitor, err.text, strlen(err.text) + 1, MSG_NOSIGNAL);
+	return word;
+}
+
+/* Waits for one of: a visitor, the starter's word, a signal, the end of time. Returns the word that ended it. */
+static char trial_wait(struct holder *holder)
+{
+	struct pollfd polled[] = { { .fd = holder->signals, .events = POLLIN },
+				   { .fd = holder->listener, .events = POLLIN },
+				   { .fd = holder->channel, .events = POLLIN } };
+	__u64 now_ns = dg_now_ns(), end_ns = holder->trial->deadline_ns;
+	int wait_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / 1000000 + 1) : 0;
+
+	if (wait_ms == 0 || poll(polled, 3, wait_ms) == 0 || polled[0].revents) {
+		trial_end(holder, DG_TRIAL_DROP, NULL);
+		return DG_TRIAL_DROP;
+	}
+	if (polled[1].revents) {
+		dg_scoped_fd int visitor = accept4(holder->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		return visitor >= 0 ? visitor_serve(holder, visitor) : 0;
+	}
+	if (polled[2].revents) {
+		char word = visitor_serve(holder, holder->channel);
+
+		if (!word && polled[2].revents & POLLHUP)
+			holder->channel =
+				-1; /* the starter is gone; poll passes over it from now on */
+		return word;
+	}
+	return 0;
+}
+
+static void stdio_leave(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd < 3 && null >= 0; fd++)
+		dup2(null, fd);
+}
+
+static void hold(struct holder *holder)
+{
+	int channel = holder->channel;
+	char word = 0;
+
+	setsid();
+	stdio_leave();
+	while (!word)
+		word = trial_wait(holder);
+	unlink(holder->name.sun_path);
+	send(channel, &word, 1, MSG_NOSIGNAL);
+	_exit(0);
+}
+
+/* ---- the starter ---------------------------------------------------------------------------- */
+
+static int listener_open(struct holder *holder)
+{
+	dg_scoped_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	unlink(holder->name.sun_path); /* of one that was killed */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&holder->name, sizeof(holder->name)) ||
+	    listen(fd, 4))
+		return -errno;
+	return dg_take_fd(fd);
+}
+
+/* Blocked before the fork, so that none is lost. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int child_start(struct holder *holder, int channel)
+{
+	pid_t child;
+
+	holder->signals = signals_open();
+	if (holder->signals < 0)
+		return -errno;
+	holder->listener = listener_open(holder);
+	if (holder->listener < 0)
+		return holder->listener;
+	child = fork();
+	if (child == 0) {
+		close(channel);
+		hold(holder);
+	}
+	return child < 0 ? -errno : 0;
+}
+
+static void holder_close(struct holder *holder)
+{
+	sigset_t none;
+
+	dg_close_fd(&holder->listener);
+	dg_close_fd(&holder->channel);
+	dg_close_fd(&holder->signals);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int dg_trial_start(const struct dg_trial *trial, int *ret_channel, struct dg_error *err)
+{
+	dg_scoped(holder_close) struct holder holder = {
+		.trial = trial, .listener = -1, .channel = -1, .signals = -1
+	};
+	int pair[2], status = socket_name(trial->bpffs, trial->ifname, &holder.name);
+
+	if (!status && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		status = -errno;
+	if (status)
+		return dg_fail(err, status, DG_EXIT_FAILED, "cannot start a trial: %s",
+			       strerror(-status));
+	holder.channel = pair[1];
+	status = child_start(&holder, pair[0]);
+	if (status) {
+		close(pair[0]);
+		return dg_fail(err, status, DG_EXIT_FAILED, "cannot start a trial: %s",
+			       strerror(-status));
+	}
+	*ret_channel = pair[0];
+	return 0;
+}
+
+/* ---- the others ----------------------------------------------------------------------------- */
+
+static int trial_connect(const char *bpffs, const char *ifname)
+{
+	struct sockaddr_un name;
+	dg_scoped_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int status = socket_name(bpffs, ifname, &name);
+
+	if (!status && (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof(name))))
+		status = -errno;
+	return status ? status : dg_take_fd(fd);
+}
+
+bool dg_trial_runs(const char *bpffs, const char *ifname)
+{
+	dg_scoped_fd int fd = trial_connect(bpffs, ifname);
+
+	return fd >= 0;
+}
+
+int dg_trial_tell(const char *bpffs, const char *ifname, enum dg_trial_word word,
+		  struct dg_error *err)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_WAIT_SEC };
+	dg_scoped_fd int fd = trial_connect(bpffs, ifname);
+	char said = (char)word, answer[1024] = "";
+
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return dg_fail(err, -ENOENT, DG_EXIT_NOT_ATTACHED,
+			       "no trial runs on \"%.15s\": see what does with: dnsguard status",
+			       ifname);
+	if (fd < 0)
+		return dg_fail(err, fd, DG_EXIT_FAILED,
+			       "cannot reach the trial on %s: %s; run it as root, with sudo",
+			       ifname, strerror(-fd));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (send(fd, &said, 1, MSG_NOSIGNAL) != 1 || recv(fd, answer, sizeof(answer) - 1, 0) <= 0)
+		return dg_fail(err, -EIO, DG_EXIT_FAILED,
+			       "the trial on %s does not answer: see: dnsguard status", ifname);
+	return answer[0] ? dg_fail(err, -EIO, DG_EXIT_FAILED, "%s", answer) : 0;
+}
