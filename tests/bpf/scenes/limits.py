@@ -62,7 +62,7 @@ def _ladder(book):
             source = net.pick("198.51.100.%d", "2001:db8:1:2::%x") % host
             _passes(book, net, 4, "address %d of the prefix" % host, src=source)
         _refuses(book, net, 1, "a fresh address of a prefix that is full", src=net.pick("198.51.100.200", "2001:db8:1:2::ff"))
-        _passes(book, net, 4, "twin: a fresh address of the next prefix",
+        _passes(book, net, 3, "twin: a fresh address of the next prefix",
                 src=net.pick("198.51.101.1", "2001:db8:1:3::1"))
 
 
