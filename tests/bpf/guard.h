@@ -31,7 +31,7 @@
 struct guard {
 	struct dg_maps maps;
 	int prog;
-	struct dg_settings settings;
+	struct dg_settings base, settings; /* what every scene starts from; what holds now */
 	struct dg_iface iface;
 	__u64 limiter_bytes;
 	__u32 services, service_slot[GUARD_TRACKED];
@@ -110,6 +110,7 @@ static inline int guard_load(struct guard *guard, __u64 limiter_bytes)
 				      &guard->prog, &err);
 	if (!ret)
 		ret = dg_settings_read(&guard->maps, &guard->settings);
+	guard->base = guard->settings;
 	if (ret)
 		printf("Bail out! cannot load the program: %s (%s)\n", strerror(-ret), err.text);
 	return ret;
@@ -221,12 +222,10 @@ static inline int guard_unpublish(struct guard *guard)
 
 static inline int guard_reset(struct guard *guard)
 {
-	int ret = guard_base_settings(&guard->settings);
+	int ret = guard_unpublish(guard);
 
-	guard->settings.limit_line_mask = guard->limiter_bytes / sizeof(struct dg_limit_line) - 1;
+	guard->settings = guard->base;
 	guard->services = 0;
-	if (!ret)
-		ret = guard_unpublish(guard);
 	if (!ret)
 		ret = guard_clear_keys(guard->maps.dg_own);
 	if (!ret)
