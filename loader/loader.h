@@ -77,6 +77,7 @@ int dg_links_each(const char *bpffs, int (*visit)(const char *ifname, void *arg)
 struct dg_link_state {
 	__u32 ifindex; /* 0 = its device is gone */
 	__u32 prog_id;
+	__u8 prog_tag[8]; /* the kernel's hash of its instructions; all 0 = not told */
 };
 int dg_link_state(const char *bpffs, const char *ifname,
 		  struct dg_link_state *ret); /* -ENOENT: not attached */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_config.c - any bytes as a configuration file: no crash, a worded refusal, and counts within their bounds.
+ * fuzz_config.c - any bytes as a configuration file: no crash, a worded refusal, and counts within
+ * their bounds.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		return 0;
 	}
 	if (config.iface_count > DG_IF_MAX || config.port_count > DG_PORTS_MAX ||
-	    !config.port_count || config.address_count > DG_CONFIG_ADDRESSES_MAX ||
+	    !config.port_count || config.services.count > DG_CONFIG_ADDRESSES_MAX ||
 	    config.client_count > DG_CONFIG_CLIENTS_MAX)
 		abort();
 	if (config.given >> DG_KEY_COUNT)

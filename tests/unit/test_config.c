@@ -66,9 +66,9 @@ static void test_whole_file_is_read(void **state)
 	assert_int_equal(c.port_count, 2);
 	assert_int_equal(c.ports[0], 53);
 	assert_int_equal(c.ports[1], 5353);
-	assert_int_equal(c.address_count, 2);
-	assert_int_equal(((__u8 *)&c.addresses[0])[12], 192);
-	assert_int_equal(((__u8 *)&c.addresses[1])[15], 1);
+	assert_int_equal(c.services.count, 2);
+	assert_int_equal(((__u8 *)&c.services.addr[0])[12], 192);
+	assert_int_equal(((__u8 *)&c.services.addr[1])[15], 1);
 	assert_int_equal(c.client_count, 2);
 	assert_int_equal(c.clients[0].bits, 24);
 	assert_int_equal(c.clients[1].bits, 32);

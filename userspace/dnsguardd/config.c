@@ -150,6 +150,7 @@ static int read_iface(const struct section *in, const struct dg_config_key *key,
 		return -EINVAL;
 	if (!(given & 1)) /* the table's first row */
 		return fail_at(in, node, "interfaces", "this interface has no name");
+	iface.observe_given = (given >> 2) & 1; /* its third */
 	if (dg_config_add_iface(config, iface.name, &err))
 		return fail_at(in, node, "interfaces", err.text);
 	config->ifaces[config->iface_count - 1] = iface;

@@ -15,12 +15,13 @@
 
 #include "bpf/abi.h"
 #include "loader/loader.h"
+#include "userspace/lib/netlink.h"
 #include "userspace/lib/scope.h"
 #include "userspace/lib/values.h"
 
 #define DG_CONFIG_PATH DG_SYSCONFDIR "/dnsguard/dnsguard.yaml"
 #define DG_CONFIG_BYTES_MAX (1 << 20)
-#define DG_CONFIG_ADDRESSES_MAX (DG_SERVICE_SLOTS / 2)
+#define DG_CONFIG_ADDRESSES_MAX DG_SERVICE_SET_MAX
 #define DG_CONFIG_CLIENTS_MAX 4096
 #define DG_CONFIG_PATH_MAX 256
 
@@ -35,7 +36,7 @@
 	X(INTERFACES, "interfaces", INTERFACES, ifaces, 1, DG_IF_MAX, "",                          \
 	  "devices to guard: a name, or {name, mode, observe}")                                    \
 	X(PORTS, "service.ports", PORTS, ports, 1, 65535, "53", "guarded ports, at most 4")        \
-	X(ADDRESSES, "service.addresses", ADDRESSES, addresses, 0, DG_CONFIG_ADDRESSES_MAX, "",    \
+	X(ADDRESSES, "service.addresses", ADDRESSES, services, 0, DG_CONFIG_ADDRESSES_MAX, "",     \
 	  "guarded addresses; empty: every local address, kept up to date")                        \
 	X(CLIENTS, "clients", PREFIXES, clients, 0, DG_CONFIG_CLIENTS_MAX, "",                     \
 	  "prefixes that may be answered from the kernel; empty: any")                             \
@@ -82,7 +83,7 @@
 #define DG_DEFAULT_SLIP "2"
 #define DG_DEFAULT_SYN_RATE "20"
 #define DG_DEFAULT_SYN_INSTANT "50"
-#define DG_DEFAULT_BUDGET "0"
+#define DG_DEFAULT_BUDGET "200000"
 
 #define DG_KEY_ID(id, ...) DG_KEY_##id,
 enum dg_config_key_id { DG_CONFIG_KEYS(DG_KEY_ID) DG_KEY_COUNT };
@@ -93,6 +94,7 @@ struct dg_config_iface {
 	char name[16];
 	__u64 mode;    /* enum dg_attach_mode */
 	__u64 observe; /* 0 or 1 */
+	int observe_given;
 };
 
 /* Scalars are all __u64, so that the table needs no widths. */
@@ -103,10 +105,9 @@ struct dg_config {
 	__u32 iface_count;
 	struct dg_config_iface ifaces[DG_IF_MAX];
 	__u32 port_count;
-	__u16 ports[DG_PORTS_MAX]; /* host order */
-	__u32 address_count;	   /* 0 = every local address */
-	struct dg_addr addresses[DG_CONFIG_ADDRESSES_MAX];
-	__u32 client_count; /* 0 = any */
+	__u16 ports[DG_PORTS_MAX];	/* host order */
+	struct dg_service_set services; /* count 0 = every local address */
+	__u32 client_count;		/* 0 = any */
 	struct dg_prefix clients[DG_CONFIG_CLIENTS_MAX];
 
 	__u64 limit_mode, rate_limit, instant_limit, slip, limiter_bytes;

@@ -254,10 +254,10 @@ static int address_read(const struct dg_config_key *key, const char *text, void 
 	if (dg_prefix_parse(text, &prefix, NULL) ||
 	    prefix.bits != (prefix.family == DG_IPV4 ? 32 : 128))
 		return refuse(text, "an IPv4 or IPv6 address", err);
-	if (config->address_count == key->max)
+	if (config->services.count == key->max)
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 			       "\"%s\" is one too many; at most %d addresses", text, (int)key->max);
-	config->addresses[config->address_count++] = prefix.addr;
+	config->services.addr[config->services.count++] = prefix.addr;
 	return 0;
 }
 

@@ -14,8 +14,6 @@
 #include "userspace/dnsguardd/config.h"
 #include "userspace/dnsguardd/http.h"
 
-#define DG_STATE_DIR_DEFAULT "/var/lib/dnsguard"
-
 /* The command line. Texts point into argv. */
 struct dg_daemon_options {
 	const char *config; /* NULL: the default path, which may be absent */
@@ -30,6 +28,7 @@ struct dg_daemon_options {
 struct dg_guarded {
 	char name[16];
 	__u32 ifindex; /* the device we attached to; 0 = it is away */
+	int refused;   /* attaching it again failed, and was said */
 };
 
 struct dg_daemon {
@@ -38,6 +37,7 @@ struct dg_daemon {
 	struct dg_config *config; /* as applied last */
 	struct dg_guarded guarded[DG_IF_MAX];
 	unsigned int guarded_count;
+	int addresses; /* guarded, as logged last */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	int config_good;
@@ -54,15 +54,13 @@ struct dg_daemon {
 int dg_guard_apply(struct dg_daemon *daemon, const struct dg_config *next, struct dg_error *err);
 /* Devices, their MACs and the host's addresses may have changed: catch up. Logs what it does. */
 void dg_guard_resync(struct dg_daemon *daemon);
-/* The kernel says that this device is gone; a new one may bear its name. */
-void dg_guard_forget(struct dg_daemon *daemon, __u32 ifindex);
 /* Removes expired entries of the operator and sets the clock offset. Logs failures. */
 void dg_guard_tidy(struct dg_daemon *daemon);
 
 /* ---- netwatch.c: the kernel's news ----------------------------------------------------------- */
 
 struct dg_netwatch;
-/* Subscribes to links and addresses of this network namespace; calls the two functions above. */
+/* Calls dg_guard_resync() when links or addresses of this network namespace have changed. */
 int dg_netwatch_start(struct dg_daemon *daemon, struct dg_netwatch **ret, struct dg_error *err);
 void dg_netwatch_stop(
 	struct dg_netwatch **netwatch); /* accepts NULL; the loop must run once more */

@@ -255,6 +255,7 @@ static int apply(struct dg_daemon *daemon, struct dg_error *err)
 	free(daemon->config);
 	daemon->config = dg_take_ptr(next);
 	daemon->config_good_unix = (__u64)time(NULL);
+	dg_guard_tidy(daemon);
 	return 0;
 }
 

@@ -7,25 +7,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "userspace/dnsguardd/runlock.h"
-
-#define RUN_DIR "/run/dnsguard"
-
-/* FNV-1a: only a short name for a path, nobody gains by a collision but his own refusal. */
-static uint64_t path_hash(const char *path)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (; *path; path++)
-		hash = (hash ^ (unsigned char)*path) * 0x100000001b3ull;
-	return hash;
-}
+#include "userspace/lib/maps.h"
 
 static int fail_held(int fd, const char *bpffs, struct dg_error *err)
 {
@@ -43,25 +29,25 @@ static int fail_held(int fd, const char *bpffs, struct dg_error *err)
 
 int dg_runlock(const char *bpffs, int *ret_fd, struct dg_error *err)
 {
-	char *real dg_scoped_free = realpath(bpffs, NULL);
-	char path[PATH_MAX], text[32];
 	int fd dg_scoped_fd = -1;
-	int len;
+	struct dg_path path;
+	char text[32];
+	int failed, len;
 
-	snprintf(path, sizeof(path), RUN_DIR "/dnsguardd-%016" PRIx64 ".pid",
-		 path_hash(real ? real : bpffs));
-	if (mkdir(RUN_DIR, 0755) && errno != EEXIST)
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot make %s: %s", RUN_DIR,
-			       strerror(errno));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	failed = dg_run_path("dnsguardd", bpffs, &path);
+	if (failed)
+		return dg_fail(err, failed, DG_EXIT_FAILED, "cannot make %s: %s", DG_RUN_DIR,
+			       strerror(-failed));
+	fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot open %s: %s", path,
+		return dg_fail(err, -errno, DG_EXIT_FAILED,
+			       "cannot open %s: %s; run it as root, with sudo", path.text,
 			       strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return fail_held(fd, bpffs, err);
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)len, 0) != len)
-		return dg_fail(err, -EIO, DG_EXIT_FAILED, "cannot write %s: %s", path,
+		return dg_fail(err, -EIO, DG_EXIT_FAILED, "cannot write %s: %s", path.text,
 			       strerror(errno));
 	*ret_fd = dg_take_fd(fd);
 	return 0;

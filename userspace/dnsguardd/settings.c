@@ -8,8 +8,6 @@
 #include "userspace/dnsguardd/settings.h"
 #include "userspace/lib/maps.h"
 
-#define TICKS_PER_SEC (1000000000ull >> DG_TICK_SHIFT)
-
 static int has(__u64 keys, enum dg_config_key_id id)
 {
 	return (keys >> id) & 1;
@@ -75,13 +73,6 @@ static void limits(const struct dg_config *c, __u64 keys, struct dg_settings *s)
 		s->slip = (__u32)c->slip;
 }
 
-/* Answers may run a tenth of a second ahead of the budget, one answer at least. */
-static void budget(const struct dg_config *c, struct dg_settings *s)
-{
-	s->budget_cost = c->budget ? TICKS_PER_SEC / c->budget : 0;
-	s->budget_ceiling = c->budget ? s->budget_cost + TICKS_PER_SEC / 10 : 0;
-}
-
 static void answers(const struct dg_config *c, __u64 keys, struct dg_settings *s)
 {
 	if (has(keys, DG_KEY_NEGATIVE_TTL))
@@ -93,7 +84,7 @@ static void answers(const struct dg_config *c, __u64 keys, struct dg_settings *s
 	if (has(keys, DG_KEY_COOKIE_PASS))
 		flag(s, DG_SET_COOKIE_PASS, c->cookie_pass != 0);
 	if (has(keys, DG_KEY_BUDGET))
-		budget(c, s);
+		dg_budget_make(c->budget, s);
 	if (!has(keys, DG_KEY_COOKIE_SECRET) && !has(keys, DG_KEY_COOKIE_FILE))
 		return;
 	memcpy(s->cookie_secret, c->cookie_secret, sizeof(s->cookie_secret));
