@@ -34,7 +34,7 @@ tables() { # CLANG
 		ok "$1: packet tables, $good rows"
 	else
 		not_ok "$1: packet tables, $good rows held, $bad did not, status $status" \
-			"$(grep -A3 '^not ok ' /tmp/tap | head -n 40; tail -n 3 /tmp/errors)"
+			"$(awk '/^not ok /{said=1} /^ok /{said=0} said' /tmp/tap | head -n 40; tail -n 3 /tmp/errors)"
 	fi
 }
 

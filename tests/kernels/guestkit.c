@@ -70,6 +70,15 @@ static void print_insns(const struct bpf_program *program, const char *variant)
 		printf("insns %s%s %u\n", bpf_program__name(program), variant, info.verified_insns);
 }
 
+static int has_frags_variant(const char *path)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	int has = object && rodata_offset(object, "dg_frags") >= 0;
+
+	bpf_object__close(object);
+	return has;
+}
+
 static int verify_variant(const char *path, int frags)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
@@ -91,9 +100,11 @@ static int verify_variant(const char *path, int frags)
 
 static int verify(const char *path)
 {
-	int plain = verify_variant(path, 0), frags = verify_variant(path, 1);
+	int err = verify_variant(path, 0);
 
-	return plain ? plain : frags;
+	if (err || !has_frags_variant(path))
+		return err;
+	return verify_variant(path, 1);
 }
 
 /* ---- pass --------------------------------------------------------------------------------------- */
