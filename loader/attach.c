@@ -36,7 +36,7 @@ static void job_undo(struct job *job)
 {
 	struct dg_path path;
 
-	if (job->updated)
+	if (job->updated && job->old_prog_fd >= 0)
 		bpf_link_update(job->link_fd, job->old_prog_fd, NULL);
 	if (job->link_pinned && !dg_link_path(job->want->bpffs, job->want->ifname, &path))
 		unlink(path.text);
@@ -145,8 +145,9 @@ static int job_link_find(struct job *job, struct dg_error *err)
 		unlink(path.text); /* the device it guarded is gone; this one only has its name */
 		return 0;
 	}
+	/* Only for the way back. It takes CAP_SYS_ADMIN; who has it not goes without a way back. */
 	job->old_prog_fd = bpf_prog_get_fd_by_id(info.prog_id);
-	if (job->old_prog_fd < 0)
+	if (job->old_prog_fd < 0 && errno != EPERM)
 		return dg_fail(err, -errno, DG_EXIT_FAILED,
 			       "cannot open the program that guards %s: %s", ifname,
 			       strerror(errno));

@@ -33,7 +33,8 @@ struct dg_attach_result {
 	enum dg_attach_mode mode; /* native or generic */
 	int frags;
 	int link_fd;		/* owned by the caller */
-	int old_prog_fd;	/* replaced: the program before, owned by the caller; else -1 */
+	int old_prog_fd;	/* replaced: the program before, owned by the caller; else, or
+				 * without CAP_SYS_ADMIN, -1 */
 	struct dg_iface before; /* the device's row before, for dg_attach_undo() */
 	__u32 slot;
 	char note[256]; /* something the operator should know, or "" */

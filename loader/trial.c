@@ -46,13 +46,18 @@ int dg_attach_keep(const char *bpffs, const char *ifname, int link_fd, struct dg
 	return 0;
 }
 
-/* The earlier program runs again, through the link, without a gap. */
+/*
+ * The earlier program runs again, through the link, without a gap. Where it could not be opened (see
+ * job_link_find()) the new one goes on: it guards the same device by the same maps.
+ */
 static int replaced_restore(const char *bpffs, const struct dg_maps *maps,
 			    const struct dg_attach_result *result)
 {
-	if (bpf_link_update(result->link_fd, result->old_prog_fd, NULL))
-		return -errno;
-	dg_program_pin(bpffs, result->old_prog_fd);
+	if (result->old_prog_fd >= 0) {
+		if (bpf_link_update(result->link_fd, result->old_prog_fd, NULL))
+			return -errno;
+		dg_program_pin(bpffs, result->old_prog_fd);
+	}
 	return dg_iface_write(maps, result->slot, &result->before);
 }
 

@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -62,6 +63,14 @@ class Lines:
         line, self.rest = self.rest.split(b"\n", 1)
         self.seen.append(line.decode(errors="replace"))
         return self.seen[-1]
+
+    def rest_of(self):
+        """All lines so far, those that wait in the pipe included."""
+        try:
+            while True:
+                self.next(time.monotonic() + 0.1)
+        except TimeoutError:
+            return self.seen
 
     def until(self, pattern):
         deadline = time.monotonic() + PATIENCE
@@ -134,10 +143,10 @@ class Notify:
 
 
 class Daemon:
-    def __init__(self, world, *args, config=None, env=None):
+    def __init__(self, world, *args, config=None, env=None, wrap=()):
         self.world, self.port = world, PORT
         self.notify = Notify(f"{world.dir}/notify-{uuid.uuid4().hex[:8]}")
-        argv = [DAEMON, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", *args]
+        argv = [*wrap, DAEMON, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", *args]
         if config is not None:
             argv += ["--config", world.config(config)]
         environ = {k: v for k, v in os.environ.items() if k != "JOURNAL_STREAM"}
@@ -242,8 +251,14 @@ class World:
         return {k: v for k, v in self.map_values("dg_settings")[0].items() if k != "realtime_offset_ns"}
 
     def iface(self, name="guarded"):
-        wanted = list(name.encode())
-        return next(row for row in self.map_values("dg_ifaces") if as_bytes(row["name"])[:len(wanted)] == wanted)
+        return next(row for row in self.map_values("dg_ifaces") if row["name"] == name)
+
+    def guards(self, address):
+        """Is this address in the guard's table of services?"""
+        raw = bytes(10) + b"\xff\xff" + socket.inet_aton(address)
+        wanted = dict(zip(("hi", "lo"), struct.unpack("<QQ", raw)))
+        rows = (row for bucket in self.map_values("dg_services") for row in zip(bucket["addr"], bucket["flags"]))
+        return any(addr == wanted and flags & 1 for addr, flags in rows)
 
     def mac(self):
         return json.loads(self.inside.ip("-j", "link", "show", "guarded").stdout)[0]["address"]

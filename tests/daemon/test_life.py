@@ -1,7 +1,10 @@
 """Start, stop, crash, adopt: what the daemon leaves standing, and what it refuses to start."""
 
+import ctypes
 import os
+import platform
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -39,6 +42,48 @@ def test_killed_daemon_is_adopted(world):
     second = Daemon(world, "--interface", "guarded").ready()
     wait_for(lambda: second.packets("pass_clean") == 7)
     assert world.link() == link
+
+
+BPF_PROG_LOAD, BPF_OBJ_GET, BPF_LINK_UPDATE = 5, 7, 29
+BPF_PROG_TYPE_XDP, BPF_XDP = 6, 37
+NR_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+
+
+def bpf(command, attr):
+    """bpf(2), whose attribute is a union as long as its last field in use."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(NR_BPF, command, ctypes.c_char_p(attr), len(attr))
+    if done < 0:
+        raise OSError(ctypes.get_errno(), f"bpf command {command}")
+    return done
+
+
+def run_another_program(world):
+    """As after an upgrade: the link runs a program that is not this build's (return XDP_PASS)."""
+    code = ctypes.create_string_buffer(struct.pack("<QQ", 0x00000002000000B7, 0x95))
+    text = ctypes.create_string_buffer(b"GPL")
+    path = ctypes.create_string_buffer(str(world.bpffs / "dnsguard/links/guarded").encode())
+    program = bpf(BPF_PROG_LOAD, struct.pack("<IIQQ44xI", BPF_PROG_TYPE_XDP, 2, ctypes.addressof(code),
+                                             ctypes.addressof(text), BPF_XDP))
+    link = bpf(BPF_OBJ_GET, struct.pack("<QII", ctypes.addressof(path), 0, 0))
+    bpf(BPF_LINK_UPDATE, struct.pack("<IIII", link, program, 0, 0))
+    os.close(program)
+    os.close(link)
+
+
+@pytest.mark.parametrize("wrap", [[], ["setpriv", "--bounding-set=-all,+bpf,+net_admin,+perfmon"]],
+                         ids=["root", "sandboxed"])
+def test_another_program_is_replaced_in_place(world, wrap):
+    """The sandboxed service has three capabilities; they must do for an upgrade."""
+    Daemon(world, "--interface", "guarded").ready().stop()
+    run_another_program(world)
+    before = world.link()
+    daemon = Daemon(world, "--interface", "guarded", wrap=wrap).ready()
+    after = world.link()
+    assert after[0] == before[0] and after[1] != before[1]
+    assert any("guarded: replaced in place" in line for line in daemon.log.rest_of())
+    world.query()
+    wait_for(lambda: daemon.packets("pass_clean") == 1)
 
 
 def test_second_daemon_is_refused_naming_the_first(world):
@@ -100,7 +145,7 @@ def test_second_device_fails_one_adopted_stays(world):
 
 def test_foreign_program_is_refused(world):
     """Another owner's program stays where it is."""
-    obj = next((DAEMON.parent / "bpf").glob("*.bpf.o"))
+    obj = DAEMON.parent / "bpf" / "ingress.bpf.o"
     subprocess.run(world.inside.enter("ip", "link", "set", "guarded", "xdp", "obj", obj, "sec", "xdp"), check=True)
     status, log = Daemon(world, "--interface", "guarded").fails()
     assert status in (1, 3) and "guarded" in log

@@ -378,15 +378,17 @@ int main(int argc, char **argv)
 	struct life life = { .daemon.options = &options };
 	struct dg_error err = { 0 };
 	int lock dg_scoped_fd = -1;
+	int failed;
 
 	if (options.check_config)
 		return check_config(&options);
 	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&life.daemon.loop);
-	if (start(&life, &lock, &err))
+	failed = start(&life, &lock, &err);
+	if (failed)
 		dg_log(DG_LOG_ERROR, "%s", err.text);
 	else
 		uv_run(&life.daemon.loop, UV_RUN_DEFAULT);
 	finish(&life);
-	return err.text[0] ? (int)err.status : DG_EXIT_OK;
+	return failed ? (int)err.status : DG_EXIT_OK;
 }
