@@ -81,6 +81,7 @@ LOAD_SRCS := $(wildcard userspace/lab/*.c)
 LIB := $(BUILD)/libdnsguard.a
 # The daemon without its main(): what its unit tests call.
 DAEMON_LIB := $(BUILD)/libdnsguardd.a
+CLI_LIB := $(BUILD)/libdnsguard-cli.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
@@ -178,6 +179,9 @@ $(call object,$(VERSIONED)): $(BUILD)/.version
 $(LIB): $(call object,$(LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
+$(CLI_LIB): $(call object,$(filter-out %/main.c,$(CLI_SRCS)))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
 $(DAEMON_LIB): $(call object,$(filter-out %/main.c,$(DAEMON_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
@@ -193,7 +197,7 @@ $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
-$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(LIB)
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(LIB)
 	$(link) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm

@@ -101,19 +101,23 @@ static int skeleton_open(const struct dg_instance_want *want, struct ingress_bpf
 	return 0;
 }
 
-/* The last lines of the log on one line: "a; b; c". */
+/* The last lines of the log on one line, "a; b; c"; when that is too much for buf, its end. */
 static void log_tail(const char *log, char *buf, size_t size)
 {
-	const char *at = log + strlen(log);
+	const char *end = log + strlen(log), *at;
 	size_t len = 0;
 
-	for (int lines = 0; at > log && lines <= LOG_LINES; at--)
+	while (end > log && end[-1] == '\n')
+		end--;
+	at = end;
+	for (int lines = 0; at > log && lines < LOG_LINES && (size_t)(end - at) + LOG_LINES < size;
+	     at--)
 		lines += at[-1] == '\n';
-	for (; *at && len + 3 < size; at++) {
+	for (; at < end; at++) {
 		if (*at != '\n')
 			buf[len++] = *at;
-		else if (len && at[1])
-			len += (size_t)snprintf(buf + len, size - len, "; ");
+		else if (len)
+			len += (size_t)sprintf(buf + len, "; ");
 	}
 	buf[len] = '\0';
 }

@@ -82,8 +82,11 @@ static int bpffs_check(const char *bpffs, struct dg_error *err)
 	}
 	if ((__u32)fs.f_type == (__u32)BPF_FS_MAGIC)
 		return 0;
+	if (!strcmp(bpffs, DG_BPFFS_DEFAULT))
+		return dg_fail(err, -ENOENT, DG_EXIT_FAILED,
+			       "%s is not on a bpf filesystem: mount -t bpf bpf %s", bpffs, bpffs);
 	return dg_fail(err, -ENOENT, DG_EXIT_FAILED,
-		       "%s is not on a bpf filesystem: mount -t bpf bpf %s", bpffs, bpffs);
+		       "%s is not on a bpf filesystem: see where one is with: mount -t bpf", bpffs);
 }
 
 int dg_preflight(const char *bpffs, struct dg_error *err)

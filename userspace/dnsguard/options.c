@@ -411,7 +411,7 @@ static void options_print(FILE *out, const struct dg_option *options)
 	for (; options && options->name; options++) {
 		snprintf(left, sizeof(left), "--%s%s%s", options->name, options->arg ? " " : "",
 			 options->arg ? options->arg : "");
-		fprintf(out, "  %-26s %s\n", left, options->help);
+		fprintf(out, "  %-32s %s\n", left, options->help);
 	}
 }
 

@@ -370,6 +370,17 @@ static int check_run(const struct dg_cli *cli)
 	return check_print(cli, doc, check, text);
 }
 
+static bool any_attached(const json_t *ifaces)
+{
+	const json_t *iface;
+	size_t i;
+
+	json_array_foreach(ifaces, i, iface)
+		if (json_is_true(json_object_get(iface, "attached")))
+			return true;
+	return false;
+}
+
 int dg_status_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	json_t *doc = NULL;
@@ -381,7 +392,7 @@ int dg_status_run(const struct dg_cli *cli, struct dg_error *err)
 	status = status_read(cli, &doc, err);
 	if (status)
 		return status;
-	guarded = json_array_size(json_object_get(doc, "interfaces"));
+	guarded = any_attached(json_object_get(doc, "interfaces"));
 	status = dg_render(stdout, doc, sections, cli->json);
 	return status ? status : guarded ? DG_EXIT_OK : DG_EXIT_NOT_ATTACHED;
 }

@@ -309,11 +309,25 @@ void dg_rate_make(__u64 per_sec, __u64 burst, enum dg_family family, struct dg_r
 	ret->ceiling = burst * ret->cost[0];
 }
 
+/* The roundest number of units a second that costs so much: 200000, where 313 ticks are 199681. */
+static __u64 rate_of_cost(__u64 ticks)
+{
+	__u64 exact, scale = NS_PER_SEC, round;
+
+	if (!ticks)
+		return 0;
+	exact = ((NS_PER_SEC >> DG_TICK_SHIFT) + ticks / 2) / ticks;
+	for (; scale > 1; scale /= 10) {
+		round = (exact + scale / 2) / scale * scale;
+		if (round && cost_ticks(round) == ticks)
+			return round;
+	}
+	return exact;
+}
+
 void dg_rate_read(const struct dg_rate *rate, __u64 *ret_per_sec, __u64 *ret_burst)
 {
-	__u64 cost_ns = rate->cost[0] << DG_TICK_SHIFT;
-
-	*ret_per_sec = cost_ns ? (NS_PER_SEC + cost_ns / 2) / cost_ns : 0;
+	*ret_per_sec = rate_of_cost(rate->cost[0]);
 	*ret_burst = rate->cost[0] ? rate->ceiling / rate->cost[0] : 0;
 }
 
@@ -329,7 +343,5 @@ void dg_budget_make(__u64 per_sec, struct dg_settings *ret)
 
 __u64 dg_budget_read(const struct dg_settings *settings)
 {
-	__u64 cost_ns = settings->budget_cost << DG_TICK_SHIFT;
-
-	return cost_ns ? (NS_PER_SEC + cost_ns / 2) / cost_ns : 0;
+	return rate_of_cost(settings->budget_cost);
 }

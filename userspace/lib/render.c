@@ -162,7 +162,7 @@ static void table_print(FILE *out, const json_t *rows, const struct dg_section *
 		return;
 	}
 	if (section->title)
-		fprintf(out, "\n%s\n", section->title);
+		fprintf(out, "\n%s%s", section->title, section->title[0] ? "\n" : "");
 	rows_put(&grid, rows);
 	grid.out = out;
 	rows_put(&grid, rows);
