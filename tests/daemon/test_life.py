@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from guarded import DAEMON, PATIENCE, Daemon, wait_for
+from guarded import DAEMON, PATIENCE, SANDBOX, Daemon, wait_for
 
 CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF = 1 << 12, 1 << 38, 1 << 39
 
@@ -71,8 +71,7 @@ def run_another_program(world):
     os.close(link)
 
 
-@pytest.mark.parametrize("wrap", [[], ["setpriv", "--bounding-set=-all,+bpf,+net_admin,+perfmon"]],
-                         ids=["root", "sandboxed"])
+@pytest.mark.parametrize("wrap", [(), SANDBOX], ids=["root", "sandboxed"])
 def test_another_program_is_replaced_in_place(world, wrap):
     """The sandboxed service has three capabilities; they must do for an upgrade."""
     Daemon(world, "--interface", "guarded").ready().stop()
@@ -143,6 +142,15 @@ def test_second_device_fails_one_adopted_stays(world):
     assert world.link() == link
 
 
+def test_another_mode_is_refused_with_the_way_to_it(world):
+    world.cli("attach", "guarded")
+    link = world.link()
+    status, log = Daemon(world, config="interfaces: [{name: guarded, mode: generic}]\n").fails()
+    assert status == 1 and "dnsguard detach guarded" in log
+    assert world.link() == link
+    assert Daemon(world, config="interfaces: [{name: guarded, mode: native}]\n").ready()
+
+
 def test_foreign_program_is_refused(world):
     """Another owner's program stays where it is."""
     obj = DAEMON.parent / "bpf" / "ingress.bpf.o"
@@ -173,8 +181,9 @@ def capabilities(pid):
     return {name: int(value, 16) for name, value in rows.items()}
 
 
-def test_capabilities_are_given_up(world):
-    held = capabilities(Daemon(world, "--interface", "guarded").ready().process.pid)
+@pytest.mark.parametrize("wrap", [(), SANDBOX], ids=["root", "sandboxed"])
+def test_capabilities_are_given_up(world, wrap):
+    held = capabilities(Daemon(world, "--interface", "guarded", wrap=wrap).ready().process.pid)
     assert held["CapEff"] == CAP_NET_ADMIN | CAP_BPF
     assert held["CapPrm"] == held["CapEff"] | CAP_PERFMON
     assert held["CapInh"] == held["CapAmb"] == 0

@@ -72,12 +72,6 @@ static int iface_find(const struct dg_maps *maps, const char *name, struct dg_if
 
 /* ---- devices --------------------------------------------------------------------------------- */
 
-/* Does the file or the command line say whether this device observes? */
-static int says_observe(const struct plan *plan, const struct dg_config_iface *iface)
-{
-	return iface->observe_given || (plan->keys >> DG_KEY_MODE & 1);
-}
-
 /* What nobody says stays as it is; a device that is new enforces. */
 static int wants_observe(const struct plan *plan, const struct dg_config_iface *iface)
 {
@@ -85,7 +79,7 @@ static int wants_observe(const struct plan *plan, const struct dg_config_iface *
 	struct dg_iface row;
 	__u32 slot;
 
-	if (says_observe(plan, iface))
+	if (iface->observe_given || (plan->keys >> DG_KEY_MODE & 1))
 		return plan->next->mode == DG_OBSERVE || iface->observe;
 	if (dg_maps_open(plan->daemon->options->bpffs, &maps, NULL) ||
 	    iface_find(&maps, iface->name, &row, &slot))
@@ -104,12 +98,25 @@ static int tag_of(int prog_fd, __u8 ret[BPF_TAG_SIZE])
 	return 0;
 }
 
+/* A link keeps its mode for life; where another one is wanted, dg_attach() says how to get it. */
+static int mode_fits(const char *bpffs, const struct dg_config_iface *iface)
+{
+	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
+	struct dg_iface row;
+	__u32 slot;
+
+	if (dg_maps_open(bpffs, &maps, NULL) || iface_find(&maps, iface->name, &row, &slot))
+		return 0;
+	return iface->mode == DG_MODE_AUTO ||
+	       (iface->mode == DG_MODE_GENERIC) == !!(row.flags & DG_IF_GENERIC);
+}
+
 /*
  * Is there nothing to do but to adopt: does a link of ours guard this very device, with the very
  * program that this daemon would load? A program's tag is the kernel's hash of its instructions, so
  * a fresh one has to be loaded to know it; that one is attached nowhere.
  */
-static int is_guarded(const struct plan *plan, const char *name)
+static int is_guarded(const struct plan *plan, const struct dg_config_iface *iface)
 {
 	const char *bpffs = plan->daemon->options->bpffs;
 	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
@@ -117,7 +124,8 @@ static int is_guarded(const struct plan *plan, const char *name)
 	__u8 fresh[BPF_TAG_SIZE];
 	int fd dg_scoped_fd = -1;
 
-	if (dg_link_state(bpffs, name, &live) || live.ifindex != if_nametoindex(name) ||
+	if (dg_link_state(bpffs, iface->name, &live) ||
+	    live.ifindex != if_nametoindex(iface->name) || !mode_fits(bpffs, iface) ||
 	    dg_load_private(&plan->initial, 1 << 16, 0, &maps, &fd, NULL))
 		return 0;
 	return !tag_of(fd, fresh) && !memcmp(live.prog_tag, fresh, sizeof(fresh));
@@ -149,7 +157,7 @@ static int attach(struct plan *plan, unsigned int i, struct dg_error *err)
 	};
 	int failed;
 
-	if (is_guarded(plan, iface->name)) {
+	if (is_guarded(plan, iface)) {
 		dg_log(DG_LOG_INFO, "%s: adopted as it is", iface->name);
 		return 0;
 	}
@@ -224,7 +232,7 @@ static int set_observe(const struct plan *plan, const struct dg_maps *maps)
 		struct dg_iface row;
 		__u32 slot;
 
-		if (!says_observe(plan, want) || iface_find(maps, want->name, &row, &slot))
+		if (iface_find(maps, want->name, &row, &slot))
 			continue;
 		row.flags &= ~(__u32)DG_IF_OBSERVE;
 		row.flags |= wants_observe(plan, want) ? DG_IF_OBSERVE : 0;
