@@ -27,7 +27,7 @@ DAEMON, CLI = BUILD / "dnsguardd", BUILD / "dnsguard"
 BPFFS = Path("/sys/fs/bpf")
 PORT = 10530  # in a namespace of our own it is free
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
-PATIENCE = 20  # seconds; a test that waits so long has failed
+PATIENCE = 60  # seconds; a test that waits so long has failed
 # What the packaged service holds and no more: what works under it works for root as well.
 SANDBOX = ("setpriv", "--bounding-set=-all,+bpf,+net_admin,+perfmon")
 CLONE_NEWNET = 0x40000000

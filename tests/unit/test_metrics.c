@@ -16,6 +16,7 @@
 #include "userspace/dnsguardd/metrics.h"
 
 static struct dg_snapshot snapshot;
+static __u8 attached[DG_IF_MAX];
 static const struct dg_map_usage usage[] = { { "dg_own", 3, 65536, 4096 },
 					     { "dg_limiter", 0, 131072, 8388608 } };
 
@@ -25,7 +26,9 @@ static struct dg_metrics_view filled(void)
 	struct dg_snapshot *s = &snapshot;
 
 	memset(s, 0, sizeof(*s));
+	attached[0] = 1;
 	s->now_ns = 1000;
+	s->settings.limit_mode = DG_ENFORCE;
 	s->ifaces = 1;
 	strcpy(s->iface[0].name, "eth0");
 	s->per_iface[0].verdict[DG_PASS_CLEAN] =
@@ -44,6 +47,7 @@ static struct dg_metrics_view filled(void)
 	s->list[1].answers[DG_ANSWER_NXDOMAIN] = 27;
 	return (struct dg_metrics_view){
 		.snapshot = s,
+		.attached = attached,
 		.usage = usage,
 		.usage_count = 2,
 		.process = { 1234.5, 1700000000.25, 2, 3, 4, 5 },
@@ -228,21 +232,33 @@ static void test_without_a_guard(void **state)
 	free(text);
 }
 
-static void test_observed_and_paused_do_not_enforce(void **state)
+static void test_observed_paused_or_gone_does_not_enforce(void **state)
 {
+	static const char no[] = "dnsguard_enforcing{interface=\"eth0\"} 0";
 	struct dg_metrics_view view = filled();
 	char *text;
 
 	(void)state;
 	snapshot.iface[0].flags = DG_IF_OBSERVE;
 	text = render(&view, DG_METRICS_TEXT);
-	assert_line(text, "dnsguard_enforcing{interface=\"eth0\"} 0");
+	assert_line(text, no);
 	free(text);
-	snapshot.iface[0].flags = 0;
+	view = filled();
 	snapshot.settings.paused_until_ns = snapshot.now_ns + 1;
 	text = render(&view, DG_METRICS_TEXT);
-	assert_line(text, "dnsguard_enforcing{interface=\"eth0\"} 0");
+	assert_line(text, no);
 	assert_line(text, "dnsguard_paused 1");
+	free(text);
+	view = filled();
+	snapshot.settings.limit_mode = DG_OBSERVE; /* and all others are off */
+	text = render(&view, DG_METRICS_TEXT);
+	assert_line(text, no);
+	free(text);
+	view = filled();
+	attached[0] = 0;
+	text = render(&view, DG_METRICS_TEXT);
+	assert_line(text, no);
+	assert_line(text, "dnsguard_up 0");
 	free(text);
 }
 
@@ -303,7 +319,7 @@ int main(void)
 		cmocka_unit_test(test_a_text_of_full_length_ends),
 		cmocka_unit_test(test_lists_of_one_name_stay_apart),
 		cmocka_unit_test(test_without_a_guard),
-		cmocka_unit_test(test_observed_and_paused_do_not_enforce),
+		cmocka_unit_test(test_observed_paused_or_gone_does_not_enforce),
 		cmocka_unit_test(test_accept_decides_the_format),
 		cmocka_unit_test(test_process_is_read),
 	};

@@ -36,14 +36,6 @@ static bool is_attached(const struct dg_cli *cli, const struct dg_iface *iface)
 	return !status && state.ifindex == iface->ifindex;
 }
 
-static bool is_enforcing(const struct dg_settings *settings, const struct dg_iface *iface)
-{
-	if (iface->flags & DG_IF_OBSERVE || settings->paused_until_ns > dg_now_ns())
-		return false;
-	return settings->limit_mode == DG_ENFORCE || settings->sinkhole_mode == DG_ENFORCE ||
-	       settings->source_mode == DG_ENFORCE || settings->syn_mode == DG_ENFORCE;
-}
-
 static json_t *count_json(const struct dg_count *count)
 {
 	return json_pack("{s:I, s:I}", "frames", (json_int_t)count->frames, "bytes",
@@ -74,7 +66,7 @@ static json_t *iface_json(const struct dg_cli *cli, const struct dg_snapshot *sn
 {
 	const struct dg_iface *iface = &snapshot->iface[at];
 	const bool attached = is_attached(cli, iface), trial = iface->flags & DG_IF_TRIAL;
-	const bool enforcing = attached && is_enforcing(&snapshot->settings, iface);
+	const bool enforcing = attached && dg_snapshot_enforces(snapshot, at);
 	struct dg_count seen = frames_seen(&snapshot->per_iface[at]);
 
 	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:I, s:I}", "name",

@@ -37,7 +37,9 @@ struct dg_daemon {
 	struct dg_config *config; /* as applied last */
 	struct dg_guarded guarded[DG_IF_MAX];
 	unsigned int guarded_count;
-	int addresses; /* guarded, as logged last */
+	int addresses;	  /* guarded, as logged last */
+	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
+	int prog_tag_known;
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	int config_good;

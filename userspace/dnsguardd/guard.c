@@ -87,14 +87,24 @@ static int wants_observe(const struct plan *plan, const struct dg_config_iface *
 	return (row.flags & DG_IF_OBSERVE) != 0;
 }
 
-static int tag_of(int prog_fd, __u8 ret[BPF_TAG_SIZE])
+/*
+ * The tag of the program that this daemon would load: the kernel's hash of its instructions, so one
+ * has to be loaded to know it. It is attached nowhere, and it is always the same.
+ */
+static int learn_tag(struct dg_daemon *daemon, const struct dg_settings *settings)
 {
+	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
 	struct bpf_prog_info info = { 0 };
 	__u32 len = sizeof(info);
+	int fd dg_scoped_fd = -1;
 
-	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len))
-		return -errno;
-	memcpy(ret, info.tag, BPF_TAG_SIZE);
+	if (daemon->prog_tag_known)
+		return 0;
+	if (dg_load_private(settings, 1 << 16, 0, &maps, &fd, NULL) ||
+	    bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -EIO;
+	memcpy(daemon->prog_tag, info.tag, sizeof(daemon->prog_tag));
+	daemon->prog_tag_known = 1;
 	return 0;
 }
 
@@ -113,22 +123,18 @@ static int mode_fits(const char *bpffs, const struct dg_config_iface *iface)
 
 /*
  * Is there nothing to do but to adopt: does a link of ours guard this very device, with the very
- * program that this daemon would load? A program's tag is the kernel's hash of its instructions, so
- * a fresh one has to be loaded to know it; that one is attached nowhere.
+ * program that this daemon would load?
  */
 static int is_guarded(const struct plan *plan, const struct dg_config_iface *iface)
 {
-	const char *bpffs = plan->daemon->options->bpffs;
-	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
+	struct dg_daemon *daemon = plan->daemon;
 	struct dg_link_state live;
-	__u8 fresh[BPF_TAG_SIZE];
-	int fd dg_scoped_fd = -1;
 
-	if (dg_link_state(bpffs, iface->name, &live) ||
-	    live.ifindex != if_nametoindex(iface->name) || !mode_fits(bpffs, iface) ||
-	    dg_load_private(&plan->initial, 1 << 16, 0, &maps, &fd, NULL))
+	if (dg_link_state(daemon->options->bpffs, iface->name, &live) ||
+	    live.ifindex != if_nametoindex(iface->name) ||
+	    !mode_fits(daemon->options->bpffs, iface) || learn_tag(daemon, &plan->initial))
 		return 0;
-	return !tag_of(fd, fresh) && !memcmp(live.prog_tag, fresh, sizeof(fresh));
+	return !memcmp(live.prog_tag, daemon->prog_tag, sizeof(live.prog_tag));
 }
 
 static void say_attached(const struct plan *plan, unsigned int i, int observe)

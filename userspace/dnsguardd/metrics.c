@@ -254,18 +254,20 @@ static void write_map_bytes(const struct out *out)
 
 static void write_up(const struct out *out)
 {
-	sample(out, out->view->snapshot && out->view->snapshot->ifaces, NULL);
-}
+	const struct dg_snapshot *s = out->view->snapshot;
+	int up = 0;
 
-static int is_paused(const struct dg_snapshot *s)
-{
-	return s->settings.paused_until_ns > s->now_ns;
+	for (__u32 i = 0; s && i < s->ifaces; i++)
+		up |= out->view->attached[i];
+	sample(out, (__u64) !!up, NULL);
 }
 
 static void write_paused(const struct out *out)
 {
-	if (out->view->snapshot)
-		sample(out, is_paused(out->view->snapshot), NULL);
+	const struct dg_snapshot *s = out->view->snapshot;
+
+	if (s)
+		sample(out, s->settings.paused_until_ns > s->now_ns, NULL);
 }
 
 static void write_enforcing(const struct out *out)
@@ -273,7 +275,7 @@ static void write_enforcing(const struct out *out)
 	const struct dg_snapshot *s = out->view->snapshot;
 
 	for (__u32 i = 0; s && i < s->ifaces; i++)
-		sample(out, !(s->iface[i].flags & DG_IF_OBSERVE) && !is_paused(s),
+		sample(out, out->view->attached[i] && dg_snapshot_enforces(s, i),
 		       LABELS({ "interface", s->iface[i].name }));
 }
 

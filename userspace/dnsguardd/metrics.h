@@ -19,6 +19,7 @@ enum dg_metrics_format { DG_METRICS_TEXT, DG_METRICS_OPENMETRICS };
 /* All that one scrape shows. */
 struct dg_metrics_view {
 	const struct dg_snapshot *snapshot; /* NULL: no guard is loaded */
+	const __u8 *attached;		    /* for each device of the snapshot: is it there? */
 	const struct dg_map_usage *usage;   /* usage_count rows, may be NULL with 0 */
 	int usage_count;
 	struct dg_process process;

@@ -57,13 +57,29 @@ static int health_page(struct dg_daemon *daemon, const char *accept, struct dg_h
 	return text_page(PLAIN, text, ret);
 }
 
+/* The row of a device stays when the device goes; its link knows. A trial's link is not pinned. */
+static void attached_read(const struct dg_daemon *daemon, const struct dg_snapshot *snapshot,
+			  __u8 ret[DG_IF_MAX])
+{
+	for (__u32 i = 0; i < snapshot->ifaces; i++) {
+		const struct dg_iface *iface = &snapshot->iface[i];
+		struct dg_link_state link;
+
+		ret[i] = dg_link_state(daemon->options->bpffs, iface->name, &link) ?
+				 (iface->flags & DG_IF_TRIAL) != 0 :
+				 link.ifindex == iface->ifindex;
+	}
+}
+
 static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_http_page *ret)
 {
 	struct dg_snapshot *snapshot dg_scoped_free = malloc(sizeof(*snapshot));
 	enum dg_metrics_format format = dg_metrics_negotiate(accept);
 	struct dg_map_usage usage[DG_MAP_USAGES];
+	__u8 attached[DG_IF_MAX] = { 0 };
 	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
 	struct dg_metrics_view view = {
+		.attached = attached,
 		.usage = usage,
 		.version = DG_VERSION,
 		.config_good = daemon->config_good,
@@ -75,6 +91,7 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 	dg_process_read(&view.process);
 	if (!dg_maps_open(daemon->options->bpffs, &maps, NULL) &&
 	    !dg_snapshot_read(&maps, snapshot)) {
+		attached_read(daemon, snapshot, attached);
 		view.snapshot = snapshot;
 		view.usage_count = dg_map_usage_read(&maps, usage) ? 0 : DG_MAP_USAGES;
 	}

@@ -42,6 +42,16 @@ enum dg_action dg_verdict_action(enum dg_verdict verdict)
 	return verdict < DG_VERDICT_COUNT ? verdicts[verdict].action : DG_ACT_PASS;
 }
 
+int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at)
+{
+	const struct dg_settings *settings = &snapshot->settings;
+
+	if (snapshot->iface[at].flags & DG_IF_OBSERVE || settings->paused_until_ns > snapshot->now_ns)
+		return 0;
+	return settings->limit_mode == DG_ENFORCE || settings->sinkhole_mode == DG_ENFORCE ||
+	       settings->source_mode == DG_ENFORCE || settings->syn_mode == DG_ENFORCE;
+}
+
 /* ---- per-CPU values ------------------------------------------------------------------------- */
 
 /* Every counter struct is made of __u64 alone, so that a sum is a sum of words. */

@@ -29,6 +29,9 @@ struct dg_snapshot {
 /* Large (about 60 KiB): allocate it. */
 int dg_snapshot_read(const struct dg_maps *maps, struct dg_snapshot *ret);
 
+/* Is anything carried out on the snapshot's device number `at`: not observed, not paused, some protection enforcing? */
+int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at);
+
 /* One verdict's row of the table in abi.h. */
 const char *dg_verdict_label(enum dg_verdict verdict);
 const char *dg_verdict_help(enum dg_verdict verdict);
