@@ -12,7 +12,7 @@ import urllib.parse
 
 import pytest
 
-from guarded import PATIENCE, PORT, Daemon, Http
+from guarded import PATIENCE, PORT, ROOT, Daemon, Http
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -116,6 +116,14 @@ def test_series_that_are_promised(daemon):
         "process_start_time_seconds", "process_open_fds", "process_max_fds"}
     assert samples['dnsguard_enforcing{interface="guarded"}'] == 1
     assert samples['dnsguard_map_memory_bytes{map="dg_limiter"}'] >= 8 << 20
+
+
+def test_alert_rules_are_good_and_speak_of_series_there_are(daemon):
+    rules = ROOT / "deploy" / "prometheus" / "dnsguard.rules.yaml"
+    checked = subprocess.run(["promtool", "check", "rules", rules], text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+    named = set(re.findall(r"\b(?:dnsguard|process)_[a-z_]+\b", rules.read_text()))
+    assert len(named) >= 3 and named <= {name.split("{")[0] for name in daemon.samples()}
 
 
 def test_pages_and_methods(daemon):

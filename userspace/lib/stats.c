@@ -46,7 +46,8 @@ int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at)
 {
 	const struct dg_settings *settings = &snapshot->settings;
 
-	if (snapshot->iface[at].flags & DG_IF_OBSERVE || settings->paused_until_ns > snapshot->now_ns)
+	if (snapshot->iface[at].flags & DG_IF_OBSERVE ||
+	    settings->paused_until_ns > snapshot->now_ns)
 		return 0;
 	return settings->limit_mode == DG_ENFORCE || settings->sinkhole_mode == DG_ENFORCE ||
 	       settings->source_mode == DG_ENFORCE || settings->syn_mode == DG_ENFORCE;
