@@ -142,6 +142,8 @@ static void test_typed_values_refused(void **state)
 	refused("attach eth0 --limiter-memory 8MM", "\"8MM\"");
 	refused("attach eth0 --limiter-memory -8M", "\"-8M\"");
 	refused("attach eth0 --limiter-memory 99999999999999999999", "\"99999999999999999999\"");
+	refused("attach eth0 --limiter-memory 17179869185G",
+		"17179869185G"); /* 1 GiB modulo 2^64 */
 	refused("limit set --slip 1001", "\"1001\" is not a whole number from 0 to 1000");
 	refused("watch --client 192.0.2.1/33", "\"192.0.2.1/33\"");
 	refused("watch --verdict nothing", "\"nothing\"");

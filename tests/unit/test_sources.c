@@ -324,16 +324,18 @@ static void test_saved_is_restored(void **state)
 	struct dg_prefix client = prefix("203.0.113.0/24");
 
 	ban(maps, "192.0.2.0/24", until_ns);
-	ban(maps, "198.51.100.1", dg_now_ns() + NS_PER_SEC / 1000); /* will have ended */
+	ban(maps, "198.51.100.1", 1); /* a deadline before this boot: must not come back */
 	exempt(maps, "2001:db8::/32", DG_SRC_NO_LIMIT, 0);
 	assert_int_equal(dg_sources_clients(maps, &client, 1, NULL), 0);
 	assert_int_equal(dg_sources_save(maps, w->dir, NULL), 0);
 	assert_int_equal(forget(maps, "192.0.2.0/24"), 0);
+	assert_int_equal(forget(maps, "198.51.100.1"), 0);
 	assert_int_equal(forget(maps, "2001:db8::/32"), 0);
 	assert_int_equal(dg_sources_restore(maps, w->dir, NULL), 0);
 	assert_in_range(seen(maps, "192.0.2.1").banned_until_ns, until_ns - NS_PER_SEC,
 			until_ns + 2 * NS_PER_SEC);
 	assert_string_equal(seen(maps, "192.0.2.1").reason, "why");
+	assert_int_equal(rules(maps, DG_IPV4), 2); /* it and the client */
 	assert_int_equal(seen(maps, "2001:db8::1").flags, DG_SRC_NO_LIMIT);
 }
 

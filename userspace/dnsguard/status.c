@@ -367,9 +367,8 @@ static bool any_attached(const json_t *ifaces)
 	const json_t *iface;
 	size_t i;
 
-	json_array_foreach(ifaces, i, iface)
-		if (json_is_true(json_object_get(iface, "attached")))
-			return true;
+	json_array_foreach(ifaces, i,
+			   iface) if (json_is_true(json_object_get(iface, "attached"))) return true;
 	return false;
 }
 
