@@ -77,7 +77,8 @@ LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
-LOAD_SRCS := $(wildcard userspace/lab/*.c)
+LOAD_SRCS := $(filter-out %.bpf.c,$(wildcard userspace/lab/*.c))
+LAB_BPF_OBJS := $(patsubst userspace/lab/%.c,$(BUILD)/lab/%.o,$(wildcard userspace/lab/*.bpf.c))
 LIB := $(BUILD)/libdnsguard.a
 # The daemon without its main(): what its unit tests call.
 DAEMON_LIB := $(BUILD)/libdnsguardd.a
@@ -85,13 +86,13 @@ CLI_LIB := $(BUILD)/libdnsguard-cli.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
-LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh)
+LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh) $(LAB_BPF_OBJS)
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 UNIT_HELPERS := $(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
 UNITS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/tests/%)
 # A test program in BPF has its own object and skeleton; every other C file in these rooms is a tool of its own.
-TEST_ROOMS := bpf diff net kernels bench
+TEST_ROOMS := bpf diff net kernels bench loader
 TEST_BPF_SRCS := $(wildcard $(TEST_ROOMS:%=tests/%/*.bpf.c))
 TEST_BPF_OBJS := $(TEST_BPF_SRCS:%.c=$(BUILD)/%.o)
 TEST_SKELETONS := $(TEST_BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
@@ -165,6 +166,9 @@ help: ## this text
 # ---- rules --------------------------------------------------------------------------------------
 
 $(BPF_OBJS) $(TEST_BPF_OBJS): $(BUILD)/%.bpf.o: %.bpf.c $(BUILD)/.flags-bpf
+	$(call run,BPF) $(BPF_CLANG) $(BPF_FLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(LAB_BPF_OBJS): $(BUILD)/lab/%.bpf.o: userspace/lab/%.bpf.c $(BUILD)/.flags-bpf
 	$(call run,BPF) $(BPF_CLANG) $(BPF_FLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # The skeleton's name is the program's: ingress.bpf.o -> struct ingress_bpf.
