@@ -111,6 +111,7 @@ static void hold(struct holder *holder)
 
 	setsid();
 	stdio_leave();
+	send(channel, "", 1, MSG_NOSIGNAL); /* out of the terminal's reach now */
 	while (!word)
 		word = trial_wait(holder);
 	unlink(holder->name.sun_path);
@@ -147,6 +148,7 @@ static int signals_open(void)
 static int child_start(struct holder *holder, int channel)
 {
 	pid_t child;
+	char ready;
 
 	holder->signals = signals_open();
 	if (holder->signals < 0)
@@ -159,7 +161,10 @@ static int child_start(struct holder *holder, int channel)
 		close(channel);
 		hold(holder);
 	}
-	return child < 0 ? -errno : 0;
+	if (child < 0)
+		return -errno;
+	dg_close_fd(&holder->channel); /* else its end would not be seen */
+	return read(channel, &ready, 1) == 1 ? 0 : -ECHILD;
 }
 
 static void holder_close(struct holder *holder)

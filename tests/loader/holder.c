@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * holder.c - holds somebody else's XDP program on a device until its standard input ends. Usage: holder IFACE link|netlink
+ *
+ * Says "held" once it does. By link the program goes with this process, by netlink it stays.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/loader/stranger.skel.h"
+
+static int hold(struct stranger_bpf *skel, int ifindex, const char *how)
+{
+	int prog_fd = bpf_program__fd(skel->progs.stranger);
+
+	if (!strcmp(how, "netlink"))
+		return bpf_xdp_attach(ifindex, prog_fd, 0, NULL);
+	return bpf_link_create(prog_fd, ifindex, BPF_XDP, NULL) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct stranger_bpf *skel = argc == 3 ? stranger_bpf__open_and_load() : NULL;
+	char byte;
+
+	if (!skel || hold(skel, (int)if_nametoindex(argv[1]), argv[2])) {
+		fprintf(stderr, "holder: cannot hold it: %s\n", strerror(errno));
+		return 1;
+	}
+	puts("held");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	return 0;
+}
