@@ -42,8 +42,12 @@ static void defaults_fill(struct dg_cli *cli)
 {
 	const char *bpffs = getenv("DNSGUARD_BPFFS");
 
+	if (!cli->bpffs && bpffs && bpffs[0])
+		cli->bpffs = bpffs;
 	if (!cli->bpffs)
-		cli->bpffs = bpffs && bpffs[0] ? bpffs : DG_BPFFS_DEFAULT;
+		dg_lab_stand_in(cli);
+	if (!cli->bpffs)
+		cli->bpffs = DG_BPFFS_DEFAULT;
 	if (!cli->state_dir)
 		cli->state_dir = DG_STATE_DIR_DEFAULT;
 }

@@ -34,5 +34,9 @@ const struct dg_verb dg_verbs[] = {
 	{ "source forget", dg_source_forget_run, "CIDR", "neither banned nor exempt any more", NULL, 1, 1 },
 	{ "pause", dg_pause_run, "D", "let everything pass for a while: 5m", NULL, 1, 1 },
 	{ "resume", dg_resume_run, "", "end a pause", NULL, 0, 0 },
+	{ "lab up", dg_lab_run, "", "a resolver, clients and an attacker in namespaces", NULL, 0, 0 },
+	{ "lab run", dg_lab_run, "", "the same, flooded without and with the guard: a table", NULL, 0, 0 },
+	{ "lab flood", dg_lab_run, "[SECONDS]", "flood the lab's resolver", NULL, 0, 1 },
+	{ "lab down", dg_lab_run, "", "remove the lab", NULL, 0, 0 },
 	{ 0 },
 };

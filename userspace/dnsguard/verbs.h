@@ -21,6 +21,7 @@ dg_verb_fn dg_block_run, dg_allow_run, dg_unblock_run,
 	dg_names_run; /* block.c allow.c unblock.c names.c */
 dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run; /* image.c */
 dg_verb_fn dg_explain_run;					    /* explain.c */
+dg_verb_fn dg_lab_run;						    /* lab.c */
 
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
 extern const struct dg_option dg_explain_options[];
@@ -28,5 +29,8 @@ extern const struct dg_option dg_attach_options[], dg_detach_options[];
 extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
 extern const struct dg_option dg_limit_set_options[];
 extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[];
+
+/* Points a reading command at the lab when the host has no guard of its own: lab.c. */
+void dg_lab_stand_in(struct dg_cli *cli);
 
 #endif

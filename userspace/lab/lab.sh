@@ -27,7 +27,9 @@ NAMES=1000 # www0.lab.example ...
 SECONDS_OF_FLOOD=${DNSGUARD_LAB_SECONDS:-15}
 HONEST_RATE=1000 HONEST_CLIENTS=200
 
+JSON=${DNSGUARD_LAB_JSON:-}
 say() { printf '%s\n' "$*"; }
+tell() { [ -n "$JSON" ] || say "$@"; } # for people only
 die() { printf 'dnsguard lab: %s\n' "$*" >&2; exit 1; }
 in_ns() { nsenter --net="/run/netns/$1" "${@:2}"; }
 
@@ -46,12 +48,15 @@ need() { # TOOL PACKAGE
 	command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"
 }
 
-check_tools() {
+check_basics() {
 	[ "$(id -u)" = 0 ] || die "namespaces need root: run it with sudo"
 	PATH=$PATH:/usr/sbin:/sbin
 	need ip iproute2
 	need nsenter util-linux
 	need flock util-linux
+}
+
+check_tools() {
 	need dig bind9-dnsutils
 	command -v unbound >/dev/null || command -v named >/dev/null ||
 		die "no resolver: apt-get install unbound (or bind9)"
@@ -232,7 +237,7 @@ lab_down() {
 
 lab_up() {
 	if is_up; then
-		say "The lab is up already."
+		tell "The lab is up already."
 		return
 	fi
 	lab_down
@@ -320,29 +325,49 @@ lab_run() {
 	lab_down
 	lab_up
 	trap 'lab_down; exit 130' INT TERM HUP
-	say "Lab: $RESOLVER on $SERVER4, $HONEST_CLIENTS honest clients ask $HONEST_RATE queries a second, one core floods."
-	say "Without guard, $SECONDS_OF_FLOOD s ..."
+	tell "Lab: $RESOLVER on $SERVER4, $HONEST_CLIENTS honest clients ask $HONEST_RATE queries a second, one core floods."
+	tell "Without guard, $SECONDS_OF_FLOOD s ..."
 	flood_and_ask before
-	guard attach eth0
-	guard block "$BLOCKED" --reason "lab"
+	guard attach eth0 >"$RUN/attach" || die "the guard was refused; the lab stays up without it"
+	guard block "$BLOCKED" --reason "lab" >"$RUN/block"
 	verdicts >"$RUN/verdicts.before"
-	say "With guard, $SECONDS_OF_FLOOD s ..."
+	tell "With guard, $SECONDS_OF_FLOOD s ..."
 	flood_and_ask after
 	verdicts >"$RUN/verdicts.after"
 	trap - INT TERM HUP
-	table_print
-	hint_print
+	if [ -n "$JSON" ]; then json_print; else table_print; hint_print; fi
+}
+
+json_print() { # the same as one object
+	printf '{"schema": 1, "seconds": %d' "$SECONDS_OF_FLOOD"
+	printf ', "%s": {"flood": %s, "honest": %s}' \
+		without_guard "$(cat "$RUN/before.flood")" "$(cat "$RUN/before.honest")" \
+		with_guard "$(cat "$RUN/after.flood")" "$(cat "$RUN/after.honest")"
+	printf ', "verdicts": {%s}' "$(dropped_print | awk '{ printf "%s\"%s\": %d", comma, $1, $2; comma = ", " }')"
+	printf ', "blocked": {"name": "%s", "without_guard": "%s", "with_guard": "%s"}}\n' "$BLOCKED" \
+		"$(dig_status before)" "$(dig_status after)"
+}
+
+dig_status() { # TAG: the RCODE that dig saw
+	grep -o 'status: [A-Z]*' "$RUN/$1.dig" | cut -d' ' -f2 || say none
 }
 
 hint_print() {
+	local guard
+	guard=$(realpath --relative-base="$PWD" "$GUARD")
 	cat <<-END
 
 		  The lab stays up. Look around:
-		    dnsguard top                      (this lab, while no guard runs on the host)
-		    dnsguard lab flood 30             another flood
+		    $guard top    (this lab, while no guard runs on the host)
+		    $guard lab flood 30
 		    ip netns exec $CLIENTS dig @$SERVER4 $BLOCKED
-		    dnsguard lab down                 when done
+		    $guard --bpffs $RUN/bpf --state-dir $RUN/state block www1.lab.example
+		    $guard lab down
 	END
+}
+
+done_print() { # up|down
+	if [ -n "$JSON" ]; then say "{\"schema\": 1, \"lab\": \"$1\"}"; else hint_print; fi
 }
 
 usage() {
@@ -357,24 +382,25 @@ usage() {
 
 lab_flood() {
 	is_up || die "the lab is not up: dnsguard lab up"
-	case ${1:-$SECONDS_OF_FLOOD} in
+	case $1 in
 	*[!0-9]* | "") die "'$1' is not a whole number of seconds" ;;
 	esac
-	flood "${1:-$SECONDS_OF_FLOOD}"
+	flood "$1" ${JSON:+--json}
 }
 
 main() {
 	case ${1:-} in
-	up | run | flood | down) check_tools ;;
+	up | run | flood) check_basics; check_tools ;;
+	down) check_basics ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	exec 9>"/run/$LAB.lock"
 	flock -n 9 || die "another lab command is at work (/run/$LAB.lock)"
 	case $1 in
-	up) lab_up; hint_print ;;
+	up) lab_up; done_print up ;;
 	run) lab_run ;;
-	flood) lab_flood "${2:-}" ;;
-	down) lab_down ;;
+	flood) lab_flood "${2:-$SECONDS_OF_FLOOD}" ;;
+	down) lab_down; [ -z "$JSON" ] || done_print down ;;
 	esac
 }
 

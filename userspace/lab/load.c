@@ -35,8 +35,23 @@ static const struct mode {
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
 enum option_id {
-	OPT_INTERFACE, OPT_TO, OPT_TO_MAC, OPT_PORT, OPT_FROM, OPT_SOURCES, OPT_FROM_PORT, OPT_NAMES,
-	OPT_NUMBERS, OPT_TYPE, OPT_EDNS, OPT_RATE, OPT_SECONDS, OPT_TIMEOUT_MS, OPT_EXPECT, OPT_CPU, OPT_JSON,
+	OPT_INTERFACE,
+	OPT_TO,
+	OPT_TO_MAC,
+	OPT_PORT,
+	OPT_FROM,
+	OPT_SOURCES,
+	OPT_FROM_PORT,
+	OPT_NAMES,
+	OPT_NUMBERS,
+	OPT_TYPE,
+	OPT_EDNS,
+	OPT_RATE,
+	OPT_SECONDS,
+	OPT_TIMEOUT_MS,
+	OPT_EXPECT,
+	OPT_CPU,
+	OPT_JSON,
 };
 
 static const struct option options[] = {
@@ -86,10 +101,11 @@ static int mac_parse(const char *text, __u8 ret[6], struct dg_error *err)
 {
 	char end;
 
-	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &ret[0], &ret[1], &ret[2], &ret[3], &ret[4],
-		   &ret[5], &end) == 6)
+	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &ret[0], &ret[1], &ret[2], &ret[3],
+		   &ret[4], &ret[5], &end) == 6)
 		return 0;
-	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "MAC %s is not like 02:00:00:00:00:01", DG_QUOTE(text));
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "MAC %s is not like 02:00:00:00:00:01",
+		       DG_QUOTE(text));
 }
 
 static int address_parse(const char *text, struct dg_load_order *order, struct dg_error *err)
@@ -100,8 +116,8 @@ static int address_parse(const char *text, struct dg_load_order *order, struct d
 	if (rc)
 		return rc;
 	if (prefix.bits != (prefix.family == DG_IPV4 ? 32u : 128u))
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "address %s is a prefix, give one address",
-			       DG_QUOTE(text));
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "address %s is a prefix, give one address", DG_QUOTE(text));
 	order->to = prefix.addr;
 	order->family = prefix.family;
 	return 0;
@@ -115,11 +131,16 @@ static int number_take(int id, const char *text, struct dg_load_order *order, st
 		const char *what;
 		__u64 min, max;
 	} bounds[] = {
-		[OPT_PORT] = { "port", 1, 65535 },	       [OPT_SOURCES] = { "sources", 1, 1ull << 32 },
-		[OPT_FROM_PORT] = { "from-port", 1, 65535 },   [OPT_NUMBERS] = { "numbers", 1, 1000000 },
-		[OPT_EDNS] = { "edns", 1, 65535 },	       [OPT_RATE] = { "rate", 1, RATE_MAX },
-		[OPT_SECONDS] = { "seconds", 1, 86400 },       [OPT_TIMEOUT_MS] = { "timeout-ms", 1, 60000 },
-		[OPT_EXPECT] = { "expect", 0, 15 },	       [OPT_CPU] = { "cpu", 0, 1023 },
+		[OPT_PORT] = { "port", 1, 65535 },
+		[OPT_SOURCES] = { "sources", 1, 1ull << 32 },
+		[OPT_FROM_PORT] = { "from-port", 1, 65535 },
+		[OPT_NUMBERS] = { "numbers", 1, 1000000 },
+		[OPT_EDNS] = { "edns", 1, 65535 },
+		[OPT_RATE] = { "rate", 1, RATE_MAX },
+		[OPT_SECONDS] = { "seconds", 1, 86400 },
+		[OPT_TIMEOUT_MS] = { "timeout-ms", 1, 60000 },
+		[OPT_EXPECT] = { "expect", 0, 15 },
+		[OPT_CPU] = { "cpu", 0, 1023 },
 	};
 	__u64 value;
 	int rc = dg_count_parse(bounds[id].what, text, bounds[id].min, bounds[id].max, &value, err);
@@ -127,16 +148,37 @@ static int number_take(int id, const char *text, struct dg_load_order *order, st
 	if (rc)
 		return rc;
 	switch (id) {
-	case OPT_PORT: order->port = (__u16)value; break;
-	case OPT_SOURCES: words->sources = value; break;
-	case OPT_FROM_PORT: order->from_port = (__u16)value; break;
-	case OPT_NUMBERS: words->numbers = value; break;
-	case OPT_EDNS: order->edns_size = (__u32)value; break;
-	case OPT_RATE: order->rate = value; words->rate_given = true; break;
-	case OPT_SECONDS: order->duration_ns = value * DG_LOAD_NS_PER_SEC; break;
-	case OPT_TIMEOUT_MS: order->timeout_ns = value * (DG_LOAD_NS_PER_SEC / 1000); break;
-	case OPT_EXPECT: order->expect = (__u32)value; break;
-	case OPT_CPU: order->cpu = (int)value; break;
+	case OPT_PORT:
+		order->port = (__u16)value;
+		break;
+	case OPT_SOURCES:
+		words->sources = value;
+		break;
+	case OPT_FROM_PORT:
+		order->from_port = (__u16)value;
+		break;
+	case OPT_NUMBERS:
+		words->numbers = value;
+		break;
+	case OPT_EDNS:
+		order->edns_size = (__u32)value;
+		break;
+	case OPT_RATE:
+		order->rate = value;
+		words->rate_given = true;
+		break;
+	case OPT_SECONDS:
+		order->duration_ns = value * DG_LOAD_NS_PER_SEC;
+		break;
+	case OPT_TIMEOUT_MS:
+		order->timeout_ns = value * (DG_LOAD_NS_PER_SEC / 1000);
+		break;
+	case OPT_EXPECT:
+		order->expect = (__u32)value;
+		break;
+	case OPT_CPU:
+		order->cpu = (int)value;
+		break;
 	}
 	return 0;
 }
@@ -171,27 +213,31 @@ static int option_take(int id, const char *text, struct dg_load_order *order, st
 		order->expect = DG_LOAD_EXPECT_ANY;
 		return 0;
 	case '?':
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "unknown option or missing value; see --help");
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "unknown option or missing value; see --help");
 	}
 	return number_take(id, text, order, words, err);
 }
 
 /* What only makes sense together. */
-static int order_check(const struct mode *mode, const struct words *words, struct dg_load_order *order,
-		       struct dg_error *err)
+static int order_check(const struct mode *mode, const struct words *words,
+		       struct dg_load_order *order, struct dg_error *err)
 {
 	if (!words->to_given || !words->from)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--to ADDRESS and --from SOURCES are needed");
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "--to ADDRESS and --from SOURCES are needed");
 	if (mode->frames && (!order->interface || !words->mac_given))
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s needs --interface IF and --to-mac MAC",
-			       mode->name);
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "%s needs --interface IF and --to-mac MAC", mode->name);
 	if (order->from.prefix.family != order->family)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--from %s and --to are of different families",
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "--from %s and --to are of different families",
 			       DG_QUOTE(words->from));
 	if (!mode->frames && !words->rate_given)
 		order->rate = 1000;
 	if (!mode->frames && order->rate > ASK_RATE_MAX)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "rate %llu: clients ask at most %llu a second",
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "rate %llu: clients ask at most %llu a second",
 			       (unsigned long long)order->rate, ASK_RATE_MAX);
 	return 0;
 }
@@ -206,7 +252,8 @@ static int order_read(int argc, char **argv, const struct mode *mode, struct dg_
 	while (!rc && (id = getopt_long(argc, argv, "", options, NULL)) != -1)
 		rc = option_take(id, optarg, order, &words, err);
 	if (!rc && optind < argc)
-		rc = dg_fail(err, -EINVAL, DG_EXIT_USAGE, "unexpected word %s", DG_QUOTE(argv[optind]));
+		rc = dg_fail(err, -EINVAL, DG_EXIT_USAGE, "unexpected word %s",
+			     DG_QUOTE(argv[optind]));
 	if (!rc && words.from)
 		rc = dg_load_sources_parse(words.from, words.sources, &order->from, err);
 	if (!rc)
@@ -238,8 +285,11 @@ static int failed(const struct dg_error *err)
 int main(int argc, char **argv)
 {
 	dg_scoped(order_free) struct dg_load_order order = {
-		.port = 53, .qtype = 1, .cpu = -1,
-		.duration_ns = 5 * DG_LOAD_NS_PER_SEC, .timeout_ns = DG_LOAD_NS_PER_SEC,
+		.port = 53,
+		.qtype = 1,
+		.cpu = -1,
+		.duration_ns = 5 * DG_LOAD_NS_PER_SEC,
+		.timeout_ns = DG_LOAD_NS_PER_SEC,
 	};
 	const struct mode *mode = argc > 1 ? mode_find(argv[1]) : NULL;
 	struct dg_error err = { .status = DG_EXIT_FAILED };

@@ -16,7 +16,8 @@
 #include "userspace/lib/values.h"
 
 #define DG_LOAD_NS_PER_SEC 1000000000ull
-#define DG_LOAD_FRAME_MAX 512	/* Ethernet, IPv6, UDP, header, the longest name, OPT: 14+40+8+12+255+4+11 */
+#define DG_LOAD_FRAME_MAX                                                                          \
+	512 /* Ethernet, IPv6, UDP, header, the longest name, OPT: 14+40+8+12+255+4+11 */
 #define DG_LOAD_RANDOM_LABEL 12 /* letters of a random label: 26^12 names, none comes twice */
 #define DG_LOAD_EXPECT_ANY 0xffff
 
@@ -46,8 +47,8 @@ struct dg_load_order {
 	struct dg_load_sources from;
 	struct dg_load_names names;
 	__u16 qtype;
-	__u32 edns_size;  /* 0 = no OPT */
-	__u64 rate;	  /* a second; 0 = as fast as it goes */
+	__u32 edns_size; /* 0 = no OPT */
+	__u64 rate;	 /* a second; 0 = as fast as it goes */
 	__u64 duration_ns;
 	__u64 timeout_ns; /* an answer later than this is lost */
 	__u32 expect;	  /* RCODE that counts as answered, or DG_LOAD_EXPECT_ANY */
@@ -65,8 +66,10 @@ __u64 dg_load_now_ns(void);
  *   names    www.example | *.example (random label) | www#.example (# = 0 .. numbers - 1) | @FILE
  * Both refuse with one sentence that quotes the word.
  */
-int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret, struct dg_error *err);
-int dg_load_names_parse(const char *text, __u64 numbers, struct dg_load_names *ret, struct dg_error *err);
+int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret,
+			  struct dg_error *err);
+int dg_load_names_parse(const char *text, __u64 numbers, struct dg_load_names *ret,
+			struct dg_error *err);
 void dg_load_names_free(struct dg_load_names *names);
 
 struct dg_addr dg_load_source_pick(const struct dg_load_sources *sources, __u64 turn);
@@ -74,7 +77,8 @@ struct dg_addr dg_load_source_pick(const struct dg_load_sources *sources, __u64 
 const struct dg_name *dg_load_name_pick(const struct dg_load_names *names, __u64 turn);
 
 /* load_frame.c: messages and frames, checksums whole. Each returns the length. */
-size_t dg_load_message(const struct dg_load_order *order, const struct dg_name *name, __u16 id, __u8 *ret);
+size_t dg_load_message(const struct dg_load_order *order, const struct dg_name *name, __u16 id,
+		       __u8 *ret);
 size_t dg_load_query_frame(const struct dg_load_order *order, const __u8 from_mac[6], __u64 turn,
 			   __u8 ret[DG_LOAD_FRAME_MAX]);
 size_t dg_load_syn_frame(const struct dg_load_order *order, const __u8 from_mac[6], __u64 turn,

@@ -83,15 +83,16 @@ static int socket_open(const struct ask *ask, __u32 client, struct dg_error *err
 
 	if (fd < 0)
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "socket: %s", strerror(errno));
-	setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &one, sizeof(one));
+	setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &one,
+		   sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	if (!bind(fd, (struct sockaddr *)&at, len)) {
 		len = sockaddr_fill(order->to, order->family, order->port, &at);
 		if (!connect(fd, (struct sockaddr *)&at, len))
 			return fd;
 	}
-	dg_fail(err, -errno, DG_EXIT_FAILED, "client %s: %s", dg_addr_text(from, text, sizeof(text)),
-		strerror(errno));
+	dg_fail(err, -errno, DG_EXIT_FAILED, "client %s: %s",
+		dg_addr_text(from, text, sizeof(text)), strerror(errno));
 	close(fd);
 	return -EADDRNOTAVAIL;
 }
@@ -122,8 +123,9 @@ static int ask_open(struct ask *ask, struct dg_error *err)
 	ask->pending = calloc(IDS, sizeof(struct pending));
 	ask->latency_us = calloc(ask->total + 1, sizeof(__u32));
 	if (ask->epoll < 0 || !ask->sockets || !ask->pending || !ask->latency_us)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "no memory for %u clients and %llu queries",
-			       ask->clients, (unsigned long long)ask->total);
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED,
+			       "no memory for %u clients and %llu queries", ask->clients,
+			       (unsigned long long)ask->total);
 	memset(ask->sockets, 0xff, ask->clients * sizeof(int));
 	return clients_open(ask, err);
 }
@@ -145,7 +147,8 @@ static bool answer_matches(const struct pending *query, const __u8 *answer, size
 
 	if (query->message[11]) /* an OPT of 11 octets follows the question */
 		question -= 11;
-	return len >= HEADER_BYTES + question && (answer[2] & 0x80) && answer[4] == 0 && answer[5] == 1 &&
+	return len >= HEADER_BYTES + question && (answer[2] & 0x80) && answer[4] == 0 &&
+	       answer[5] == 1 &&
 	       !memcmp(answer + HEADER_BYTES, query->message + HEADER_BYTES, question);
 }
 
@@ -167,7 +170,8 @@ static void answer_take(struct ask *ask, __u32 client, const __u8 *answer, size_
 		ask->late++;
 	else if (answer[2] & 0x02)
 		ask->truncated++;
-	else if (ask->order->expect == DG_LOAD_EXPECT_ANY || ask->order->expect == (answer[3] & 0x0f))
+	else if (ask->order->expect == DG_LOAD_EXPECT_ANY ||
+		 ask->order->expect == (answer[3] & 0x0f))
 		ask->latency_us[ask->answered++] = (__u32)(took / 1000);
 }
 
@@ -177,7 +181,8 @@ static void client_drain(struct ask *ask, __u32 client)
 	ssize_t len;
 
 	/* An ICMP error surfaces here once and is no answer. */
-	while ((len = recv(ask->sockets[client], answer, sizeof(answer), 0)) >= 0 || errno == ECONNREFUSED)
+	while ((len = recv(ask->sockets[client], answer, sizeof(answer), 0)) >= 0 ||
+	       errno == ECONNREFUSED)
 		if (len >= 0)
 			answer_take(ask, client, answer, (size_t)len);
 }
@@ -195,8 +200,9 @@ static void query_send(struct ask *ask, __u64 scheduled_ns)
 		ask->waiting++; /* else the query that stood here is lost */
 	query->scheduled_ns = scheduled_ns;
 	query->client = (__u32)(ask->sent % ask->clients);
-	query->len = (__u16)dg_load_message(ask->order, dg_load_name_pick(&ask->order->names, ask->sent),
-					    (__u16)(ask->sent % IDS), query->message);
+	query->len =
+		(__u16)dg_load_message(ask->order, dg_load_name_pick(&ask->order->names, ask->sent),
+				       (__u16)(ask->sent % IDS), query->message);
 	if (send(ask->sockets[query->client], query->message, query->len, 0) < 0)
 		ask->unsent++;
 	ask->sent++;
@@ -289,7 +295,8 @@ int dg_load_ask(struct dg_load_order *order, struct dg_error *err)
 	int rc;
 
 	if (order->from.kind != DG_LOAD_FROM_PREFIX)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "clients need --from ADDRESS or PREFIX: they must "
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "clients need --from ADDRESS or PREFIX: they must "
 			       "receive their answers");
 	rc = ask_open(&ask, err);
 	if (rc)

@@ -59,12 +59,15 @@ static int flood_open(const struct dg_load_order *order, struct flood *flood, st
 
 	flood->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (flood->fd < 0)
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "packet socket: %s (run as root)", strerror(errno));
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "packet socket: %s (run as root)",
+			       strerror(errno));
 	at.sll_ifindex = (int)if_nametoindex(order->interface);
 	if (!at.sll_ifindex || mac_read(flood->fd, order->interface, flood->mac))
-		return dg_fail(err, -ENODEV, DG_EXIT_FAILED, "interface %s does not exist here", order->interface);
+		return dg_fail(err, -ENODEV, DG_EXIT_FAILED, "interface %s does not exist here",
+			       order->interface);
 	if (bind(flood->fd, (struct sockaddr *)&at, sizeof(at)))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: bind: %s", order->interface, strerror(errno));
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: bind: %s", order->interface,
+			       strerror(errno));
 	setsockopt(flood->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
 	for (int i = 0; i < BATCH; i++) {
 		flood->pieces[i].iov_base = flood->frames[i];
@@ -117,7 +120,8 @@ static int flood_run(const struct dg_load_order *order, frame_fn *build, struct 
 			continue;
 		}
 		for (__u32 i = 0; i < count; i++)
-			flood->pieces[i].iov_len = build(order, flood->mac, turn++, flood->frames[i]);
+			flood->pieces[i].iov_len =
+				build(order, flood->mac, turn++, flood->frames[i]);
 		rc = batch_send(flood, count);
 	}
 	return rc;
@@ -127,9 +131,10 @@ static void flood_print(const struct dg_load_order *order, const struct flood *f
 {
 	double seconds = (double)took_ns / DG_LOAD_NS_PER_SEC;
 
-	printf(order->json ? "{\"schema\": 1, \"frames\": %llu, \"refused\": %llu, \"seconds\": %.3f, "
-			     "\"per_second\": %.0f}\n" :
-			     "%llu frames sent, %llu refused by the device, in %.3f s: %.0f a second\n",
+	printf(order->json ?
+		       "{\"schema\": 1, \"frames\": %llu, \"refused\": %llu, \"seconds\": %.3f, "
+		       "\"per_second\": %.0f}\n" :
+		       "%llu frames sent, %llu refused by the device, in %.3f s: %.0f a second\n",
 	       (unsigned long long)flood->sent, (unsigned long long)flood->refused, seconds,
 	       (double)flood->sent / seconds);
 }
@@ -175,7 +180,8 @@ static int flood_whole(struct dg_load_order *order, frame_fn *build, struct dg_e
 	start = dg_load_now_ns();
 	rc = flood_run(order, build, flood);
 	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "%s: send: %s", order->interface, strerror(-rc));
+		return dg_fail(err, rc, DG_EXIT_FAILED, "%s: send: %s", order->interface,
+			       strerror(-rc));
 	flood_print(order, flood, dg_load_now_ns() - start);
 	return 0;
 }

@@ -26,7 +26,8 @@ static __u8 *put16(__u8 *at, __u16 value)
 }
 
 /* RFC 1035 section 4.1: RD set, one question; RFC 6891 section 6.1.2: an empty OPT when asked for. */
-size_t dg_load_message(const struct dg_load_order *order, const struct dg_name *name, __u16 id, __u8 *ret)
+size_t dg_load_message(const struct dg_load_order *order, const struct dg_name *name, __u16 id,
+		       __u8 *ret)
 {
 	__u8 *at = put16(ret, id);
 
@@ -73,7 +74,8 @@ static __u16 sum_fold(__u64 sum)
 }
 
 /* Over pseudo header and payload: RFC 768, RFC 8200 section 8.1. */
-static __u16 transport_sum(struct dg_addr from, struct dg_addr to, __u8 protocol, const __u8 *l4, size_t len)
+static __u16 transport_sum(struct dg_addr from, struct dg_addr to, __u8 protocol, const __u8 *l4,
+			   size_t len)
 {
 	__u64 sum = htonl((__u32)len) + (__u64)htonl(protocol);
 
@@ -91,7 +93,8 @@ static size_t ethernet_put(const struct dg_load_order *order, const __u8 from_ma
 	return ETH_HLEN;
 }
 
-static size_t ipv4_put(struct dg_addr from, struct dg_addr to, __u8 protocol, size_t payload, __u8 *at)
+static size_t ipv4_put(struct dg_addr from, struct dg_addr to, __u8 protocol, size_t payload,
+		       __u8 *at)
 {
 	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = HOP_LIMIT, .protocol = protocol };
 
@@ -103,7 +106,8 @@ static size_t ipv4_put(struct dg_addr from, struct dg_addr to, __u8 protocol, si
 	return sizeof(ip);
 }
 
-static size_t ipv6_put(struct dg_addr from, struct dg_addr to, __u8 protocol, size_t payload, __u8 *at)
+static size_t ipv6_put(struct dg_addr from, struct dg_addr to, __u8 protocol, size_t payload,
+		       __u8 *at)
 {
 	struct ip6_hdr ip = { 0 };
 
@@ -117,8 +121,8 @@ static size_t ipv6_put(struct dg_addr from, struct dg_addr to, __u8 protocol, si
 	return sizeof(ip);
 }
 
-static size_t ip_put(const struct dg_load_order *order, struct dg_addr from, __u8 protocol, size_t payload,
-		     __u8 *at)
+static size_t ip_put(const struct dg_load_order *order, struct dg_addr from, __u8 protocol,
+		     size_t payload, __u8 *at)
 {
 	return order->family == DG_IPV4 ? ipv4_put(from, order->to, protocol, payload, at) :
 					  ipv6_put(from, order->to, protocol, payload, at);
@@ -140,8 +144,8 @@ size_t dg_load_query_frame(const struct dg_load_order *order, const __u8 from_ma
 	struct udphdr udp = { .dest = htons(order->port), .source = htons(source_port(order)) };
 	size_t len = sizeof(udp);
 
-	len += dg_load_message(order, dg_load_name_pick(&order->names, turn), (__u16)(dg_load_random() >> 48),
-			       ret + l4 + sizeof(udp));
+	len += dg_load_message(order, dg_load_name_pick(&order->names, turn),
+			       (__u16)(dg_load_random() >> 48), ret + l4 + sizeof(udp));
 	udp.len = htons((__u16)len);
 	memcpy(ret + l4, &udp, sizeof(udp));
 	udp.check = transport_sum(from, order->to, IPPROTO_UDP, ret + l4, len);
@@ -158,7 +162,8 @@ size_t dg_load_syn_frame(const struct dg_load_order *order, const __u8 from_mac[
 	struct dg_addr from = dg_load_source_pick(&order->from, turn);
 	size_t l3 = ethernet_put(order, from_mac, ret);
 	size_t l4 = l3 + (order->family == DG_IPV4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr));
-	struct tcphdr tcp = { .th_dport = htons(order->port), .th_sport = htons(source_port(order)) };
+	struct tcphdr tcp = { .th_dport = htons(order->port),
+			      .th_sport = htons(source_port(order)) };
 
 	tcp.th_seq = (__u32)dg_load_random();
 	tcp.th_off = sizeof(tcp) / 4;

@@ -36,7 +36,8 @@ __u64 dg_load_random(void)
 
 /* ---- sources -------------------------------------------------------------------------------- */
 
-int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret, struct dg_error *err)
+int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret,
+			  struct dg_error *err)
 {
 	struct dg_load_sources sources = { .count = 0 };
 	__u32 host_bits;
@@ -48,9 +49,10 @@ int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources 
 		return 0;
 	}
 	if (dg_prefix_parse(text, &sources.prefix, NULL))
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			       "source %s is not an address, a prefix such as 192.0.2.0/24, any4 or any6",
-			       DG_QUOTE(text));
+		return dg_fail(
+			err, -EINVAL, DG_EXIT_USAGE,
+			"source %s is not an address, a prefix such as 192.0.2.0/24, any4 or any6",
+			DG_QUOTE(text));
 	host_bits = (sources.prefix.family == DG_IPV4 ? 32 : 128) - sources.prefix.bits;
 	sources.count = host_bits < 63 ? 1ull << host_bits : 1ull << 63;
 	if (limit && limit < sources.count)
@@ -104,8 +106,8 @@ static int random_parse(const char *domain, struct dg_name *ret, struct dg_error
 	if (rc)
 		return rc;
 	if (base.len + 1 + DG_LOAD_RANDOM_LABEL > DG_NAME_MAX)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "name %s leaves no room for a random label",
-			       DG_QUOTE(domain));
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "name %s leaves no room for a random label", DG_QUOTE(domain));
 	ret->wire[0] = DG_LOAD_RANDOM_LABEL;
 	memset(ret->wire + 1, 'x', DG_LOAD_RANDOM_LABEL);
 	memcpy(ret->wire + 1 + DG_LOAD_RANDOM_LABEL, base.wire, base.len);
@@ -146,7 +148,8 @@ static int file_parse(const char *path, struct dg_load_names *names, struct dg_e
 	return 0;
 }
 
-static int names_fill(const char *text, __u64 numbers, struct dg_load_names *names, struct dg_error *err)
+static int names_fill(const char *text, __u64 numbers, struct dg_load_names *names,
+		      struct dg_error *err)
 {
 	int rc = 0;
 
@@ -166,7 +169,8 @@ static int names_fill(const char *text, __u64 numbers, struct dg_load_names *nam
 	return rc;
 }
 
-int dg_load_names_parse(const char *text, __u64 numbers, struct dg_load_names *ret, struct dg_error *err)
+int dg_load_names_parse(const char *text, __u64 numbers, struct dg_load_names *ret,
+			struct dg_error *err)
 {
 	size_t room = text[0] == '@' ? NAMES_MAX : numbers;
 	struct dg_load_names names = { .list = calloc(room, sizeof(struct dg_name)) };
