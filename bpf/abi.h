@@ -18,20 +18,21 @@
 /* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
 #define DG_ABI_VERSION 1
 
-#define DG_NAME_MAX 255	  /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
+#define DG_NAME_MAX                                                                                \
+	255 /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
 #define DG_LABEL_MAX 63	  /* octets of a label: RFC 1035 section 2.3.4 */
 #define DG_LABELS_MAX 127 /* labels of the longest name, the root not counted */
 
-#define DG_IF_MAX 32		     /* guarded interfaces */
-#define DG_PORTS_MAX 4		     /* guarded ports */
-#define DG_LISTS_MAX 255	     /* lists in one image; list 0 is the operator's own entries */
-#define DG_OWN_MAX 65536	     /* the operator's own entries */
-#define DG_OWN_FILTER_WORDS 16384    /* 2^20 bits: about 6 % false positives with a full table */
-#define DG_SOURCES_MAX 65536	     /* source policies, each family */
+#define DG_IF_MAX 32		  /* guarded interfaces */
+#define DG_PORTS_MAX 4		  /* guarded ports */
+#define DG_LISTS_MAX 255	  /* lists in one image; list 0 is the operator's own entries */
+#define DG_OWN_MAX 65536	  /* the operator's own entries */
+#define DG_OWN_FILTER_WORDS 16384 /* 2^20 bits: about 6 % false positives with a full table */
+#define DG_SOURCES_MAX 65536	  /* source policies, each family */
 #define DG_LIMIT_BYTES_DEFAULT (8 << 20)
-#define DG_TALKERS_LIMITED 16384     /* power of two */
-#define DG_TALKERS_SYN 4096	     /* power of two */
-#define DG_SYN_BUCKETS 8192	     /* power of two; 64 bytes each */
+#define DG_TALKERS_LIMITED 16384 /* power of two */
+#define DG_TALKERS_SYN 4096	 /* power of two */
+#define DG_SYN_BUCKETS 8192	 /* power of two; 64 bytes each */
 #define DG_EVENT_RING_BYTES (1 << 20)
 
 #if defined(__cplusplus)
@@ -74,7 +75,8 @@
 	X(PASS_NO_ROOM, PASS, "pass_no_room", "Name listed, frame could not be resized")           \
 	X(PASS_OBSERVED_BANNED, PASS, "pass_observed_banned", "Would be dropped: sender banned")   \
 	X(PASS_OBSERVED_LIMITED, PASS, "pass_observed_limited", "Would be refused: over limit")    \
-	X(PASS_OBSERVED_SINKHOLE, PASS, "pass_observed_sinkhole", "Would be answered: name listed") \
+	X(PASS_OBSERVED_SINKHOLE, PASS, "pass_observed_sinkhole",                                  \
+	  "Would be answered: name listed")                                                        \
 	X(PASS_OBSERVED_SYN, PASS, "pass_observed_syn", "Would be dropped: SYN over limit")        \
 	X(DROP_BANNED, DROP, "drop_banned", "Sender banned")                                       \
 	X(DROP_LIMITED, DROP, "drop_limited", "Query over its sender's limit")                     \
@@ -104,10 +106,22 @@ enum dg_transport { DG_UDP, DG_TCP, DG_TRANSPORT_COUNT };
 #define DG_RUNGS_IPV4 4
 #define DG_RUNGS_IPV6 5
 /*                            narrow ........................ wide */
-#define DG_LADDER_IPV4_BITS { 32, 24,  20,  18 }
-#define DG_LADDER_IPV4_MULT {  1, 32, 256, 768 }
-#define DG_LADDER_IPV6_BITS { 128, 64, 56, 48, 32 }
-#define DG_LADDER_IPV6_MULT {   1,  2,  3,  4, 64 }
+#define DG_LADDER_IPV4_BITS                                                                        \
+	{                                                                                          \
+		32, 24, 20, 18                                                                     \
+	}
+#define DG_LADDER_IPV4_MULT                                                                        \
+	{                                                                                          \
+		1, 32, 256, 768                                                                    \
+	}
+#define DG_LADDER_IPV6_BITS                                                                        \
+	{                                                                                          \
+		128, 64, 56, 48, 32                                                                \
+	}
+#define DG_LADDER_IPV6_MULT                                                                        \
+	{                                                                                          \
+		1, 2, 3, 4, 64                                                                     \
+	}
 
 /* Limiter time runs in ticks of 2^DG_TICK_SHIFT ns; a cell keeps its low DG_TAT_BITS bits (78 hours). */
 #define DG_TICK_SHIFT 4
@@ -117,17 +131,19 @@ enum dg_transport { DG_UDP, DG_TCP, DG_TRANSPORT_COUNT };
 
 /* One kind of charge. 0 cost = that rung is not charged. */
 struct dg_rate {
-	__u64 ceiling;		     /* ticks a sender may run ahead of its rate: burst / rate */
-	__u64 cost[DG_RUNGS_MAX];    /* ticks one unit costs on each rung: 1 / (rate * multiplier) */
+	__u64 ceiling;		  /* ticks a sender may run ahead of its rate: burst / rate */
+	__u64 cost[DG_RUNGS_MAX]; /* ticks one unit costs on each rung: 1 / (rate * multiplier) */
 };
 
 enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
 
 enum dg_settings_flags {
-	DG_SET_EDE_TEXT = 1 << 0,     /* EDE carries the list's name as EXTRA-TEXT: RFC 8914 */
+	DG_SET_EDE_TEXT = 1 << 0,      /* EDE carries the list's name as EXTRA-TEXT: RFC 8914 */
 	DG_SET_COOKIE_SECRET = 1 << 1, /* cookie_secret is valid: answers carry a server cookie */
-	DG_SET_COOKIE_PASS = 1 << 2,  /* without a secret: queries with a server cookie pass */
-	DG_SET_CLIENTS_ONLY = 1 << 3, /* answer only senders whose policy has DG_SRC_CLIENT */
+	DG_SET_COOKIE_PASS = 1 << 2,   /* without a secret: queries with a server cookie pass */
+	DG_SET_CLIENTS_ONLY = 1 << 3,  /* answer only senders whose policy has DG_SRC_CLIENT */
+	DG_SET_SERVICES_FIXED =
+		1 << 4, /* for userspace: the guarded addresses are a configured set */
 };
 
 /*
@@ -138,28 +154,28 @@ struct dg_settings {
 	__u32 abi_version;
 	__u8 limit_mode, sinkhole_mode, source_mode, syn_mode; /* enum dg_mode */
 	__u64 paused_until_ns;
-	__be16 ports[DG_PORTS_MAX]; /* guarded ports in network order, 0 = unused */
-	__u32 flags;		    /* enum dg_settings_flags */
+	__be16 ports[DG_PORTS_MAX];	     /* guarded ports in network order, 0 = unused */
+	__u32 flags;			     /* enum dg_settings_flags */
 	__u32 source_rules[DG_FAMILY_COUNT]; /* policies present: 0 spares the lookup. Raise before
 					      * inserting, lower after removing. */
-	__u32 slip;		    /* every slip-th refused query is answered TC=1; 0 never, 1 always */
-	__u32 limit_line_mask;	    /* lines of dg_limiter - 1 (each family: half of them) */
-	__u32 own_entries;	    /* the operator's entries: 0 spares the lookup */
+	__u32 slip;	       /* every slip-th refused query is answered TC=1; 0 never, 1 always */
+	__u32 limit_line_mask; /* lines of dg_limiter - 1; both families share them */
+	__u32 own_entries;     /* the operator's entries: 0 spares the lookup */
 	struct dg_rate rate[DG_CHARGE_COUNT][DG_FAMILY_COUNT];
-	__u64 budget_cost;	    /* ticks one kernel answer costs; 0 = no budget */
-	__u64 budget_ceiling;	    /* ticks the answers may run ahead */
-	__u32 negative_ttl;	    /* seconds: SOA TTL and MINIMUM, RFC 2308 */
-	__u32 address_ttl;	    /* seconds */
-	__u64 hash_key[4];	    /* of hash.h; set once at load */
-	__u64 limit_key[2];	    /* of the limiter and the SYN tables; set once at load */
-	__u64 probe_secret;	    /* what a test run must know: see struct dg_probe */
-	__u64 realtime_offset_ns;   /* CLOCK_REALTIME - CLOCK_MONOTONIC, for cookie timestamps */
-	__u8 cookie_secret[16];	    /* RFC 9018 section 4.3; valid with DG_SET_COOKIE_SECRET */
-	__u64 watch_until_ns;	    /* events flow while now is below: watch renews it */
-	__u64 watch_verdicts;	    /* bit per verdict that makes an event */
-	__u32 watch_per_sec;	    /* events a second and CPU at most */
-	__u32 jiffy_ns;		    /* length of a jiffy */
-	__u64 jiffy_zero_ns;	    /* CLOCK_MONOTONIC when jiffies64 was 0, modulo 2^64 */
+	__u64 budget_cost;	  /* ticks one kernel answer costs; 0 = no budget */
+	__u64 budget_ceiling;	  /* ticks the answers may run ahead */
+	__u32 negative_ttl;	  /* seconds: SOA TTL and MINIMUM, RFC 2308 */
+	__u32 address_ttl;	  /* seconds */
+	__u64 hash_key[4];	  /* of hash.h; set once at load */
+	__u64 limit_key[2];	  /* of the limiter and the SYN tables; set once at load */
+	__u64 probe_secret;	  /* what a test run must know: see struct dg_probe */
+	__u64 realtime_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, for cookie timestamps */
+	__u8 cookie_secret[16];	  /* RFC 9018 section 4.3; valid with DG_SET_COOKIE_SECRET */
+	__u64 watch_until_ns;	  /* events flow while now is below: watch renews it */
+	__u64 watch_verdicts;	  /* bit per verdict that makes an event */
+	__u32 watch_per_sec;	  /* events a second and CPU at most */
+	__u32 jiffy_ns;		  /* length of a jiffy */
+	__u64 jiffy_zero_ns;	  /* CLOCK_MONOTONIC when jiffies64 was 0, modulo 2^64 */
 };
 
 /* ---- devices and services ------------------------------------------------------------------- */
@@ -178,7 +194,7 @@ enum dg_iface_flags {
 struct dg_iface {
 	char name[16];
 	__u32 ifindex;
-	__u32 flags;		     /* enum dg_iface_flags */
+	__u32 flags;		      /* enum dg_iface_flags */
 	__u8 mac[1 + DG_IF_VMACS][8]; /* own MAC, then virtual ones, 6 bytes used; all 0 = unused */
 	__u64 attached_ns;
 };
@@ -190,7 +206,8 @@ struct dg_iface {
 
 enum dg_service_flags {
 	DG_SVC_GUARDED = 1 << 0, /* queries to this address are ours */
-	DG_SVC_OWN = 1 << 1,	 /* an address of this host (or a broadcast one): never answered as source */
+	DG_SVC_OWN =
+		1 << 1, /* an address of this host (or a broadcast one): never answered as source */
 };
 
 struct dg_addr {
@@ -199,7 +216,8 @@ struct dg_addr {
 
 struct dg_service_bucket {
 	struct dg_addr addr[DG_SERVICE_WAYS];
-	__u32 flags[DG_SERVICE_WAYS]; /* 0 = free; set last when adding, cleared first when removing */
+	__u32 flags
+		[DG_SERVICE_WAYS]; /* 0 = free; set last when adding, cleared first when removing */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct dg_service_bucket) == 64, "a bucket is a cache line");
@@ -229,13 +247,16 @@ struct dg_source_key_v6 {
 
 /*
  * What is known of a prefix. The kernel sees only the longest match, so flags is what holds when the ban
- * is over AND includes what wider prefixes grant: userspace composes it from own_flags on every change.
+ * is over AND includes what wider prefixes grant, and banned_until_ns includes their bans: userspace composes
+ * both from the own_ fields on every change.
  */
 struct dg_source {
-	__u64 banned_until_ns; /* 0 = not banned, ~0 = for good */
+	__u64 banned_until_ns; /* effective; 0 = not banned, ~0 = for good */
 	__u64 until_ns;	       /* own_flags (exemption) end; 0 = for good. Tidied by userspace. */
 	__u32 flags;	       /* enum dg_source_flags, effective */
 	__u32 own_flags;       /* as the operator gave them for this very prefix */
+	__u64 own_banned_until_ns;
+	char reason[48]; /* NUL-terminated, for people */
 };
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -269,8 +290,9 @@ struct dg_answer {
 	__u8 text_len; /* octets of text, without a NUL */
 	__u8 v4[4];
 	__u8 v6[16];
-	char text[DG_TEXT_MAX]; /* the list's name: EXTRA-TEXT of the EDE, metric label; zero padded */
-	__u32 list;	        /* 0 = operator, else list number */
+	char text
+		[DG_TEXT_MAX]; /* the list's name: EXTRA-TEXT of the EDE, metric label; zero padded */
+	__u32 list;	       /* 0 = operator, else list number */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct dg_answer) == 64, "an answer is a cache line");
@@ -300,12 +322,12 @@ struct dg_own {
 
 struct dg_image_header {
 	__u64 magic;
-	__u64 names;	    /* entries stored */
-	__u64 generation;   /* unix nanoseconds of the build */
-	__u64 key_check;    /* dg_hash_key_check() of the key it was built with */
-	__u64 depths[2];    /* bit n-1: some entry has n labels; the root is not listable here */
-	__u32 buckets;	    /* home buckets; bucket 0 is element `first` */
-	__u32 first;	    /* 1 + lists */
+	__u64 names;	  /* entries stored */
+	__u64 generation; /* unix nanoseconds of the build */
+	__u64 key_check;  /* dg_hash_key_check() of the key it was built with */
+	__u64 depths[2];  /* bit n-1: some entry has n labels; the root is not listable here */
+	__u32 buckets;	  /* home buckets; bucket 0 is element `first` */
+	__u32 first;	  /* 1 + lists */
 	__u32 lists;
 	__u32 abi_version;
 };
@@ -342,9 +364,9 @@ struct dg_stats {
 	__u64 limit[DG_FAMILY_COUNT][DG_LIMIT_ACTIONS];
 	__u64 syn[DG_FAMILY_COUNT][DG_SYN_KINDS];
 	__u64 events_sent, events_lost;
-	__u64 slip_turn;	/* refused queries, for the slip's turn */
-	__u64 event_window;	/* the second the rate bound is counting */
-	__u64 event_count;	/* events in that second */
+	__u64 slip_turn;    /* refused queries, for the slip's turn */
+	__u64 event_window; /* the second the rate bound is counting */
+	__u64 event_count;  /* events in that second */
 };
 
 /* Per CPU, one a list (0 = operator): answers by kind. */
@@ -365,7 +387,8 @@ struct dg_talker {
 #define DG_SYN_WAYS 8
 #define DG_SYN_TIME_SHIFT 27
 #define DG_SYN_TIME_BITS 24
-#define DG_SYN_WINDOW_NS 40000000000ull /* a repeat within this is a retransmission: RFC 6298 backs off to 32 s */
+#define DG_SYN_WINDOW_NS                                                                           \
+	40000000000ull /* a repeat within this is a retransmission: RFC 6298 backs off to 32 s */
 struct dg_syn_bucket {
 	__u64 cell[DG_SYN_WAYS];
 };
@@ -378,13 +401,13 @@ struct dg_limit_line {
 
 struct dg_event {
 	__u64 time_ns;
-	__u32 list;	/* deciding list when a name decided */
+	__u32 list; /* deciding list when a name decided */
 	__u16 verdict, qtype;
-	__u16 sport;	/* host order */
+	__u16 sport; /* host order */
 	__u16 frame_len;
-	__u8 slot;	/* index of dg_ifaces */
+	__u8 slot; /* index of dg_ifaces */
 	__u8 family, transport;
-	__u8 name_len;	/* wire octets in name, 0 = not read */
+	__u8 name_len; /* wire octets in name, 0 = not read */
 	struct dg_addr saddr, daddr;
 	__u8 name[256]; /* as sent, case kept */
 };
@@ -405,12 +428,12 @@ struct dg_probe {
 	__u64 now_ns; /* the clock this frame sees; 0 = the real one */
 	__u8 flags;   /* enum dg_probe_flags */
 	/* out: */
-	__u8 verdict;	     /* enum dg_verdict */
-	__u8 limited_bits;   /* prefix length that refused, 0 = none */
-	__u8 match_labels;   /* labels of the deciding name */
-	__u8 source_flags;   /* enum dg_source_flags of the sender */
-	__u8 answer_kind;    /* enum dg_answer_kind of the deciding name, if match_labels or list */
-	__u16 list;	     /* deciding list, 0 = operator, 0xffff = none */
+	__u8 verdict;	   /* enum dg_verdict */
+	__u8 limited_bits; /* prefix length that refused, 0 = none */
+	__u8 match_labels; /* labels of the deciding name */
+	__u8 source_flags; /* enum dg_source_flags of the sender */
+	__u8 answer_kind;  /* enum dg_answer_kind of the deciding name, if match_labels or list */
+	__u16 list;	   /* deciding list, 0 = operator, 0xffff = none */
 	__u8 banned;
 	__u8 pad[7];
 };
@@ -420,22 +443,23 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 
 /* X(name): every pinned map; the name is the pin's file name and at most 15 characters. */
 #define DG_MAPS(X)                                                                                 \
-	X(dg_settings)	 /* array 1: struct dg_settings */                                         \
-	X(dg_ifaces)	 /* array DG_IF_MAX: struct dg_iface */                                    \
-	X(dg_services)	 /* array DG_SERVICE_BUCKETS: struct dg_service_bucket */                  \
-	X(dg_svc_stats)	 /* percpu array DG_SERVICE_SLOTS: struct dg_service_stats */              \
-	X(dg_sources4)	 /* lpm trie: struct dg_source_key_v4 -> struct dg_source */               \
-	X(dg_sources6)	 /* lpm trie: struct dg_source_key_v6 -> struct dg_source */               \
-	X(dg_limiter)	 /* array, mmapable: struct dg_limit_line */                               \
-	X(dg_limited)	 /* array DG_TALKERS_LIMITED: struct dg_talker */                          \
-	X(dg_own)	 /* hash DG_OWN_MAX: struct dg_name_key -> struct dg_own */                \
-	X(dg_own_filter) /* array DG_OWN_FILTER_WORDS, mmapable: __u64 */                          \
-	X(dg_image)	 /* array of maps 1: the image */                                          \
-	X(dg_list_stats) /* percpu array DG_LISTS_MAX + 1: struct dg_list_stats */                 \
-	X(dg_budget)	 /* array 1: __u64, theoretical arrival time of the next answer */         \
-	X(dg_syn_seen)	 /* array DG_SYN_BUCKETS, mmapable: struct dg_syn_bucket */                \
+	X(dg_settings)	  /* array 1: struct dg_settings */                                        \
+	X(dg_ifaces)	  /* array DG_IF_MAX: struct dg_iface */                                   \
+	X(dg_services)	  /* array DG_SERVICE_BUCKETS: struct dg_service_bucket */                 \
+	X(dg_svc_stats)	  /* percpu array DG_SERVICE_SLOTS: struct dg_service_stats */             \
+	X(dg_sources4)	  /* lpm trie: struct dg_source_key_v4 -> struct dg_source */              \
+	X(dg_sources6)	  /* lpm trie: struct dg_source_key_v6 -> struct dg_source */              \
+	X(dg_limiter)	  /* array, mmapable: struct dg_limit_line */                              \
+	X(dg_limited)	  /* array DG_TALKERS_LIMITED: struct dg_talker */                         \
+	X(dg_own)	  /* hash DG_OWN_MAX: struct dg_name_key -> struct dg_own */               \
+	X(dg_own_filter)  /* array DG_OWN_FILTER_WORDS, mmapable: __u64 */                         \
+	X(dg_image)	  /* array of maps 1: the image */                                         \
+	X(dg_lists)	  /* array DG_LISTS_MAX + 1: the image's first elements, for people */     \
+	X(dg_list_stats)  /* percpu array DG_LISTS_MAX + 1: struct dg_list_stats */                \
+	X(dg_budget)	  /* array 1: __u64, theoretical arrival time of the next answer */        \
+	X(dg_syn_seen)	  /* array DG_SYN_BUCKETS, mmapable: struct dg_syn_bucket */               \
 	X(dg_syn_talkers) /* array DG_TALKERS_SYN: struct dg_talker */                             \
-	X(dg_stats)	 /* percpu array DG_IF_MAX: struct dg_stats */                             \
-	X(dg_events)	 /* ring buffer: struct dg_event */
+	X(dg_stats)	  /* percpu array DG_IF_MAX: struct dg_stats */                            \
+	X(dg_events)	  /* ring buffer: struct dg_event */
 
 #endif

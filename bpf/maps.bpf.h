@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * maps.bpf.h - every map: who writes it, who reads it, how big it is, what happens when it is full.
+ *
+ * All are pinned by name and shared by every instance of the program. No map grows by what arrives on the wire.
+ */
+#ifndef DG_MAPS_BPF_H
+#define DG_MAPS_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi.h"
+#include "bpf/hash.h"
+
+/* Live settings. Written by userspace under the lock; read by every packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dg_settings);
+} dg_settings SEC(".maps");
+
+/* Guarded devices by slot: MACs and flags. Written by the loader and the daemon. Full: attach is refused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_IF_MAX);
+	__type(key, __u32);
+	__type(value, struct dg_iface);
+} dg_ifaces SEC(".maps");
+
+/* Guarded and own addresses, an open table of cache lines. Written by userspace. Full: the address is not
+ * guarded and userspace says so. An array because a hash lookup costs 30 ns for every query, this one 3.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_SERVICE_BUCKETS);
+	__uint(map_flags,
+	       BPF_F_MMAPABLE); /* values start on a page: each bucket on its own cache line */
+	__type(key, __u32);
+	__type(value, struct dg_service_bucket);
+} dg_services SEC(".maps");
+
+/* Counters of each service address. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DG_SERVICE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct dg_service_stats);
+} dg_svc_stats SEC(".maps");
+
+/* Source policies. Written by userspace; memory grows with the operator's entries only. Full: refused there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, DG_SOURCES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct dg_source_key_v4);
+	__type(value, struct dg_source);
+} dg_sources4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, DG_SOURCES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct dg_source_key_v6);
+	__type(value, struct dg_source);
+} dg_sources6 SEC(".maps");
+
+/* The limiter's cells. Written by the programs alone. Never full: see limit.bpf.h. The loader sets its size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_LIMIT_BYTES_DEFAULT / sizeof(struct dg_limit_line));
+	__uint(map_flags, BPF_F_MMAPABLE); /* for the alignment: a line is a cache line */
+	__type(key, __u32);
+	__type(value, struct dg_limit_line);
+} dg_limiter SEC(".maps");
+
+/* Who is being limited, for people. Written by the programs. Full: lighter entries give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TALKERS_LIMITED);
+	__type(key, __u32);
+	__type(value, struct dg_talker);
+} dg_limited SEC(".maps");
+
+/* The operator's own entries. Written by userspace, memory as used. Full: `block` is refused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DG_OWN_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct dg_name_key);
+	__type(value, struct dg_own);
+} dg_own SEC(".maps");
+
+/* One bit a hash: no bit, no entry. Spares a 30 ns hash lookup for each label of an ordinary name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_OWN_FILTER_WORDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} dg_own_filter SEC(".maps");
+
+/* The image of all lists; userspace fills a fresh inner array and swaps it in. */
+struct dg_image_data {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(key_size,
+	       sizeof(__u32)); /* sizes, not types: clang leaves a forward declaration here */
+	__uint(value_size, sizeof(struct dg_image_bucket));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct dg_image_data);
+} dg_image SEC(".maps");
+
+/* The image's header (element 0) and lists once more, for people: an inner map can be opened by its number only
+ * with CAP_SYS_ADMIN, which the daemon has not. Written by whoever publishes an image, read by no program.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_LISTS_MAX + 1);
+	__type(key, __u32);
+	__type(value, struct dg_answer);
+} dg_lists SEC(".maps");
+
+/* Answers given on behalf of each list (0 = operator). Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DG_LISTS_MAX + 1);
+	__type(key, __u32);
+	__type(value, struct dg_list_stats);
+} dg_list_stats SEC(".maps");
+
+/* When the next kernel answer is due, for all CPUs. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} dg_budget SEC(".maps");
+
+/* SYNs of the last seconds. Written by the programs. Full: the oldest of a bucket is forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_SYN_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct dg_syn_bucket);
+} dg_syn_seen SEC(".maps");
+
+/* Who sends SYNs, for people. Written by the programs. Full: lighter entries give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TALKERS_SYN);
+	__type(key, __u32);
+	__type(value, struct dg_talker);
+} dg_syn_talkers SEC(".maps");
+
+/* Frame counters by device. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DG_IF_MAX);
+	__type(key, __u32);
+	__type(value, struct dg_stats);
+} dg_stats SEC(".maps");
+
+/* Sampled events. Written by the programs while somebody watches. Full: events are lost and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, DG_EVENT_RING_BYTES);
+} dg_events SEC(".maps");
+
+/* What one walk needs to remember beyond its stack. Nothing in it outlives the packet. Not pinned.
+ * Values kept here, not in registers, also keep the verifier from telling apart what need not be.
+ */
+struct facts {
+	__u64 now_ns;
+	struct dg_addr saddr, daddr;
+	__u32 frame_len, l3, l4, ip_len, dns_len, service;
+	__be16 ether_type, sport, dport;
+	__u8 family, protocol, ours, is_query, dry, observed, source_flags, banned;
+	__u8 limit_action, limited_rung, syn_kind, observe_only, match_labels, answer_kind;
+	__u16 list;
+};
+struct question_x {
+	__u32 w[8];
+};
+struct dg_scratch {
+	__u32 nlabels, zero;
+	struct facts facts;
+	struct question_x q;
+	__u32 w[8];
+
+	struct dg_hash label[DG_LABELS_MAX + 1]; /* of the question's labels, in wire order */
+	__u8 label_at[DG_LABELS_MAX + 1];	 /* their offsets in QNAME */
+	struct dg_name_key own_key;		 /* deepest live block entry of the operator */
+	__u32 own_depth;			 /* its labels, 0 = none */
+	__u32 allow_depth;			 /* labels of an operator's allow entry, 0 = none */
+	__u32 list_depth;	     /* labels of the deepest match in the image, 0 = none */
+	__u32 image_at;		     /* element of its bucket */
+	struct dg_hash image_suffix; /* its hash */
+	__u32 way[DG_RUNGS_MAX];     /* the limiter's cell of each rung */
+	__u32 pad;
+	__u64 cookie[3];	 /* client cookie, server cookie */
+	struct dg_answer answer; /* what the question gets */
+	__u8 tail[192];		 /* the answer's records after the question */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dg_scratch);
+} dg_scratch SEC(".maps");
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reply.bpf.h - may this sender be answered, and the answer. The ONLY room that writes packet bytes.
+ *
+ * The answer is the query's own frame turned round: question echoed byte for byte, records behind it composed in the
+ * scratch. Grow first, then write, shrink last: all that can fail happens before the first octet changes.
+ */
+#ifndef DG_REPLY_BPF_H
+#define DG_REPLY_BPF_H
+
+#include "bpf/packet.bpf.h"
+#include "bpf/question.bpf.h"
+
+#define DG_BUDGET_SLACK                                                                            \
+	(1000000000ull >> DG_TICK_SHIFT) /* as in limit.bpf.h: clocks of CPUs differ */
+#define DG_EDNS_SIZE 1232		 /* DNS flag day 2020 */
+#define DG_OPTION_EDE 15		 /* RFC 8914 */
+#define DG_FRAME_MIN 60			 /* IEEE 802.3, without FCS */
+#define DG_TAIL_MAX 128
+#define DG_SOA_BYTES 35
+#define DG_OPT_BYTES 11
+#define DG_EDE_BYTES (6 + DG_TEXT_MAX)
+#define DG_COOKIE_BYTES 28
+#define DG_QUESTION_MAX (DG_HEADER_BYTES + DG_NAME_MAX + 4)
+_Static_assert(DG_SOA_BYTES + DG_OPT_BYTES + DG_EDE_BYTES + DG_COOKIE_BYTES <= DG_TAIL_MAX, "fits");
+_Static_assert(DG_QUESTION_MAX + DG_TAIL_MAX <= 512,
+	       "every answer fits the smallest client: RFC 1035");
+
+enum reply_rcode { DG_RCODE_NOERROR = 0, DG_RCODE_NXDOMAIN = 3, DG_RCODE_REFUSED = 5 };
+enum { DG_TYPE_A = 1, DG_TYPE_SOA = 6, DG_TYPE_AAAA = 28, DG_TYPE_ANY = 255 };
+
+struct reply {
+	__u32 tail_len; /* octets in scratch->tail */
+	__u16 answers, authorities;
+	__u8 rcode; /* enum reply_rcode */
+	__u8 truncated;
+	__u8 cookie; /* scratch->cookie is to be sent */
+	__u8 ede;    /* scratch->answer has an EDE to be sent */
+};
+
+/* ---- may we? -------------------------------------------------------------------------------- */
+
+static __always_inline bool reply_mac_ours(const struct packet *pkt, const struct dg_iface *iface)
+{
+	const __u8 *dst = pkt->data;
+
+	if (pkt->data + ETH_ALEN > pkt->data_end)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < 1 + DG_IF_VMACS; i++) {
+		const __u8 *mac = iface->mac[i];
+
+		if (*(const __u32 *)mac == *(const __u32 *)dst &&
+		    *(const __u16 *)(mac + 4) == *(const __u16 *)(dst + 4) && !(mac[0] & 1) &&
+		    (*(const __u32 *)mac || *(const __u16 *)(mac + 4)))
+			return true;
+	}
+	return false;
+}
+
+/* Port 0, this host, loopback, multicast, broadcast and "this network": RFC 1122 section 3.2.1.3, RFC 4291. */
+static __always_inline bool reply_source_bad(const struct packet *pkt)
+{
+	__u8 first = pkt->f->family == DG_IPV4 ? pkt->f->saddr.lo >> 32 : pkt->f->saddr.hi;
+	__u32 slot;
+
+	if (!pkt->f->sport || packet_service_flags(pkt, pkt->f->saddr, &slot))
+		return true;
+	if (pkt->f->family == DG_IPV4)
+		return first == 0 || first == 127 || first >= 224;
+	return first == 0xff || (!pkt->f->saddr.hi && (pkt->f->saddr.lo & ~(1ull << 56)) == 0);
+}
+
+/* One answer of the budget all CPUs share; GCRA as in limit.bpf.h, one cell. */
+static __always_inline bool reply_budget_spent(const struct packet *pkt)
+{
+	__u64 now = pkt->f->now_ns >> DG_TICK_SHIFT, cost = pkt->set->budget_cost;
+	__u32 zero = 0;
+	__u64 *next = bpf_map_lookup_elem(&dg_budget, &zero);
+
+	if (!next || !cost)
+		return false;
+	for (__u32 try = 0; try < 4; try++) {
+		__u64 seen = *(volatile __u64 *)next;
+		__u64 ahead = seen > now ? seen - now : 0;
+		__u64 from =
+			ahead <= pkt->set->budget_ceiling + DG_BUDGET_SLACK ? now + ahead : now;
+
+		if (from + cost > now + pkt->set->budget_ceiling)
+			return true;
+		if (pkt->f->dry)
+			return false;
+		if (__sync_val_compare_and_swap(next, seen, from + cost) == seen)
+			return false;
+	}
+	return true; /* so many answers at once: the bound holds first */
+}
+
+/* NEXT, or why this sender gets no answer from here. Spends the budget last. */
+static __always_inline enum dg_verdict reply_check(const struct packet *pkt)
+{
+	__u32 slot = dg_slot;
+	struct dg_iface *iface = bpf_map_lookup_elem(&dg_ifaces, &slot);
+
+	if (!iface)
+		return DG_PASS_NO_STATE;
+	if (iface->flags & DG_IF_ANSWERS_OFF)
+		return DG_PASS_ANSWERS_OFF;
+	if (!reply_mac_ours(pkt, iface))
+		return DG_PASS_OTHER_HOST;
+	if (pkt->set->flags & DG_SET_CLIENTS_ONLY && !(pkt->f->source_flags & DG_SRC_CLIENT))
+		return DG_PASS_NOT_CLIENT;
+	if (reply_source_bad(pkt))
+		return DG_PASS_BAD_SOURCE;
+	if (reply_budget_spent(pkt))
+		return DG_DROP_BUDGET;
+	return DG_NEXT;
+}
+
+/* ---- records, in the scratch ---------------------------------------------------------------- */
+
+static __always_inline void put16(__u8 *p, __u16 value)
+{
+	*(__u16 *)p = bpf_htons(value);
+}
+
+static __always_inline void put32(__u8 *p, __u32 value)
+{
+	*(__u32 *)p = bpf_htonl(value);
+}
+
+/* Owner name as a pointer into the question, TYPE, CLASS IN, TTL, RDLENGTH: RFC 1035 section 3.2.1. */
+static __always_inline void put_record(__u8 *p, __u32 owner_at, __u16 type, __u32 ttl, __u16 rdlen)
+{
+	put16(p, 0xc000 | owner_at);
+	put16(p + 2, type);
+	put16(p + 4, DG_CLASS_IN);
+	put32(p + 6, ttl);
+	put16(p + 10, rdlen);
+}
+
+/* SOA of the listed name: TTL and MINIMUM say how long a negative answer may be kept (RFC 2308 section 5). */
+static __always_inline void reply_soa(const struct packet *pkt, const struct question *q,
+				      struct dg_scratch *scratch, struct reply *reply)
+{
+	__u32 first = (q->labels - pkt->f->match_labels) & DG_LABELS_MAX;
+	__u32 owner = DG_HEADER_BYTES + scratch->label_at[first];
+	__u8 *p = scratch->tail;
+
+	put_record(p, owner, DG_TYPE_SOA, pkt->set->negative_ttl, DG_SOA_BYTES - 12);
+	put16(p + 12, 0xc000 | owner); /* MNAME */
+	p[14] = 0;		       /* RNAME: none (the root) */
+	put32(p + 15, 1);	       /* SERIAL */
+	put32(p + 19, 3600);	       /* REFRESH */
+	put32(p + 23, 600);	       /* RETRY */
+	put32(p + 27, 86400);	       /* EXPIRE */
+	put32(p + 31, pkt->set->negative_ttl);
+	reply->authorities = 1;
+	reply->tail_len = DG_SOA_BYTES;
+}
+
+/* The operator's address for this type; ANY gets one RRset at most. Falls to NODATA (SOA) without one. */
+static __always_inline void reply_address(const struct packet *pkt, const struct question *q,
+					  struct dg_scratch *scratch, struct reply *reply)
+{
+	const struct dg_answer *answer = &scratch->answer;
+	__u8 flags = answer->kind == DG_ANSWER_NULL ? DG_ANS_V4 | DG_ANS_V6 : answer->flags;
+	__u8 *p = scratch->tail;
+
+	if (flags & DG_ANS_V4 && (q->qtype == DG_TYPE_A || q->qtype == DG_TYPE_ANY)) {
+		put_record(p, DG_HEADER_BYTES, DG_TYPE_A, pkt->set->address_ttl, 4);
+		*(__u32 *)(p + 12) = *(const __u32 *)answer->v4;
+		reply->tail_len = 16;
+	} else if (flags & DG_ANS_V6 && (q->qtype == DG_TYPE_AAAA || q->qtype == DG_TYPE_ANY)) {
+		put_record(p, DG_HEADER_BYTES, DG_TYPE_AAAA, pkt->set->address_ttl, 16);
+		__builtin_memcpy(p + 12, answer->v6, 16);
+		reply->tail_len = 28;
+	} else {
+		reply_soa(pkt, q, scratch, reply);
+		return;
+	}
+	reply->answers = 1;
+}
+
+/* OPT with the options due: version 0, our size, the client's DO. Goes behind what is in the tail. */
+static __always_inline void reply_opt(const struct question *q, struct dg_scratch *scratch,
+				      struct reply *reply)
+{
+	__u8 *opt = scratch->tail + (reply->tail_len & 63), *p = opt + DG_OPT_BYTES;
+	__u32 text = scratch->answer.text_len, len = DG_OPT_BYTES;
+
+	opt[0] = 0;
+	put16(opt + 1, DG_TYPE_OPT);
+	put16(opt + 3, DG_EDNS_SIZE);
+	put32(opt + 5, q->edns_do ? 0x8000 : 0);
+	if (reply->ede) {
+		text = reply->ede == 2 ? text & (2 * DG_TEXT_MAX - 1) : 0;
+		put16(p, DG_OPTION_EDE);
+		put16(p + 2, 2 + text);
+		put16(p + 4, scratch->answer.ede);
+		__builtin_memcpy(p + 6, scratch->answer.text, DG_TEXT_MAX);
+		p += 6 + text;
+		len += 6 + text;
+	}
+	if (reply->cookie) {
+		put16(p, DG_OPTION_COOKIE);
+		put16(p + 2, 3 * 8);
+		__builtin_memcpy(p + 4, scratch->cookie, 3 * 8);
+		len += DG_COOKIE_BYTES;
+	}
+	put16(opt + 9, len - DG_OPT_BYTES);
+	reply->tail_len += len;
+}
+
+/* ---- the frame ------------------------------------------------------------------------------ */
+
+/*
+ * One's complement sum of the message in 32-bit halves: RFC 1071. The odd octets at the end come first, read backwards
+ * from it: so nothing but the sum is alive when the loop ends, and its 60 exits are one to the verifier.
+ */
+static __always_inline __u64 sum_message(const void *msg, __u32 len, const void *data_end)
+{
+	__u32 words = len / 8, rest = len & 7;
+	const __u64 *last = msg + ((len - 8) & 511);
+	const __u32 *p = msg;
+	__u64 sum = 0, tail;
+
+	question_pin(last);
+	if ((const void *)(last + 1) > data_end)
+		return 0;
+	if (rest) {
+		tail = *last >> (64 - 8 * rest);
+		sum = (tail & 0xffffffff) + (tail >> 32);
+	}
+	for (__u32 i = 0; i < (DG_QUESTION_MAX + DG_TAIL_MAX) / 8 && i < words; i++, p += 2) {
+		question_pin(p);
+		if ((const void *)(p + 2) > data_end)
+			break;
+		sum += (__u64)p[0] + p[1];
+	}
+	return sum;
+}
+
+static __always_inline __u16 sum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline __u64 sum_addr(struct dg_addr addr)
+{
+	/* ::ffff of the IPv4 form adds 0xffff, which is 0 in this arithmetic */
+	return (addr.hi & 0xffffffff) + (addr.hi >> 32) + (addr.lo & 0xffffffff) + (addr.lo >> 32);
+}
+
+static __always_inline void write_ipv4(void *l3, const struct packet *pkt, __u32 udp_len)
+{
+	struct iphdr *ip = l3;
+	__u32 *word = l3;
+	__u64 sum;
+
+	word[0] = bpf_htonl(0x45000000 | (sizeof(*ip) + udp_len));
+	word[1] = bpf_htonl(0x00004000); /* ID 0, DF */
+	word[2] = bpf_htonl(64 << 24 | IPPROTO_UDP << 16);
+	word[3] = pkt->f->daddr.lo >> 32;
+	word[4] = pkt->f->saddr.lo >> 32;
+	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+	ip->check = sum_fold(sum);
+}
+
+static __always_inline void write_ipv6(void *l3, const struct packet *pkt, __u32 udp_len)
+{
+	__u32 *word = l3;
+	__u64 *addr = l3 + 8;
+
+	word[0] = bpf_htonl(0x60000000);
+	word[1] = bpf_htonl(udp_len << 16 | IPPROTO_UDP << 8 | 64);
+	addr[0] = pkt->f->daddr.hi;
+	addr[1] = pkt->f->daddr.lo;
+	addr[2] = pkt->f->saddr.hi;
+	addr[3] = pkt->f->saddr.lo;
+}
+
+/* QR=1, RD and CD copied, RA=1, AA=AD=0; one question. */
+static __always_inline void write_dns(__u8 *dns, const struct question *q,
+				      const struct reply *reply)
+{
+	dns[2] = 0x80 | (reply->truncated ? 0x02 : 0) | (dns[2] & 0x01);
+	dns[3] = 0x80 | (dns[3] & 0x10) | reply->rcode;
+	put16(dns + 6, reply->answers);
+	put16(dns + 8, reply->authorities);
+	put16(dns + 10, q->edns);
+}
+
+/* UDP header and checksum over all of it, anew: the received sum may be a local sender's half-done one. */
+static __always_inline void write_udp(void *l4, const struct packet *pkt, __u32 udp_len,
+				      const void *data_end)
+{
+	struct udphdr *udp = l4;
+	__u64 sum = sum_addr(pkt->f->saddr) + sum_addr(pkt->f->daddr) + bpf_htons(IPPROTO_UDP) +
+		    2 * (__u64)bpf_htons(udp_len) + pkt->f->sport + pkt->f->dport;
+	__u16 check;
+
+	sum += sum_message(l4 + sizeof(*udp), udp_len - sizeof(*udp), data_end);
+	check = sum_fold(sum);
+	udp->source = pkt->f->dport;
+	udp->dest = pkt->f->sport;
+	udp->len = bpf_htons(udp_len);
+	udp->check = check ? check : 0xffff;
+}
+
+static __always_inline void write_link(void *data)
+{
+	__u16 *mac = data, swap;
+
+#pragma unroll
+	for (__u32 i = 0; i < ETH_ALEN / 2; i++) {
+		swap = mac[i];
+		mac[i] = mac[i + 3];
+		mac[i + 3] = swap;
+	}
+}
+
+/* The shortest message, the root's over IPv4, ends one octet before the smallest frame: that octet is the query's own. */
+static __always_inline void write_padding(void *data, __u32 from, const void *data_end)
+{
+	if (from < DG_FRAME_MIN && data + DG_FRAME_MIN <= data_end)
+		*(__u8 *)(data + DG_FRAME_MIN - 1) = 0;
+}
+
+/* The frame has room: turn it round. False = bounds that cannot be, nothing written. */
+static __always_inline bool reply_turn(struct xdp_md *ctx, const struct packet *pkt,
+				       const struct question *q, struct dg_scratch *scratch,
+				       const struct reply *reply)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	__u32 udp_len = sizeof(struct udphdr) + q->end + reply->tail_len;
+	__u32 tail_at = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end,
+	      tail_len = reply->tail_len;
+	__u32 send_len;
+	void *l3 = data + (pkt->f->l3 & 31), *l4 = data + (pkt->f->l4 & 127);
+
+	question_pin(l3);
+	question_pin(l4);
+	if (data + sizeof(struct ethhdr) > data_end || l3 + sizeof(struct ipv6hdr) > data_end ||
+	    l4 + sizeof(struct udphdr) + DG_HEADER_BYTES > data_end)
+		return false;
+	send_len = ((tail_len - 1) & (DG_TAIL_MAX - 1)) + 1; /* 6.1 wants to see that it is not 0 */
+	question_pin(send_len);
+	if (tail_len && bpf_xdp_store_bytes(ctx, tail_at, scratch->tail, send_len))
+		return false;
+	write_link(data);
+	if (pkt->f->family == DG_IPV4)
+		write_ipv4(l3, pkt, udp_len);
+	else
+		write_ipv6(l3, pkt, udp_len);
+	write_dns(l4 + sizeof(struct udphdr), q, reply);
+	write_udp(l4, pkt, udp_len, data_end);
+	write_padding(data, (pkt->f->l4 & 127) + udp_len, data_end);
+	return true;
+}
+
+static __always_inline enum dg_verdict reply_write(struct xdp_md *ctx, const struct packet *pkt,
+						   const struct question *q,
+						   struct dg_scratch *scratch, struct reply *reply)
+{
+	__u32 want;
+	__s32 grow;
+
+#define W(i, x) (scratch->w[i] = x)
+#define R(i) (*(volatile __u32 *)&scratch->w[i])
+	W(0, reply->tail_len);
+	W(1, reply->answers);
+	W(2, reply->authorities);
+	W(3, reply->rcode);
+	W(4, reply->truncated);
+	asm volatile("" ::: "memory");
+	reply->tail_len = R(0);
+	reply->answers = R(1);
+	reply->authorities = R(2);
+	reply->rcode = R(3);
+	reply->truncated = R(4);
+	if (q->end > 300 || reply->tail_len > DG_TAIL_MAX)
+		return DG_PASS_NO_ROOM;
+	want = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end + reply->tail_len;
+
+	if (pkt->data + pkt->f->frame_len != pkt->data_end) /* continues in fragments */
+		return DG_PASS_NO_ROOM;
+	if (want < DG_FRAME_MIN)
+		want = DG_FRAME_MIN;
+	grow = want - pkt->f->frame_len;
+	if (grow > 0 && bpf_xdp_adjust_tail(ctx, grow))
+		return DG_PASS_NO_ROOM;
+	if (!reply_turn(ctx, pkt, q, scratch, reply)) {
+		if (grow > 0)
+			bpf_xdp_adjust_tail(ctx, -grow);
+		return DG_PASS_NO_ROOM;
+	}
+	if (grow < 0) /* refused: trailing octets behind the IP packet, which receivers ignore */
+		bpf_xdp_adjust_tail(ctx, grow);
+	return DG_NEXT;
+}
+
+/* ---- what the walk asks for ----------------------------------------------------------------- */
+
+/* The listed name's answer. NEXT = written. */
+static __always_inline enum dg_verdict reply_sinkhole(struct xdp_md *ctx, const struct packet *pkt,
+						      const struct question *q,
+						      struct dg_scratch *scratch, bool cookie)
+{
+	struct reply reply = { .cookie = cookie };
+
+	if (!(scratch->answer.flags & DG_ANS_NO_EDE))
+		reply.ede = pkt->set->flags & DG_SET_EDE_TEXT ? 2 : 1;
+	switch (scratch->answer.kind) {
+	case DG_ANSWER_NXDOMAIN:
+		reply.rcode = DG_RCODE_NXDOMAIN;
+		reply_soa(pkt, q, scratch, &reply);
+		break;
+	case DG_ANSWER_REFUSED:
+		reply.rcode = DG_RCODE_REFUSED;
+		break;
+	case DG_ANSWER_TRUNCATE:
+		reply.truncated = 1;
+		break;
+	case DG_ANSWER_ADDRESS:
+	case DG_ANSWER_NULL:
+		reply_address(pkt, q, scratch, &reply);
+		break;
+	default:
+		reply_soa(pkt, q, scratch, &reply);
+	}
+	if (q->edns)
+		reply_opt(q, scratch, &reply);
+	return reply_write(ctx, pkt, q, scratch, &reply);
+}
+
+/* "Ask again over TCP": the question, TC=1, and OPT without EDE. NEXT = written. */
+static __always_inline enum dg_verdict reply_truncated(struct xdp_md *ctx, const struct packet *pkt,
+						       const struct question *q,
+						       struct dg_scratch *scratch, bool cookie)
+{
+	struct reply reply = { .truncated = 1, .cookie = cookie };
+
+	if (q->edns)
+		reply_opt(q, scratch, &reply);
+	return reply_write(ctx, pkt, q, scratch, &reply);
+}
+
+#endif
