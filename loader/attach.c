@@ -404,9 +404,27 @@ static void job_answers_note(struct job *job)
 	job_note(job, text);
 }
 
+/* The limiter is as big as it was made; who asks for another size should know. */
+static void job_limiter_note(struct job *job)
+{
+	struct dg_settings settings;
+	char text[160];
+
+	if (job->created || !job->want->limiter_bytes || dg_settings_read(&job->maps, &settings) ||
+	    settings.limit_line_mask + 1 == dg_limiter_lines(job->want->limiter_bytes))
+		return;
+	snprintf(
+		text, sizeof(text),
+		"the limiter keeps its %llu KiB: only dnsguard detach --all --purge and a new attach change that",
+		((unsigned long long)settings.limit_line_mask + 1) * sizeof(struct dg_limit_line) >>
+			10);
+	job_note(job, text);
+}
+
 static void job_finish(struct job *job, struct dg_attach_result *ret)
 {
 	job_answers_note(job);
+	job_limiter_note(job);
 	*ret = (struct dg_attach_result){
 		.replaced = job->updated,
 		.created = job->created,

@@ -1,0 +1,183 @@
+"""What an operator says takes effect on the next packet, and is counted under its own name."""
+
+import json
+
+import pytest
+
+from guarded import CLIENT
+
+OK, FAILED, USAGE, NOT_FOUND, UNSAFE = 0, 1, 2, 4, 5
+
+
+def verdict_of_a_query(world):
+    """Sends one query and says which verdict it raised."""
+    before = {label: count["frames"] for label, count in world.status()["verdicts"].items()}
+    world.query()
+    after = {label: count["frames"] for label, count in world.status()["verdicts"].items()}
+    # A neighbour's ARP or ND may come between: not the query's doing.
+    raised, = [label for label in after if after[label] > before[label] and label not in ("pass_not_dns", "pass_ip_options")]
+    return raised
+
+
+def refused(world, *args, status):
+    done = world.cli(*args, check=False)
+    assert done.returncode == status, done
+    assert done.stdout == "" and done.stderr.count("\n") == 1
+    return done.stderr
+
+
+# ---- pause ----------------------------------------------------------------------------------------
+
+
+def test_pause_and_resume(world):
+    assert verdict_of_a_query(world) == "pass_clean"
+    world.cli("pause", "5m")
+    status = world.status()
+    assert 290 <= status["paused_seconds"] <= 300
+    assert status["interfaces"][0]["enforcing"] is False
+    assert verdict_of_a_query(world) == "pass_paused"
+    assert world.cli("status", "--check", check=False).returncode == 1
+    world.cli("resume")
+    assert verdict_of_a_query(world) == "pass_clean"
+
+
+def test_a_pause_ends_by_itself(world):
+    world.cli("pause", "1s")
+    until = world.settings()["paused_until_ns"]
+    while world.status()["paused_seconds"] is not None:  # the same clock as the kernel's
+        pass
+    assert world.settings()["paused_until_ns"] == until  # nobody wrote: the deadline passed
+    assert verdict_of_a_query(world) == "pass_clean"
+
+
+def test_pause_refuses_what_is_no_duration(world):
+    for word in ("soon", "-5m", "0s"):
+        assert f'"{word}"' in refused(world, "pause", "--", word, status=USAGE)
+
+
+# ---- senders --------------------------------------------------------------------------------------
+
+
+def test_ban_and_forget(world):
+    world.cli("source", "ban", f"{CLIENT}/28")
+    assert verdict_of_a_query(world) == "drop_banned"
+    world.cli("source", "forget", f"{CLIENT}/28")
+    assert verdict_of_a_query(world) == "pass_clean"
+    assert "nothing is said of" in refused(world, "source", "forget", f"{CLIENT}/28", status=NOT_FOUND)
+
+
+def test_ban_of_somebody_else(world):
+    world.cli("source", "ban", "198.51.100.0/24")
+    assert verdict_of_a_query(world) == "pass_clean"
+
+
+def test_a_ban_is_only_observed_on_an_observing_device(world):
+    world.cli("attach", "guarded", "--observe")
+    world.cli("source", "ban", CLIENT)
+    assert verdict_of_a_query(world) == "pass_observed_banned"
+
+
+def test_a_short_ban_inside_a_long_one_does_not_end_it(world):
+    world.cli("source", "ban", CLIENT, "--for", "1s")
+    world.cli("source", "ban", f"{CLIENT}/24")
+    while any(row["banned"] is False for row in json.loads(world.cli("source", "show", "--json").stdout)["sources"]):
+        pass
+    assert verdict_of_a_query(world) == "drop_banned"
+
+
+def test_ban_of_half_the_internet_needs_force(world):
+    assert "--force" in refused(world, "source", "ban", "128.0.0.0/1", status=UNSAFE)
+    assert verdict_of_a_query(world) == "pass_clean"
+    world.cli("source", "ban", "128.0.0.0/1", "--force")
+    assert verdict_of_a_query(world) == "drop_banned"
+
+
+def test_exempt_from_limits(world):
+    world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
+    world.query()
+    assert verdict_of_a_query(world) == "drop_limited"
+    world.cli("source", "exempt", CLIENT, "--from", "limits")
+    assert verdict_of_a_query(world) == "pass_clean"
+    world.cli("source", "forget", CLIENT)
+    world.query()
+    assert verdict_of_a_query(world) == "drop_limited"
+
+
+def test_exempt_from_the_sinkhole(world):
+    world.cli("block", "www.example")
+    world.cli("source", "exempt", CLIENT, "--from", "sinkhole")
+    assert verdict_of_a_query(world) == "pass_exempt"
+
+
+def test_show_tells_what_holds_for_an_address(world):
+    world.cli("source", "ban", "198.51.100.0/24", "--reason", "flood", "--for", "2h")
+    rows = json.loads(world.cli("source", "show", "198.51.100.7", "--json").stdout)["sources"]
+    assert [(r["prefix"], r["banned"], r["reason"]) for r in rows] == [("198.51.100.0/24", True, "flood")]
+    assert 7190 <= rows[0]["ban_remaining_seconds"] <= 7200
+    assert world.cli("source", "show", "203.0.113.1", check=False).returncode == NOT_FOUND
+
+
+def test_a_reason_is_one_short_line(world):
+    assert "reason" in refused(world, "source", "ban", CLIENT, "--reason", "two\nlines", status=USAGE)
+    assert "reason" in refused(world, "source", "ban", CLIENT, "--reason", "x" * 48, status=USAGE)
+    world.cli("source", "ban", CLIENT, "--reason", "x" * 47)
+
+
+# ---- limits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode, verdict", [("enforce", "drop_limited"), ("observe", "pass_observed_limited"),
+                                           ("off", "pass_clean")])
+def test_limit_modes(world, mode, verdict):
+    world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0", "--mode", mode)
+    world.query()
+    assert verdict_of_a_query(world) == verdict
+    assert world.status()["limiter"]["limited_sources"] == (0 if mode == "off" else 1)
+
+
+def test_a_refused_limit_changes_nothing(world):
+    before = world.settings()
+    refused(world, "limit", "set", "--rate-limit", "1", "--instant-limit", "10000000", "--slip", "5", status=USAGE)
+    assert world.settings() == before
+
+
+def test_limit_shows_what_was_set(world):
+    world.cli("limit", "set", "--rate-limit", "20", "--instant-limit", "50", "--slip", "3", "--budget", "1000")
+    shown = json.loads(world.cli("limit", "--json").stdout)
+    assert shown["query"] == {"mode": "enforce", "rate_limit": 20, "instant_limit": 50, "slip": 3}
+    assert shown["budget_per_second"] == 1000
+    first = shown["ladder"][0]
+    assert (first["prefix"], round(first["queries_per_second"])) == ("IPv4/32", 20)
+
+
+# ---- two faces ------------------------------------------------------------------------------------
+
+
+def test_verdicts_are_all_frames(world):
+    world.query(count=7)
+    status = world.status()
+    assert sum(v["frames"] for v in status["verdicts"].values()) == status["interfaces"][0]["frames"]
+    assert status["verdicts"]["unsettled"]["frames"] == 0
+
+
+def test_text_says_what_json_says(world):
+    world.query(count=3)
+    text = world.cli("status").stdout
+    line, = [row for row in text.splitlines() if row.startswith("pass_clean")]
+    assert line.split()[1] == "3"
+    assert "drop_banned" not in text  # nothing of the kind happened
+
+
+def test_top_once(world):
+    world.query(count=3)
+    shown = json.loads(world.cli("top", "--once", "--json", "--interval", "1s").stdout)
+    assert any(row["verdict"] == "pass_clean" and row["frames"] == 3 for row in shown["rates"])
+    assert "pass_clean" in world.cli("top", "--once").stdout
+
+
+def test_an_error_is_json_for_who_asked_for_json(world):
+    done = world.cli("--json", "source", "ban", "nowhere", check=False)
+    assert done.returncode == USAGE
+    said = json.loads(done.stdout)
+    assert said["schema"] == 1 and said["exit_status"] == USAGE and '"nowhere"' in said["error"]
+    assert done.stderr
