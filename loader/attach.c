@@ -336,7 +336,7 @@ static int attach_failed(const struct job *job, int status, struct dg_error *err
 	if (!job->generic && (status == -EOPNOTSUPP || status == -EINVAL || status == -ERANGE))
 		return dg_fail(
 			err, status, DG_EXIT_FAILED,
-			"the driver %s of %s refuses native XDP at MTU %u (%s): a smaller MTU may do, or, slower: "
+			"the %s of %s refuses native XDP at MTU %u (%s): a smaller MTU may do, or, slower: "
 			"dnsguard attach %s --mode generic",
 			job->device.driver, ifname, job->device.mtu, strerror(-status), ifname);
 	return dg_fail(err, status, DG_EXIT_FAILED,

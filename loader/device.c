@@ -44,7 +44,8 @@ static void driver_read(int fd, const char *ifname, char *ret, size_t size)
 	struct ifreq request;
 	int status = device_ask(fd, SIOCETHTOOL, ifname, &info, &request);
 
-	snprintf(ret, size, "%s", !status && info.driver[0] ? info.driver : "unknown");
+	snprintf(ret, size, "%s%s", !status && info.driver[0] ? "driver " : "driver",
+		 status ? "" : info.driver);
 }
 
 int dg_device_read(const char *ifname, struct dg_device *ret, struct dg_error *err)

@@ -28,7 +28,7 @@ struct dg_device {
 	__u32 mtu;
 	__u8 mac[8];
 	bool answers_off; /* strips VLAN tags in hardware and has VLAN devices on top */
-	char driver[32];
+	char driver[48];  /* "driver veth", or "driver" when it has no name */
 };
 /* -ENODEV: no such device here. */
 int dg_device_read(const char *ifname, struct dg_device *ret, struct dg_error *err);
