@@ -21,58 +21,63 @@
 
 char dg_license[] SEC("license") = "GPL";
 
-#define GLOBAL __attribute__((noinline))
+/*
+ * The three rooms with loops over names are global functions: the verifier walks each once, by itself, whatever calls
+ * it. They are given nothing but the context and find the rest where the walk left it.
+ */
 struct here {
 	struct packet pkt;
 	struct dg_scratch *scratch;
-	struct question *q;
 };
-static __always_inline bool here_find(struct xdp_md *ctx, struct here *h)
+
+static __always_inline bool here_find(struct xdp_md *ctx, struct here *here)
 {
 	__u32 zero = 0;
-	question_pin(ctx);
-	h->scratch = bpf_map_lookup_elem(&dg_scratch, &zero);
-	h->pkt = (struct packet){ .data = (void *)(long)ctx->data,
-				  .data_end = (void *)(long)ctx->data_end,
-				  .set = conf_settings() };
-	if (!h->scratch || !h->pkt.set)
+
+	question_pin(ctx); /* or clang drops the argument and the verifier refuses the call */
+	here->scratch = bpf_map_lookup_elem(&dg_scratch, &zero);
+	here->pkt = (struct packet){ .data = (void *)(long)ctx->data,
+				     .data_end = (void *)(long)ctx->data_end,
+				     .set = conf_settings() };
+	if (!here->scratch || !here->pkt.set)
 		return false;
-	h->pkt.f = &h->scratch->facts;
-	h->q = (struct question *)&h->scratch->q;
+	here->pkt.f = &here->scratch->facts;
 	return true;
 }
 
-GLOBAL int question_walk(struct xdp_md *ctx)
+__noinline int question_walk(struct xdp_md *ctx)
 {
-	struct here h;
+	struct here here;
 
-	if (!here_find(ctx, &h))
+	if (!here_find(ctx, &here))
 		return DG_PASS_NO_STATE;
-	struct message msg = { h.pkt.data + (h.pkt.f->l4 & 127) + 8, h.pkt.data_end,
-			       h.pkt.f->dns_len };
-	struct labels labels = { h.scratch->label, h.scratch->label_at };
-	return question_read(&msg, h.pkt.set->hash_key, &labels, h.q);
+	struct message msg = { here.pkt.data + (here.pkt.f->l4 & 127) + sizeof(struct udphdr),
+			       here.pkt.data_end, here.pkt.f->dns_len };
+	struct labels labels = { here.scratch->label, here.scratch->label_at };
+
+	return question_read(&msg, here.pkt.set->hash_key, &labels, &here.scratch->q);
 }
 
-GLOBAL int sinkhole_walk(struct xdp_md *ctx)
+__noinline int sinkhole_walk(struct xdp_md *ctx)
 {
-	struct here h;
+	struct here here;
 
-	if (!here_find(ctx, &h))
+	if (!here_find(ctx, &here))
 		return DG_PASS_NO_STATE;
-	return sinkhole_find(&h.pkt, h.q, h.scratch);
+	return sinkhole_find(&here.pkt, &here.scratch->q, here.scratch);
 }
 
-GLOBAL int reply_walk(struct xdp_md *ctx, __u32 truncated)
+__noinline int reply_walk(struct xdp_md *ctx, __u32 truncated)
 {
-	struct here h;
+	struct here here;
+	bool cookie;
 
-	if (!here_find(ctx, &h))
+	if (!here_find(ctx, &here))
 		return DG_PASS_NO_ROOM;
+	cookie = cookie_make(&here.pkt, &here.scratch->q, here.scratch);
 	if (truncated)
-		return reply_truncated(ctx, &h.pkt, h.q, h.scratch,
-				       cookie_make(&h.pkt, h.q, h.scratch));
-	return reply_sinkhole(ctx, &h.pkt, h.q, h.scratch, cookie_make(&h.pkt, h.q, h.scratch));
+		return reply_truncated(ctx, &here.pkt, &here.scratch->q, here.scratch, cookie);
+	return reply_sinkhole(ctx, &here.pkt, &here.scratch->q, here.scratch, cookie);
 }
 
 /* Is this refused query the one in `slip` that is told to ask again over TCP? */
@@ -93,7 +98,7 @@ static __always_inline bool slip_due(const struct packet *pkt)
 }
 
 static __always_inline enum dg_verdict slip_walk(struct xdp_md *ctx, struct packet *pkt,
-						 struct question *q, struct dg_scratch *scratch)
+						 struct question *q)
 {
 	if (q->version || reply_check(pkt))
 		return DG_DROP_LIMITED;
@@ -103,7 +108,7 @@ static __always_inline enum dg_verdict slip_walk(struct xdp_md *ctx, struct pack
 }
 
 static __always_inline enum dg_verdict listed_walk(struct xdp_md *ctx, struct packet *pkt,
-						   struct question *q, struct dg_scratch *scratch)
+						   struct question *q)
 {
 	enum dg_verdict verdict = sinkhole_check(pkt);
 
@@ -134,13 +139,13 @@ static __always_inline enum dg_verdict udp_walk(struct xdp_md *ctx, struct packe
 		return refused;
 	verdict = question_walk(ctx);
 	if (refused)
-		return verdict ? refused : slip_walk(ctx, pkt, q, scratch);
+		return verdict ? refused : slip_walk(ctx, pkt, q);
 	if (verdict)
 		return verdict;
 	verdict = sinkhole_walk(ctx);
 	if (verdict)
 		return verdict;
-	return listed_walk(ctx, pkt, q, scratch);
+	return listed_walk(ctx, pkt, q);
 }
 
 static __always_inline enum dg_verdict tcp_walk(struct packet *pkt, struct dg_scratch *scratch)
@@ -192,8 +197,8 @@ int dnsguard_ingress(struct xdp_md *ctx)
 	enum dg_verdict verdict = DG_PASS_NO_STATE;
 
 	if (!scratch)
-		return XDP_PASS;
-	q = (void *)&scratch->q;
+		return settle_unseen();
+	q = &scratch->q;
 	*q = (struct question){};
 	pkt.f = &scratch->facts;
 	*pkt.f = (struct facts){ .list = DG_LIST_NONE };

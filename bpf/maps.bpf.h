@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi.h"
+#include "bpf/facts.bpf.h"
 #include "bpf/hash.h"
 
 /* Live settings. Written by userspace under the lock; read by every packet. */
@@ -178,24 +179,12 @@ struct {
 /* What one walk needs to remember beyond its stack. Nothing in it outlives the packet. Not pinned.
  * Values kept here, not in registers, also keep the verifier from telling apart what need not be.
  */
-struct facts {
-	__u64 now_ns;
-	struct dg_addr saddr, daddr;
-	__u32 frame_len, l3, l4, ip_len, dns_len, service;
-	__be16 ether_type, sport, dport;
-	__u8 family, protocol, ours, is_query, dry, observed, source_flags, banned;
-	__u8 limit_action, limited_rung, syn_kind, observe_only, match_labels, answer_kind;
-	__u16 list;
-};
-struct question_x {
-	__u32 w[8];
-};
 struct dg_scratch {
-	__u32 nlabels, zero;
 	struct facts facts;
-	struct question_x q;
-	__u32 w[8];
-
+	struct question q;
+	struct reply reply;
+	__u32 nlabels; /* labels of the question, read back in every turn of the loops over them */
+	__u32 pad;
 	struct dg_hash label[DG_LABELS_MAX + 1]; /* of the question's labels, in wire order */
 	__u8 label_at[DG_LABELS_MAX + 1];	 /* their offsets in QNAME */
 	struct dg_name_key own_key;		 /* deepest live block entry of the operator */
@@ -205,10 +194,11 @@ struct dg_scratch {
 	__u32 image_at;		     /* element of its bucket */
 	struct dg_hash image_suffix; /* its hash */
 	__u32 way[DG_RUNGS_MAX];     /* the limiter's cell of each rung */
-	__u32 pad;
+	__u32 pad_ways;
 	__u64 cookie[3];	 /* client cookie, server cookie */
 	struct dg_answer answer; /* what the question gets */
-	__u8 tail[192];		 /* the answer's records after the question */
+	__u8 front[512]; /* a frame's headers and question while they move: see reply_grow() */
+	__u8 tail[192];	 /* the answer's records after the question */
 };
 
 struct {

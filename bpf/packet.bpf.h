@@ -42,12 +42,12 @@ static __always_inline __u32 packet_is_vlan(__be16 type)
 /* Ethernet and up to two VLAN tags (IEEE 802.1Q, 802.1ad). */
 static __always_inline enum dg_verdict link_read(struct packet *pkt)
 {
-	struct ethhdr *eth = pkt->data;
-	__be16 *type;
+	const struct ethhdr *eth = pkt->data;
+	const __be16 *type;
 	__u32 tagged;
 
 	pkt->f->l3 = sizeof(*eth);
-	if ((void *)(eth + 1) > pkt->data_end)
+	if ((const void *)(eth + 1) > pkt->data_end)
 		return DG_PASS_NOT_DNS;
 	pkt->f->ether_type = eth->h_proto;
 	if (!packet_is_vlan(pkt->f->ether_type))
@@ -63,10 +63,10 @@ static __always_inline enum dg_verdict link_read(struct packet *pkt)
 
 static __always_inline enum dg_verdict ipv4_read(struct packet *pkt)
 {
-	struct iphdr *ip = pkt->data + (pkt->f->l3 & 31);
+	const struct iphdr *ip = pkt->data + (pkt->f->l3 & 31);
 	__u32 total;
 
-	if ((void *)(ip + 1) > pkt->data_end || ip->version != 4)
+	if ((const void *)(ip + 1) > pkt->data_end || ip->version != 4)
 		return DG_PASS_NOT_DNS;
 	pkt->f->family = DG_IPV4;
 	pkt->f->protocol = ip->protocol;
@@ -105,10 +105,10 @@ static __always_inline enum dg_verdict ipv6_stranger(__u8 next_header)
 
 static __always_inline enum dg_verdict ipv6_read(struct packet *pkt)
 {
-	struct ipv6hdr *ip = pkt->data + (pkt->f->l3 & 31);
-	__u64 *addr;
+	const struct ipv6hdr *ip = pkt->data + (pkt->f->l3 & 31);
+	const __u64 *addr;
 
-	if ((void *)(ip + 1) > pkt->data_end || ip->version != 6)
+	if ((const void *)(ip + 1) > pkt->data_end || ip->version != 6)
 		return DG_PASS_NOT_DNS;
 	pkt->f->family = DG_IPV6;
 	pkt->f->protocol = ip->nexthdr;
@@ -116,7 +116,7 @@ static __always_inline enum dg_verdict ipv6_read(struct packet *pkt)
 		return ipv6_stranger(ip->nexthdr);
 	pkt->f->ip_len = bpf_ntohs(ip->payload_len);
 	pkt->f->l4 = (pkt->f->l3 & 31) + sizeof(*ip);
-	addr = (void *)&ip->saddr;
+	addr = (const void *)&ip->saddr;
 	pkt->f->saddr = (struct dg_addr){ addr[0], addr[1] };
 	pkt->f->daddr = (struct dg_addr){ addr[2], addr[3] };
 	return DG_NEXT;
@@ -183,10 +183,10 @@ static __always_inline enum dg_verdict service_read(struct packet *pkt)
 /* Ports and lengths. NEXT means: UDP or TCP to a guarded port at a guarded address. */
 static __always_inline enum dg_verdict transport_read(struct packet *pkt)
 {
-	struct udphdr *udp = pkt->data + (pkt->f->l4 & 127);
+	const struct udphdr *udp = pkt->data + (pkt->f->l4 & 127);
 	__u32 udp_len;
 
-	if ((void *)(udp + 1) > pkt->data_end)
+	if ((const void *)(udp + 1) > pkt->data_end)
 		return DG_PASS_NOT_DNS;
 	if (!packet_port_guarded(pkt->set, udp->dest)) /* TCP has its ports at the same place */
 		return DG_PASS_NOT_DNS;

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 
-#include "bpf/abi.h"
+#include "bpf/facts.bpf.h"
 #include "bpf/hash.h"
 
 #define DG_HEADER_BYTES 12
@@ -43,20 +43,6 @@ struct message {
 struct labels {
 	struct dg_hash *hash; /* DG_LABELS_MAX + 1 */
 	__u8 *at;	      /* DG_LABELS_MAX + 1, offsets in QNAME */
-};
-
-struct question {
-	__u32 end;	/* offset behind QCLASS */
-	__u32 name_len; /* octets of QNAME, root label included */
-	__u32 labels;
-	__u16 qtype;
-	__u16 udp_size;	  /* as advertised, 512 without OPT or below: RFC 6891 section 6.2.3 */
-	__u16 cookie_at;  /* offset of the COOKIE option's data, 0 = none */
-	__u16 cookie_len; /* 8 = client cookie only */
-	__u8 edns;	  /* an OPT record is there */
-	__u8 edns_do;
-	__u8 version;
-	__u8 additional; /* records in the additional section */
 };
 
 /* An octet, or -1 beyond the message. */

@@ -29,15 +29,6 @@ _Static_assert(DG_QUESTION_MAX + DG_TAIL_MAX <= 512,
 enum reply_rcode { DG_RCODE_NOERROR = 0, DG_RCODE_NXDOMAIN = 3, DG_RCODE_REFUSED = 5 };
 enum { DG_TYPE_A = 1, DG_TYPE_SOA = 6, DG_TYPE_AAAA = 28, DG_TYPE_ANY = 255 };
 
-struct reply {
-	__u32 tail_len; /* octets in scratch->tail */
-	__u16 answers, authorities;
-	__u8 rcode; /* enum reply_rcode */
-	__u8 truncated;
-	__u8 cookie; /* scratch->cookie is to be sent */
-	__u8 ede;    /* scratch->answer has an EDE to be sent */
-};
-
 /* ---- may we? -------------------------------------------------------------------------------- */
 
 static __always_inline bool reply_mac_ours(const struct packet *pkt, const struct dg_iface *iface)
@@ -363,6 +354,41 @@ static __always_inline bool reply_turn(struct xdp_md *ctx, const struct packet *
 	return true;
 }
 
+/*
+ * Makes the frame `grow` octets longer. At its end where there is room; else at its head, where drivers keep 256 octets
+ * for us: headers and question then move down, and the room is at the end. veth and page-pool drivers cut a frame's buffer to
+ * its size, so without the second way most answers would be refused there. False = the frame is as it was.
+ */
+static __always_inline bool reply_grow(struct xdp_md *ctx, const struct packet *pkt,
+				       const struct question *q, struct dg_scratch *scratch,
+				       __s32 grow)
+{
+	__u32 keep = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end;
+
+	if (grow <= 0 || !bpf_xdp_adjust_tail(ctx, grow))
+		return true;
+	keep = ((keep - 1) & (sizeof(scratch->front) - 1)) +
+	       1; /* 6.1 wants to see that it is not 0 */
+	question_pin(keep);
+	if (bpf_xdp_load_bytes(ctx, 0, scratch->front, keep) || bpf_xdp_adjust_head(ctx, -grow))
+		return false;
+	if (!bpf_xdp_store_bytes(ctx, 0, scratch->front, keep))
+		return true;
+	bpf_xdp_adjust_head(ctx, grow);
+	return false;
+}
+
+/*
+ * The reply through map memory and back: what the verifier knows of it differs with each kind of answer, and would have it
+ * walk the writing once for each.
+ */
+static __always_inline void reply_forget(struct dg_scratch *scratch, struct reply *reply)
+{
+	scratch->reply = *reply;
+	asm volatile("" ::: "memory"); /* or clang would not read it back */
+	*reply = scratch->reply;
+}
+
 static __always_inline enum dg_verdict reply_write(struct xdp_md *ctx, const struct packet *pkt,
 						   const struct question *q,
 						   struct dg_scratch *scratch, struct reply *reply)
@@ -370,35 +396,19 @@ static __always_inline enum dg_verdict reply_write(struct xdp_md *ctx, const str
 	__u32 want;
 	__s32 grow;
 
-#define W(i, x) (scratch->w[i] = x)
-#define R(i) (*(volatile __u32 *)&scratch->w[i])
-	W(0, reply->tail_len);
-	W(1, reply->answers);
-	W(2, reply->authorities);
-	W(3, reply->rcode);
-	W(4, reply->truncated);
-	asm volatile("" ::: "memory");
-	reply->tail_len = R(0);
-	reply->answers = R(1);
-	reply->authorities = R(2);
-	reply->rcode = R(3);
-	reply->truncated = R(4);
-	if (q->end > 300 || reply->tail_len > DG_TAIL_MAX)
+	reply_forget(scratch, reply);
+	if (q->end > DG_QUESTION_MAX || reply->tail_len > DG_TAIL_MAX)
 		return DG_PASS_NO_ROOM;
-	want = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end + reply->tail_len;
-
 	if (pkt->data + pkt->f->frame_len != pkt->data_end) /* continues in fragments */
 		return DG_PASS_NO_ROOM;
+	want = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end + reply->tail_len;
 	if (want < DG_FRAME_MIN)
 		want = DG_FRAME_MIN;
 	grow = want - pkt->f->frame_len;
-	if (grow > 0 && bpf_xdp_adjust_tail(ctx, grow))
+	if (!reply_grow(ctx, pkt, q, scratch, grow))
 		return DG_PASS_NO_ROOM;
-	if (!reply_turn(ctx, pkt, q, scratch, reply)) {
-		if (grow > 0)
-			bpf_xdp_adjust_tail(ctx, -grow);
-		return DG_PASS_NO_ROOM;
-	}
+	if (!reply_turn(ctx, pkt, q, scratch, reply))
+		return DG_PASS_NO_ROOM; /* bounds that cannot be; what was grown is trailing octets */
 	if (grow < 0) /* refused: trailing octets behind the IP packet, which receivers ignore */
 		bpf_xdp_adjust_tail(ctx, grow);
 	return DG_NEXT;

@@ -12,7 +12,8 @@
 #include "bpf/packet.bpf.h"
 #include "bpf/question.bpf.h"
 
-#define LABELS(s) (*(volatile __u32 *)&(s)->nlabels)
+/* Read anew each time: a constant bound would have the verifier walk the loops once for every length of name. */
+#define LABELS(scratch) (*(volatile __u32 *)&(scratch)->nlabels)
 #define DG_LIST_NONE 0xffff
 
 /* The filter says no nearly always, in one load. */

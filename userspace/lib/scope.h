@@ -39,8 +39,18 @@ static inline void dg_close_file(FILE **file)
 #define dg_scoped_file dg_scoped(dg_close_file) /* FILE * */
 
 /* Hand a resource over to the caller: the scope no longer owns it. */
-#define dg_take_fd(fd) ({ int taken_ = (fd); (fd) = -1; taken_; })
-#define dg_take_ptr(ptr) ({ __typeof__(ptr) taken_ = (ptr); (ptr) = NULL; taken_; })
+#define dg_take_fd(fd)                                                                             \
+	({                                                                                         \
+		int taken_ = (fd);                                                                 \
+		(fd) = -1;                                                                         \
+		taken_;                                                                            \
+	})
+#define dg_take_ptr(ptr)                                                                           \
+	({                                                                                         \
+		__typeof__(ptr) taken_ = (ptr);                                                    \
+		(ptr) = NULL;                                                                      \
+		taken_;                                                                            \
+	})
 
 /* Exit status of every command: `man dnsguard`, EXIT STATUS. */
 enum dg_exit {

@@ -13,17 +13,17 @@ struct dg_snapshot {
 	struct dg_settings settings;
 	__u64 now_ns;
 	__u32 ifaces;
-	struct dg_iface iface[DG_IF_MAX];  /* those in use, slot[i] is its slot */
+	struct dg_iface iface[DG_IF_MAX]; /* those in use, slot[i] is its slot */
 	__u32 slot[DG_IF_MAX];
 	struct dg_stats per_iface[DG_IF_MAX]; /* same order as iface[] */
-	struct dg_stats total;		   /* over the devices, detached ones included */
+	struct dg_stats total;		      /* over the devices, detached ones included */
 	struct dg_list_stats list[DG_LISTS_MAX + 1];
-	struct dg_image_header image;	   /* all 0 = no image */
+	struct dg_image_header image; /* all 0 = no image */
 	struct dg_answer image_list[DG_LISTS_MAX + 1];
 	__u64 image_bytes;
 	__u64 own_entries;
 	__u64 limiter_bytes;
-	__u32 limited_sources;		   /* prefixes refused in the last 10 s, as far as remembered */
+	__u32 limited_sources; /* prefixes refused in the last 10 s, as far as remembered */
 };
 
 /* Large (about 60 KiB): allocate it. */
