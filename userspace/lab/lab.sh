@@ -109,7 +109,8 @@ links_make() {
 	ip -n "$NET" route add blackhole default
 	ip -n "$NET" -6 route add blackhole default
 	# veth delivers what XDP sends back only to a device that has a native program itself.
-	ip -n "$NET" link set dev server0 xdpdrv obj "$XDP_PASS" sec xdp.frags
+	# ip would use the host's bpffs for its own directories.
+	TC_BPF_MNT=$RUN/bpf ip -n "$NET" link set dev server0 xdpdrv obj "$XDP_PASS" sec xdp.frags
 }
 
 # ---- resolver -------------------------------------------------------------------------------------

@@ -233,8 +233,9 @@ static void ask_run(struct ask *ask)
 		else
 			answers_wait(ask, next);
 	}
+	/* Stopped or not: what was asked is waited for. */
 	end = dg_load_now_ns() + ask->order->timeout_ns;
-	while (!stopped && ask->waiting && dg_load_now_ns() < end)
+	while (ask->waiting && dg_load_now_ns() < end)
 		answers_wait(ask, end);
 }
 

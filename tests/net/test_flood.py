@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Floods in front of a real Unbound: honest clients keep their answers. Figures are tests/bench's; this is yes or no."""
+import pytest
+
+import house as h
+
+FLOODS = {
+    "one source": ["--from", h.FLOODERS.split("/")[0], "--names", h.ALLOWED],
+    "1,000 sources": ["--from", h.FLOODERS, "--sources", "1000", "--names", h.ALLOWED],
+    "random names": ["--from", h.FLOODERS.split("/")[0], "--names", "*.lab.example"],
+}
+HONEST = ["--from", h.HONEST, "--sources", "100", "--rate", "500", "--names", "www#.lab.example", "--numbers", "100"]
+ENOUGH = 99.0  # percent; other tests share the two cores
+
+
+@pytest.fixture
+def flooded(house):
+    """Unbound behind the guard, 25 queries a second a source, what is over is dropped."""
+    h.unbound(house)
+    house.cli("attach", "guarded")
+    house.cli("limit", "set", "--rate-limit", "25", "--instant-limit", "50", "--slip", "0")
+    return house
+
+
+def measure(house, flood):
+    """Honest clients for 2 s within 3 s of flood: (what they got, what the flood was)."""
+    flooder = house.load("flood", *flood, "--seconds", "3", "--cpu", "0")
+    honest = house.load("ask", *HONEST, "--seconds", "2")
+    return h.result(honest), h.result(flooder)
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_honest_clients_are_answered(flooded, flood):
+    honest, sent = measure(flooded, FLOODS[flood])
+    assert honest["answered_percent"] >= ENOUGH, (honest, sent)
+    assert honest["wrong"] == 0
+    verdicts = flooded.status()["verdicts"]
+    assert verdicts["drop_limited"]["frames"] > 0.9 * sent["frames"] > 10000
+
+
+def test_without_the_guard_they_are_not(flooded):
+    """The twin: the flood is one that hurts."""
+    flooded.cli("pause", "5m")
+    honest, sent = measure(flooded, FLOODS["random names"])
+    assert honest["answered_percent"] < 90, (honest, sent)
+
+
+def test_one_sender_gets_its_limit_and_no_more(flooded):
+    """Sustained rate times 3 s, and the burst once, within a tenth (jiffies at either end)."""
+    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "3"))
+    passed = flooded.frames("pass_clean")
+    assert abs(passed - (25 * sent["seconds"] + 50)) <= 0.1 * (25 * sent["seconds"] + 50)
+
+
+def test_observed_the_same_flood_passes_under_its_own_label(flooded):
+    flooded.cli("limit", "set", "--mode", "observe")
+    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
+    verdicts = flooded.status()["verdicts"]
+    assert verdicts["drop_limited"]["frames"] == 0
+    assert verdicts["pass_observed_limited"]["frames"] + verdicts["pass_clean"]["frames"] == sent["frames"]
+    assert verdicts["pass_observed_limited"]["frames"] > 0.9 * sent["frames"]
+
+
+def test_slip_answers_every_second_refused_query_truncated(flooded):
+    flooded.cli("limit", "set", "--slip", "2")
+    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
+    verdicts = flooded.status()["verdicts"]
+    dropped, truncated = verdicts["drop_limited"]["frames"], verdicts["reply_truncated"]["frames"]
+    assert dropped + truncated + verdicts["pass_clean"]["frames"] == sent["frames"]
+    assert abs(dropped - truncated) <= 2  # one turn a CPU
+
+
+def test_first_syns_are_counted(flooded):
+    sent = h.result(flooded.load("syn", "--from", h.FLOODERS, "--sources", "100", "--rate", "2000", "--seconds", "1"))
+    status = flooded.status()
+    assert status["tcp"]["syn"] == status["verdicts"]["pass_tcp"]["frames"] == sent["frames"]
+    assert status["tcp"]["syn_retransmitted"] == 0
