@@ -19,13 +19,14 @@ ZBIT, UNKNOWN_FLAG = 0x0040, 0x0040  # the reserved bit of the header; a reserve
 QR, TC = 0x8000, 0x0200
 
 
-def make(name, kind="A", set_flags=0, **edns):
-    """A query; 'flags' and 'ednsflags' as dnspython has them, and bits that it has no name for."""
-    message = dns.message.make_query(name, kind, **edns)
+def make(name, kind="A", set_flags=0, edns=None, ednsflags=0, payload=1232, options=None):
+    """A query; set_flags are bits of the header that dnspython may have no name for."""
+    message = dns.message.make_query(name, kind)
     message.id = 0x8906
+    message.use_edns(edns, ednsflags, payload, options=options)
     wire = bytearray(message.to_wire())
-    flags = struct.unpack_from("!H", wire, 2)[0] | set_flags
-    struct.pack_into("!H", wire, 2, flags)
+    flags, = struct.unpack_from("!H", wire, 2)
+    struct.pack_into("!H", wire, 2, flags | set_flags)
     return bytes(wire)
 
 
@@ -36,7 +37,7 @@ def opcode(name):
 def many_options(name):
     options = [dns.edns.GenericOption(3, b""), dns.edns.ECSOption("192.0.2.0", 24), dns.edns.GenericOption(12, bytes(20)),
                UNKNOWN_OPTION]
-    return make(name, use_edns=0, options=options)
+    return make(name, edns=0, options=options)
 
 
 # Section, check, and the query for a name.
@@ -48,15 +49,15 @@ CHECKS = {
     "8.1.3.3 reserved bit": lambda n: make(n, set_flags=ZBIT),
     "8.1.3 no RD": lambda n: bytes(b & ~1 if i == 2 else b for i, b in enumerate(make(n))),
     "8.1.4 unknown opcode": opcode,
-    "8.2.1 EDNS": lambda n: make(n, use_edns=0),
-    "8.2.2 EDNS version 1": lambda n: make(n, use_edns=1),
-    "8.2.3 unknown option": lambda n: make(n, use_edns=0, options=[UNKNOWN_OPTION]),
-    "8.2.4 unknown flag": lambda n: make(n, use_edns=0, ednsflags=UNKNOWN_FLAG),
-    "8.2.5 version 1, unknown flag": lambda n: make(n, use_edns=1, ednsflags=UNKNOWN_FLAG | 1 << 16),
-    "8.2.6 version 1, unknown option": lambda n: make(n, use_edns=1, options=[UNKNOWN_OPTION]),
-    "8.2.7 small size": lambda n: make(n, use_edns=0, payload=512),
-    "8.2.8 DO": lambda n: make(n, use_edns=0, want_dnssec=True),
-    "8.2.9 version 1, DO": lambda n: make(n, use_edns=1, ednsflags=1 << 16 | dns.flags.DO),
+    "8.2.1 EDNS": lambda n: make(n, edns=0),
+    "8.2.2 EDNS version 1": lambda n: make(n, edns=1),
+    "8.2.3 unknown option": lambda n: make(n, edns=0, options=[UNKNOWN_OPTION]),
+    "8.2.4 unknown flag": lambda n: make(n, edns=0, ednsflags=UNKNOWN_FLAG),
+    "8.2.5 version 1, unknown flag": lambda n: make(n, edns=1, ednsflags=UNKNOWN_FLAG),
+    "8.2.6 version 1, unknown option": lambda n: make(n, edns=1, options=[UNKNOWN_OPTION]),
+    "8.2.7 small size": lambda n: make(n, edns=0, payload=512),
+    "8.2.8 DO": lambda n: make(n, edns=0, ednsflags=dns.flags.DO),
+    "8.2.9 version 1, DO": lambda n: make(n, edns=1, ednsflags=dns.flags.DO),
     "8.2.10 several options": many_options,
 }
 EACH = pytest.mark.parametrize("check", CHECKS)
