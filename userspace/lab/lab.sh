@@ -270,7 +270,7 @@ flood() { # SECONDS [OPTION...]: random names under one domain from one source, 
 }
 
 honest() { # SECONDS
-	in_ns "$CLIENTS" "$LOAD" ask --to "$SERVER4" --from "$CLIENT_NET4" --sources "$HONEST_CLIENTS" \
+	in_ns "$CLIENTS" "$LOAD" ask --to "$SERVER4" --from "$CLIENT_NET4" --sources "$HONEST_CLIENTS" --stride 13 \
 		--rate "$HONEST_RATE" --names 'www#.lab.example' --numbers "$NAMES" --seconds "$1" --json
 }
 

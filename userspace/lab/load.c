@@ -18,7 +18,7 @@
 /* What the words said before they could be put together. */
 struct words {
 	const char *from, *names;
-	__u64 sources, numbers;
+	__u64 sources, stride, numbers;
 	bool rate_given, mac_given, to_given;
 };
 
@@ -41,6 +41,7 @@ enum option_id {
 	OPT_PORT,
 	OPT_FROM,
 	OPT_SOURCES,
+	OPT_STRIDE,
 	OPT_FROM_PORT,
 	OPT_NAMES,
 	OPT_NUMBERS,
@@ -61,6 +62,7 @@ static const struct option options[] = {
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "sources", required_argument, NULL, OPT_SOURCES },
+	{ "stride", required_argument, NULL, OPT_STRIDE },
 	{ "from-port", required_argument, NULL, OPT_FROM_PORT },
 	{ "names", required_argument, NULL, OPT_NAMES },
 	{ "numbers", required_argument, NULL, OPT_NUMBERS },
@@ -83,7 +85,8 @@ static void usage_print(FILE *out)
 	fputs("\n"
 	      "  --to ADDRESS       the resolver            --port N        its port (53)\n"
 	      "  --from SOURCES     192.0.2.1, 192.0.2.0/24, any4, any6\n"
-	      "  --sources N        only the first N of the prefix; --from-port N (random)\n"
+	      "  --sources N        only the first N of the prefix, --stride N (1) apart\n"
+	      "  --from-port N      (random)\n"
 	      "  --names NAMES      www.example, *.example (random label), www#.example (numbered), @FILE\n"
 	      "  --numbers N        # counts 0 to N-1 (1000)\n"
 	      "  --type TYPE        (A)                     --edns BYTES    add an OPT of that size\n"
@@ -134,6 +137,7 @@ static int number_take(int id, const char *text, struct dg_load_order *order, st
 		[OPT_PORT] = { "port", 1, 65535 },
 		[OPT_SOURCES] = { "sources", 1, 1ull << 32 },
 		[OPT_FROM_PORT] = { "from-port", 1, 65535 },
+		[OPT_STRIDE] = { "stride", 1, 1ull << 32 },
 		[OPT_NUMBERS] = { "numbers", 1, 1000000 },
 		[OPT_EDNS] = { "edns", 1, 65535 },
 		[OPT_RATE] = { "rate", 1, RATE_MAX },
@@ -153,6 +157,9 @@ static int number_take(int id, const char *text, struct dg_load_order *order, st
 		break;
 	case OPT_SOURCES:
 		words->sources = value;
+		break;
+	case OPT_STRIDE:
+		words->stride = value;
 		break;
 	case OPT_FROM_PORT:
 		order->from_port = (__u16)value;
@@ -245,7 +252,7 @@ static int order_check(const struct mode *mode, const struct words *words,
 static int order_read(int argc, char **argv, const struct mode *mode, struct dg_load_order *order,
 		      struct dg_error *err)
 {
-	struct words words = { .numbers = 1000, .names = "www#.lab.example" };
+	struct words words = { .stride = 1, .numbers = 1000, .names = "www#.lab.example" };
 	int id, rc = 0;
 
 	opterr = 0;
@@ -255,7 +262,8 @@ static int order_read(int argc, char **argv, const struct mode *mode, struct dg_
 		rc = dg_fail(err, -EINVAL, DG_EXIT_USAGE, "unexpected word %s",
 			     DG_QUOTE(argv[optind]));
 	if (!rc && words.from)
-		rc = dg_load_sources_parse(words.from, words.sources, &order->from, err);
+		rc = dg_load_sources_parse(words.from, words.sources, words.stride, &order->from,
+					   err);
 	if (!rc)
 		rc = order_check(mode, &words, order, err);
 	if (!rc)

@@ -27,7 +27,8 @@ enum dg_load_source_kind { DG_LOAD_FROM_PREFIX, DG_LOAD_FROM_ANY4, DG_LOAD_FROM_
 struct dg_load_sources {
 	enum dg_load_source_kind kind;
 	struct dg_prefix prefix;
-	__u64 count; /* of the prefix, the first so many addresses are used in turn */
+	__u64 count;  /* of the prefix, the first so many addresses are used in turn */
+	__u64 stride; /* ... taking only every stride-th */
 };
 
 /* What is asked. With `random`, list[0] begins with a label that is drawn anew for every query. */
@@ -62,11 +63,11 @@ __u64 dg_load_now_ns(void);
 
 /*
  * load_spec.c: the words for sources and names.
- *   sources  192.0.2.1 | 192.0.2.0/24 (all of it, or the first `limit`) | any4 | any6
+ *   sources  192.0.2.1 | 192.0.2.0/24 (all of it, or `limit` of it, `stride` apart) | any4 | any6
  *   names    www.example | *.example (random label) | www#.example (# = 0 .. numbers - 1) | @FILE
  * Both refuse with one sentence that quotes the word.
  */
-int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret,
+int dg_load_sources_parse(const char *text, __u64 limit, __u64 stride, struct dg_load_sources *ret,
 			  struct dg_error *err);
 int dg_load_names_parse(const char *text, __u64 numbers, struct dg_load_names *ret,
 			struct dg_error *err);

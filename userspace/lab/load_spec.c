@@ -36,10 +36,10 @@ __u64 dg_load_random(void)
 
 /* ---- sources -------------------------------------------------------------------------------- */
 
-int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources *ret,
+int dg_load_sources_parse(const char *text, __u64 limit, __u64 stride, struct dg_load_sources *ret,
 			  struct dg_error *err)
 {
-	struct dg_load_sources sources = { .count = 0 };
+	struct dg_load_sources sources = { .stride = stride };
 	__u32 host_bits;
 
 	if (!strcmp(text, "any4") || !strcmp(text, "any6")) {
@@ -54,7 +54,10 @@ int dg_load_sources_parse(const char *text, __u64 limit, struct dg_load_sources 
 			"source %s is not an address, a prefix such as 192.0.2.0/24, any4 or any6",
 			DG_QUOTE(text));
 	host_bits = (sources.prefix.family == DG_IPV4 ? 32 : 128) - sources.prefix.bits;
-	sources.count = host_bits < 63 ? 1ull << host_bits : 1ull << 63;
+	sources.count = (host_bits < 63 ? 1ull << host_bits : 1ull << 63) / stride;
+	if (!sources.count)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source %s is smaller than one stride",
+			       DG_QUOTE(text));
 	if (limit && limit < sources.count)
 		sources.count = limit;
 	*ret = sources;
@@ -84,7 +87,8 @@ struct dg_addr dg_load_source_pick(const struct dg_load_sources *sources, __u64 
 		addr.hi = __builtin_bswap64((dg_load_random() & ~0ull >> 3) | 0x2ull << 60);
 		addr.lo = dg_load_random();
 	} else {
-		addr.lo = __builtin_bswap64(__builtin_bswap64(addr.lo) + turn % sources->count);
+		addr.lo = __builtin_bswap64(__builtin_bswap64(addr.lo) +
+					    turn % sources->count * sources->stride);
 	}
 	return addr;
 }
