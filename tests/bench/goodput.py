@@ -35,7 +35,7 @@ table ip dgbench {{
   set senders {{ type ipv4_addr; size 65536; flags dynamic; timeout 60s; }}
   chain before {{
     type filter hook prerouting priority raw;
-    udp dport 53 update @senders {{ ip saddr limit rate over {LIMIT}/second burst {BURST} packets }} drop
+    iifname eth0 udp dport 53 update @senders {{ ip saddr limit rate over {LIMIT}/second burst {BURST} packets }} drop
   }}
 }}
 """
