@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab itself: what it shows, and that it comes up and goes away whatever was done to it."""
+import json
+import os
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+import house as h
+from guarded import run, wait_for
+
+ROOMS = ("server", "clients", "attacker", "net")
+
+
+class Lab:
+    def __init__(self):
+        self.name = f"dgnet-{uuid.uuid4().hex[:6]}"
+        self.env = dict(os.environ, DNSGUARD_LAB=self.name, DNSGUARD_LAB_SECONDS="2")
+
+    def argv(self, *words):
+        return [str(h.BUILD / "dnsguard"), "lab", *words]
+
+    def __call__(self, *words, check=True, **env):
+        return run(*self.argv(*words), check=check, env={**self.env, **env})
+
+    def namespaces(self):
+        return {room for room in ROOMS if Path(f"/run/netns/{self.name}-{room}").exists()}
+
+    def is_whole(self):
+        dig = run("nsenter", f"--net=/run/netns/{self.name}-clients", "dig", "+time=1", "@10.53.0.1", "www1.lab.example",
+                  check=False)
+        return self.namespaces() == set(ROOMS) and "status: NOERROR" in dig.stdout
+
+    def is_gone(self):
+        mounted = Path("/proc/mounts").read_text()
+        return not self.namespaces() and not Path(f"/run/{self.name}").exists() and self.name not in mounted
+
+
+@pytest.fixture
+def lab():
+    made = Lab()
+    yield made
+    made("down")
+    Path(f"/run/{made.name}.lock").unlink()
+    assert made.is_gone()
+
+
+def test_run_shows_the_guard_at_work(lab):
+    """The table's own figures: with the guard honest clients are answered, without they are not; the name is blocked."""
+    shown = json.loads(lab("run", "--json").stdout)
+    without, guarded = shown["without_guard"], shown["with_guard"]
+    assert without["honest"]["answered_percent"] < 90 < 99 <= guarded["honest"]["answered_percent"]
+    assert min(without["flood"]["frames"], guarded["flood"]["frames"]) > 10000
+    assert shown["verdicts"]["drop_limited"] > 10000
+    assert (shown["blocked"]["without_guard"], shown["blocked"]["with_guard"]) == ("NOERROR", "NXDOMAIN")
+    guards = run(h.BUILD / "dnsguard", "--bpffs", f"/run/{lab.name}/bpf", "top", "--once", "--interval", "1s").stdout
+    assert "drop_limited" in guards
+
+
+def test_up_twice_and_down_twice(lab):
+    lab("up")
+    assert lab.is_whole()
+    assert "up already" in lab("up").stdout
+    assert lab.is_whole()
+    lab("down")
+    assert lab.is_gone()
+    lab("down")
+
+
+def test_up_builds_anew_what_was_half_taken_away(lab):
+    """A namespace gone, a resolver killed: the lab is not up, whatever its directory says."""
+    lab("up")
+    run("ip", "netns", "del", f"{lab.name}-clients")
+    lab("up")
+    assert lab.is_whole()
+    for pid in run("ip", "netns", "pids", f"{lab.name}-server").stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    lab("up")
+    assert lab.is_whole()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
+def test_interrupted_it_leaves_nothing(lab, number):
+    one = subprocess.Popen(lab.argv("run"), env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           start_new_session=True)
+    wait_for(lambda: Path(f"/run/{lab.name}/before.flood").exists())
+    os.killpg(one.pid, number)  # a terminal signals everybody in the foreground
+    assert one.wait(60) != 0
+    assert lab.is_gone()
+
+
+def test_killed_it_can_be_put_right(lab):
+    one = subprocess.Popen(lab.argv("run"), env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           start_new_session=True)
+    wait_for(lambda: Path(f"/run/{lab.name}/before.flood").exists())
+    os.killpg(one.pid, signal.SIGKILL)
+    one.wait(60)
+    lab("up")
+    assert lab.is_whole()
+
+
+def test_missing_tools_are_named(lab, tmp_path):
+    """A PATH with everything but dig."""
+    for tool in ("bash", "dirname", "readlink", "id", "ip", "nsenter", "flock"):
+        (tmp_path / tool).symlink_to(run("which", tool).stdout.strip())
+    script = h.BUILD / "lab.sh"
+    done = run("/bin/bash", script, "up", check=False, env={**lab.env, "PATH": str(tmp_path)})
+    assert done.returncode == 1 and "dig is missing: apt-get install" in done.stderr, done.stderr
+    assert not lab.namespaces()
+    lab("up")
+
+
+def test_bad_words_are_refused(lab):
+    done = lab("flood", "soon", check=False)
+    assert done.returncode != 0 and "the lab is not up" in done.stderr
+    lab("up")
+    done = lab("flood", "soon", check=False)
+    assert done.returncode != 0 and "'soon' is not a whole number of seconds" in done.stderr
+    assert json.loads(lab("flood", "1", "--json").stdout)["frames"] > 1000
