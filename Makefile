@@ -219,4 +219,4 @@ $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 .PHONY: all run test bench fuzz style everything tests tools fuzzers matrix guest install clean help
 .SECONDARY:
 
--include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)
+-include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(LAB_BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)

@@ -264,6 +264,11 @@ verdicts() { # "label frames" a line
 		sed 's/:frames:/ /'
 }
 
+meaning() { # LABEL: what the verdict means, as the guard itself says
+	guard status --json | tr '\n' ' ' |
+		sed -n "s/.*\"verdict\": *\"$1\"[^}]*\"meaning\": *\"\([^\"]*\)\".*/\1/p"
+}
+
 flood() { # SECONDS [OPTION...]: random names under one domain from one source, so that every one misses the cache
 	in_ns "$ATTACKER" "$LOAD" flood --interface eth0 --to-mac "$GATEWAY_MAC" --to "$SERVER4" \
 		--from "${ATTACKER_NET4%/*}" --names '*.lab.example' --cpu 0 --seconds "$@"
@@ -289,7 +294,7 @@ dropped_print() { # what the guard did between two readings, and why
 	while read -r label frames; do
 		before=$(awk -v label="$label" '$1 == label { print $2 }' "$RUN/verdicts.before")
 		frames=$((frames - ${before:-0}))
-		[ "$frames" = 0 ] || printf '  %-24s %15d frames\n' "$label" "$frames"
+		[ "$frames" = 0 ] || printf '  %-20s %12d frames  %s\n' "$label" "$frames" "$(meaning "$label")"
 	done <"$RUN/verdicts.after"
 }
 
