@@ -41,14 +41,14 @@ def test_honest_clients_are_answered(flooded, flood):
     assert verdicts["drop_limited"]["frames"] > 0.9 * sent["frames"] > 10000
 
 
-def test_without_the_guard_the_flood_reaches_the_resolver(flooded):
-    """The twin: paused, every frame of the same flood goes on. How much that hurts depends on the machine: tests/bench."""
+def test_without_the_guard_they_are_not(flooded):
+    """The twin: paused, every frame of the same flood goes on to the resolver, and it hurts."""
     flooded.cli("pause", "5m")
     honest, sent = measure(flooded, FLOODS["random names"])
     verdicts = flooded.status()["verdicts"]
     assert verdicts["drop_limited"]["frames"] == 0
     assert verdicts["pass_paused"]["frames"] >= sent["frames"] > 10000
-    assert honest["wrong"] == 0
+    assert honest["answered_percent"] < 90, (honest, sent)
 
 
 def test_one_sender_gets_its_limit_and_no_more(flooded):
