@@ -31,7 +31,10 @@ struct limit_spot {
 	__u64 load; /* ticks the cell is ahead of now */
 };
 
-/* Ticks ahead of now; more than the ceiling cannot be, so it is a cell that lay idle since long ago. */
+/*
+ * Ticks ahead of now. More than the ceiling and the slack cannot be: that is a cell that lay idle since long ago. What lies
+ * between is refused by its caller, being above the ceiling.
+ */
 static __always_inline __u64 limit_load(__u64 cell, __u64 now, __u64 ceiling)
 {
 	__u64 ahead = (cell - now) & DG_TAT_MASK;
@@ -79,7 +82,7 @@ static __always_inline __u32 limit_way(const struct limit_spot *spot, __u64 now,
 	return way;
 }
 
-/* Finds the rung's cell. 0 = the line is missing. */
+/* Finds the rung's cell. False = the line is missing. */
 static __always_inline bool limit_find(const struct packet *pkt, struct dg_scratch *scratch,
 				       __u32 rung, enum dg_charge kind, struct limit_spot *spot)
 {
