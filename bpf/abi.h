@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 /* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
-#define DG_ABI_VERSION 1
+#define DG_ABI_VERSION 2
 
 #define DG_NAME_MAX                                                                                \
 	255 /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
@@ -26,6 +26,7 @@
 #define DG_IF_MAX 32		  /* guarded interfaces */
 #define DG_PORTS_MAX 4		  /* guarded ports */
 #define DG_LISTS_MAX 255	  /* lists in one image; list 0 is the operator's own entries */
+#define DG_ANSWERS_MAX 16383	  /* different answers in one image, those of the lists included */
 #define DG_OWN_MAX 65536	  /* the operator's own entries */
 #define DG_OWN_FILTER_WORDS 16384 /* 2^20 bits: about 6 % false positives with a full table */
 #define DG_SOURCES_MAX 65536	  /* source policies, each family */
@@ -293,7 +294,7 @@ struct dg_answer {
 	char text
 		[DG_TEXT_MAX]; /* the list's name: EXTRA-TEXT of the EDE, metric label; zero padded */
 	__u32 list;	       /* 0 = operator, else list number */
-	__u32 pad;
+	__u32 names;	       /* in an image, a list's own answer: names it has there */
 };
 _Static_assert(sizeof(struct dg_answer) == 64, "an answer is a cache line");
 
@@ -313,8 +314,12 @@ struct dg_own {
 
 /*
  * The image of all lists: an array of 64-byte elements, read-only once published.
- * Element 0 is the header, 1 .. lists are struct dg_answer, then buckets + DG_IMAGE_SPILL_MAX buckets.
+ * Element 0 is the header, 1 .. answers are struct dg_answer, then buckets + DG_IMAGE_SPILL_MAX buckets.
+ * Answers 1 .. lists are the lists' own, in their order; those behind them are for single names.
  * A name's home bucket is dg_hash_bucket(); it may have spilled into the next `spill` buckets.
+ *
+ * The most specific entry decides: at the question's own depth one with DG_SCOPE_SELF, above it one with
+ * DG_SCOPE_BELOW. Precedence between lists has been settled by whoever built the image.
  */
 #define DG_IMAGE_MAGIC 0x31676d4967447369ull
 #define DG_IMAGE_WAYS 5
@@ -327,16 +332,22 @@ struct dg_image_header {
 	__u64 key_check;  /* dg_hash_key_check() of the key it was built with */
 	__u64 depths[2];  /* bit n-1: some entry has n labels; the root is not listable here */
 	__u32 buckets;	  /* home buckets; bucket 0 is element `first` */
-	__u32 first;	  /* 1 + lists */
-	__u32 lists;
+	__u32 first;	  /* 1 + answers */
+	__u16 lists;
+	__u16 answers;
 	__u32 abi_version;
 };
 _Static_assert(sizeof(struct dg_image_header) == 64, "the header is one element");
 
+/* What an entry covers: the name itself, the names below it, or (a suffix entry) both. */
+enum dg_scope { DG_SCOPE_BELOW = 1 << 0, DG_SCOPE_SELF = 1 << 1, DG_SCOPE_SUFFIX = 3 };
+
+#define DG_IMAGE_SCOPE_SHIFT 14
+
 /* A way matches when fp and the 16 tag bits agree: 80 bits, so 5 * 2^-80 a lookup. */
 struct dg_image_bucket {
 	__u64 fp[DG_IMAGE_WAYS];   /* dg_hash_fp(); 0 = free */
-	__u32 meta[DG_IMAGE_WAYS]; /* tag << 16 | list number (1 ..) */
+	__u32 meta[DG_IMAGE_WAYS]; /* tag << 16 | scope << 14 | answer number (1 ..) */
 	__u32 spill;		   /* buckets after this one that hold names at home here */
 };
 _Static_assert(sizeof(struct dg_image_bucket) == 64, "a bucket is a cache line");

@@ -183,17 +183,14 @@ struct dg_scratch {
 	struct facts facts;
 	struct question q;
 	struct reply reply;
-	__u32 nlabels; /* labels of the question, read back in every turn of the loops over them */
-	__u32 pad;
 	struct dg_hash label[DG_LABELS_MAX + 1]; /* of the question's labels, in wire order */
 	__u8 label_at[DG_LABELS_MAX + 1];	 /* their offsets in QNAME */
 	struct dg_name_key own_key;		 /* deepest live block entry of the operator */
 	__u32 own_depth;			 /* its labels, 0 = none */
 	__u32 allow_depth;			 /* labels of an operator's allow entry, 0 = none */
-	__u32 list_depth;	     /* labels of the deepest match in the image, 0 = none */
-	__u32 image_at;		     /* element of its bucket */
-	struct dg_hash image_suffix; /* its hash */
-	__u32 way[DG_RUNGS_MAX];     /* the limiter's cell of each rung */
+	__u32 list_depth;	 /* labels of the deepest match in the image, 0 = none */
+	__u32 image_answer;	 /* its answer, an element of the image */
+	__u32 way[DG_RUNGS_MAX]; /* the limiter's cell of each rung */
 	__u32 pad_ways;
 	__u64 cookie[3];	 /* client cookie, server cookie */
 	struct dg_answer answer; /* what the question gets */

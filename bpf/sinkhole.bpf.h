@@ -12,9 +12,17 @@
 #include "bpf/packet.bpf.h"
 #include "bpf/question.bpf.h"
 
-/* Read anew each time: a constant bound would have the verifier walk the loops once for every length of name. */
-#define LABELS(scratch) (*(volatile __u32 *)&(scratch)->nlabels)
 #define DG_LIST_NONE 0xffff
+
+/* The walk over the suffixes, root first: what each step finds and hands to the next. */
+struct suffixes {
+	const struct dg_settings *set;
+	struct dg_scratch *scratch;
+	void *image;			      /* one image for the whole walk; NULL = none */
+	const struct dg_image_header *header; /* of the image; NULL = none */
+	struct dg_hash suffix;
+	__u32 labels; /* of the question */
+};
 
 /* The filter says no nearly always, in one load. */
 static __always_inline bool own_maybe(const struct dg_hash *suffix)
@@ -26,56 +34,58 @@ static __always_inline bool own_maybe(const struct dg_hash *suffix)
 	return filter && *filter >> (bit % 64) & 1;
 }
 
-static __always_inline void own_note(const struct packet *pkt, struct dg_scratch *scratch,
-				     const struct dg_hash *suffix, __u32 depth)
+static __always_inline void own_note(const struct suffixes *walk, __u32 depth)
 {
+	struct dg_scratch *scratch = walk->scratch;
 	struct dg_own *own;
 
-	if (!own_maybe(suffix))
+	if (!own_maybe(&walk->suffix))
 		return;
-	own = bpf_map_lookup_elem(&dg_own, suffix);
-	if (!own || (own->until_ns && pkt->f->now_ns >= own->until_ns))
+	own = bpf_map_lookup_elem(&dg_own, &walk->suffix);
+	if (!own || (own->until_ns && scratch->facts.now_ns >= own->until_ns))
 		return;
 	if (own->answer.kind == DG_ANSWER_ALLOW) {
 		scratch->allow_depth = depth;
 		return;
 	}
-	scratch->own_key = (struct dg_name_key){ suffix->a, suffix->b };
+	scratch->own_key = (struct dg_name_key){ walk->suffix.a, walk->suffix.b };
 	scratch->own_depth = depth;
 }
 
-/* 1 when x is 0, without a branch. */
-static __always_inline __u64 sinkhole_is_zero(__u64 x)
+/* The answer a bucket gives to this suffix at this depth, 0 = none. */
+static __always_inline __u32 bucket_answer(const struct dg_image_bucket *bucket, __u64 fp,
+					   __u32 tag, __u32 scope)
 {
-	return ~(x | -x) >> 63;
+	__u32 meta;
+
+#pragma unroll
+	for (__u32 way = 0; way < DG_IMAGE_WAYS; way++) {
+		if (bucket->fp[way] != fp)
+			continue;
+		meta = bucket->meta[way];
+		if (meta >> 16 == tag && meta >> DG_IMAGE_SCOPE_SHIFT & scope)
+			return meta & DG_ANSWERS_MAX;
+	}
+	return 0;
 }
 
-/*
- * Does some way of this suffix's bucket, or of the few it spilled into, hold its fingerprint? Remembers the element.
- * Ways are compared without branches: the loop runs for 127 labels, and each branch in it counts 127 times
- * with the verifier, which gives up at 8192 open ones.
- */
-static __always_inline void image_note(void *image, const struct dg_image_header *header,
-				       struct dg_scratch *scratch, struct dg_hash suffix,
-				       __u32 depth)
+/* Looks for the suffix in its bucket and in the few it spilled into; remembers the answer. */
+static __always_inline void image_note(const struct suffixes *walk, __u32 depth)
 {
-	__u32 at = header->first + dg_hash_bucket(suffix, header->buckets);
-	__u64 fp = dg_hash_fp(suffix), hit;
-	__u32 spill = 0;
+	__u32 at = walk->header->first + dg_hash_bucket(walk->suffix, walk->header->buckets);
+	__u32 scope = depth == walk->labels ? DG_SCOPE_SELF : DG_SCOPE_BELOW;
+	__u32 tag = dg_hash_tag(walk->suffix), answer, spill = 0;
+	__u64 fp = dg_hash_fp(walk->suffix);
 
 	for (__u32 step = 0; step <= DG_IMAGE_SPILL_MAX; step++, at++) {
-		struct dg_image_bucket *bucket = bpf_map_lookup_elem(image, &at);
+		struct dg_image_bucket *bucket = bpf_map_lookup_elem(walk->image, &at);
 
 		if (!bucket)
 			return;
-		hit = 0;
-#pragma unroll
-		for (__u32 way = 0; way < DG_IMAGE_WAYS; way++)
-			hit |= sinkhole_is_zero(bucket->fp[way] ^ fp);
-		if (hit) {
-			scratch->image_at = at;
-			scratch->image_suffix = suffix;
-			scratch->list_depth = depth;
+		answer = bucket_answer(bucket, fp, tag, scope);
+		if (answer) {
+			walk->scratch->image_answer = answer;
+			walk->scratch->list_depth = depth;
 			return;
 		}
 		if (!step)
@@ -85,69 +95,33 @@ static __always_inline void image_note(void *image, const struct dg_image_header
 	}
 }
 
-/* Label hashes become suffix hashes, in place. */
-static __always_inline void suffixes_hash(const __u64 *key, struct dg_scratch *scratch)
+/* One suffix, a label longer than the one before. */
+static long suffix_step(__u32 at, struct suffixes *walk)
 {
-	struct dg_hash suffix = dg_hash_start(key);
-
-	for (__u32 depth = 1; depth <= DG_LABELS_MAX && depth <= LABELS(scratch); depth++) {
-		struct dg_hash *label = &scratch->label[(LABELS(scratch) - depth) & DG_LABELS_MAX];
-
-		suffix = dg_hash_extend(suffix, key, *label);
-		*label = suffix;
-	}
+	walk->suffix =
+		dg_hash_extend(walk->suffix, walk->set->hash_key,
+			       walk->scratch->label[(walk->labels - 1 - at) & DG_LABELS_MAX]);
+	if (walk->set->own_entries)
+		own_note(walk, at + 1);
+	if (walk->header && walk->header->depths[at >> 6 & 1] >> (at & 63) & 1)
+		image_note(walk, at + 1);
+	return 0;
 }
 
-static __always_inline void own_walk(const struct packet *pkt, struct dg_scratch *scratch)
-{
-	for (__u32 depth = 1; depth <= DG_LABELS_MAX && depth <= LABELS(scratch); depth++)
-		own_note(pkt, scratch, &scratch->label[(LABELS(scratch) - depth) & DG_LABELS_MAX],
-			 depth);
-}
-
-static __always_inline void image_walk(struct dg_scratch *scratch, void *image)
-{
-	struct dg_image_header *header;
-	__u32 zero = 0;
-
-	header = bpf_map_lookup_elem(image, &zero);
-	if (!header)
-		return;
-	for (__u32 depth = 1; depth <= DG_LABELS_MAX && depth <= LABELS(scratch); depth++)
-		if (header->depths[(depth - 1) / 64] >> (depth - 1) % 64 & 1)
-			image_note(image, header, scratch,
-				   scratch->label[(LABELS(scratch) - depth) & DG_LABELS_MAX],
-				   depth);
-}
-
+/* bpf_loop, not a loop: the verifier looks at a step once, not at 127 of them one after the other. */
 static __always_inline void suffixes_walk(const struct packet *pkt, const struct question *q,
 					  struct dg_scratch *scratch, void *image)
 {
-	LABELS(scratch) = q->labels;
-	suffixes_hash(pkt->set->hash_key, scratch);
-	if (pkt->set->own_entries)
-		own_walk(pkt, scratch);
+	__u32 zero = 0;
+	struct suffixes walk = { .set = pkt->set,
+				 .scratch = scratch,
+				 .image = image,
+				 .suffix = dg_hash_start(pkt->set->hash_key),
+				 .labels = q->labels };
+
 	if (image)
-		image_walk(scratch, image);
-}
-
-/* The list of the match remembered, 0 = the 16 bits of tag say it was none. */
-static __always_inline __u32 image_list(void *image, const struct dg_scratch *scratch)
-{
-	__u32 tag = dg_hash_tag(scratch->image_suffix), at = scratch->image_at, list = 0;
-	__u64 fp = dg_hash_fp(scratch->image_suffix);
-	struct dg_image_bucket *bucket;
-
-	if (!scratch->list_depth || !image)
-		return 0;
-	bucket = bpf_map_lookup_elem(image, &at);
-	if (!bucket)
-		return 0;
-#pragma unroll
-	for (__u32 way = 0; way < DG_IMAGE_WAYS; way++)
-		if (bucket->fp[way] == fp && bucket->meta[way] >> 16 == tag)
-			list = bucket->meta[way] & 0xffff;
-	return list;
+		walk.header = bpf_map_lookup_elem(image, &zero);
+	bpf_loop(q->labels, suffix_step, &walk, 0);
 }
 
 /* The operator's deciding entry. It may have gone since the walk saw it: then there is none. */
@@ -165,12 +139,12 @@ static __always_inline bool own_answer(struct dg_scratch *scratch)
 
 static __always_inline bool image_answer(void *image, struct dg_scratch *scratch)
 {
-	__u32 list = image_list(image, scratch);
+	__u32 at = scratch->image_answer;
 	struct dg_answer *answer;
 
-	if (!list)
+	if (!scratch->list_depth || !image)
 		return false;
-	answer = bpf_map_lookup_elem(image, &list); /* lists stand at elements 1 .. */
+	answer = bpf_map_lookup_elem(image, &at);
 	if (answer)
 		scratch->answer = *answer;
 	return answer;

@@ -149,7 +149,7 @@ static int fill_image(struct dg_image_builder *builder)
 
 	for (__u32 i = 0; err >= 0 && i < NAMES; i++) {
 		listed_name(i, &name);
-		err = dg_image_add_name(builder, &name, list);
+		err = dg_image_add_name(builder, &name, list, DG_SCOPE_SUFFIX);
 	}
 	return err < 0 ? err : 0;
 }

@@ -214,7 +214,7 @@ static int do_name(struct replay *re, char **word)
 	int ret = dg_name_parse(word[1], &name, NULL);
 
 	if (!ret)
-		ret = dg_image_add_name(re->guard.builder, &name, number(word[2]));
+		ret = dg_image_add_name(re->guard.builder, &name, number(word[2]), DG_SCOPE_SUFFIX);
 	return ret < 0 ? ret : 0;
 }
 

@@ -43,7 +43,7 @@ static void good_make(void)
 	for (unsigned int i = 0; i < NAMES; i++) {
 		struct dg_name name = name_of(i);
 
-		dg_image_add_name(builder, &name, 1 + i % 2);
+		dg_image_add_name(builder, &name, 1 + i % 2, DG_SCOPE_SUFFIX);
 	}
 	if (dg_image_finish(builder, &good, &good_count, &err))
 		abort();
@@ -65,7 +65,7 @@ static void lookup(const char *image, __u64 count, unsigned int number)
 
 		for (int way = 0; way < DG_IMAGE_WAYS; way++)
 			if (bucket->fp[way] == dg_hash_fp(hash) &&
-			    (bucket->meta[way] & 0xffff) - 1 >= header->lists)
+			    (bucket->meta[way] & DG_ANSWERS_MAX) - 1 >= header->answers)
 				abort();
 	}
 }

@@ -59,7 +59,7 @@ static unsigned int lookup(const void *elements, const struct dg_name *name,
 		for (int way = 0; way < DG_IMAGE_WAYS; way++)
 			if (bucket->fp[way] == dg_hash_fp(hash) &&
 			    bucket->meta[way] >> 16 == (hash.b & 0xffff))
-				return bucket->meta[way] & 0xffff;
+				return bucket->meta[way] & DG_ANSWERS_MAX;
 		if (!left--)
 			return 0;
 	}
@@ -80,7 +80,7 @@ static void add(struct dg_image_builder *builder, const char *text, unsigned int
 {
 	struct dg_name name = name_of(text);
 
-	assert_int_equal(dg_image_add_name(builder, &name, list), want);
+	assert_int_equal(dg_image_add_name(builder, &name, list, DG_SCOPE_SUFFIX), want);
 }
 
 static void finds_names_and_nothing_else(void **state)
@@ -93,12 +93,12 @@ static void finds_names_and_nothing_else(void **state)
 	__u64 count;
 
 	(void)state;
-	add(builder, "a.example", 1, 1);
-	add(builder, "b.a.example", 2, 1);
+	add(builder, "a.example", 1, DG_SCOPE_SUFFIX);
+	add(builder, "b.a.example", 2, DG_SCOPE_SUFFIX);
 	add(builder, "A.Example", 2, 0); /* the first list keeps it */
 	add(builder, "c.example", 3, -EINVAL);
 	add(builder, "c.example", 0, -EINVAL);
-	assert_int_equal(dg_image_add_name(builder, &root, 1), -EINVAL);
+	assert_int_equal(dg_image_add_name(builder, &root, 1, DG_SCOPE_SUFFIX), -EINVAL);
 	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
 	assert_int_equal(dg_image_check(image, count, &err), 0);
 
@@ -128,7 +128,8 @@ static void empty_and_crowded_images_hold(void **state)
 		for (unsigned int i = 0; i < names; i++) {
 			struct dg_name name = numbered(i);
 
-			assert_int_equal(dg_image_add_name(builder, &name, 1), 1);
+			assert_int_equal(dg_image_add_name(builder, &name, 1, DG_SCOPE_SUFFIX),
+					 DG_SCOPE_SUFFIX);
 		}
 		assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
 		assert_int_equal(dg_image_check(image, count, &err), 0);
@@ -155,7 +156,9 @@ static void crowded_places_widen_the_table(void **state)
 	for (unsigned int i = 0; names < 100; i++) {
 		name[names] = numbered(i);
 		if (dg_hash_place(dg_name_hash(name + names, key)) >> 27 == 5)
-			assert_int_equal(dg_image_add_name(builder, name + names++, 1), 1);
+			assert_int_equal(dg_image_add_name(builder, name + names++, 1,
+							   DG_SCOPE_SUFFIX),
+					 DG_SCOPE_SUFFIX);
 	}
 	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
 	assert_int_equal(dg_image_check(image, count, &err), 0);
@@ -189,7 +192,8 @@ static int million_make(void **state)
 	for (unsigned int i = 0; i < MILLION; i++) {
 		struct dg_name name = numbered(i);
 
-		if (dg_image_add_name(m->builder, &name, 1 + i % 3) != 1)
+		if (dg_image_add_name(m->builder, &name, 1 + i % 3, DG_SCOPE_SUFFIX) !=
+		    DG_SCOPE_SUFFIX)
 			return -1;
 	}
 	*state = m;
@@ -265,7 +269,7 @@ static int on_disk_make(void **state)
 	for (unsigned int i = 0; i < 1000; i++) {
 		struct dg_name name = numbered(i);
 
-		dg_image_add_name(builder, &name, 1 + i % 2);
+		dg_image_add_name(builder, &name, 1 + i % 2, DG_SCOPE_SUFFIX);
 	}
 	if (dg_image_finish(builder, &image, &d->count, &err))
 		return -1;
@@ -374,6 +378,10 @@ static void spoil_lists(struct parts *p)
 {
 	p->header->lists = DG_LISTS_MAX + 1;
 }
+static void spoil_answers(struct parts *p)
+{
+	p->header->answers = 0;
+}
 static void spoil_first(struct parts *p)
 {
 	p->header->first++;
@@ -428,11 +436,15 @@ static void spoil_text_tail(struct parts *p)
 }
 static void spoil_way_list(struct parts *p)
 {
-	p->used->meta[0] |= 0xffff;
+	p->used->meta[0] |= DG_ANSWERS_MAX;
 }
 static void spoil_way_no_list(struct parts *p)
 {
-	p->used->meta[0] &= 0xffff0000;
+	p->used->meta[0] &= ~(__u32)DG_ANSWERS_MAX;
+}
+static void spoil_way_scope(struct parts *p)
+{
+	p->used->meta[0] &= ~(DG_SCOPE_SUFFIX << DG_IMAGE_SCOPE_SHIFT);
 }
 static void spoil_way_free(struct parts *p)
 {
@@ -461,11 +473,11 @@ static struct parts parts_of(char *elements, __u64 count)
 static void malformed_images_are_refused(void **state)
 {
 	static spoil_fn *const spoils[] = {
-		spoil_magic,	  spoil_abi,	  spoil_lists,	     spoil_first,    spoil_buckets,
-		spoil_no_buckets, spoil_names,	  spoil_depth,	     spoil_no_depth, spoil_kind,
-		spoil_flags,	  spoil_number,	  spoil_address,     spoil_text_len, spoil_text,
-		spoil_text_tail,  spoil_way_list, spoil_way_no_list, spoil_way_free, spoil_spill,
-		spoil_last_spill,
+		spoil_magic,	spoil_abi,     spoil_lists,	 spoil_answers,	 spoil_way_scope,
+		spoil_first,	spoil_buckets, spoil_no_buckets, spoil_names,	 spoil_depth,
+		spoil_no_depth, spoil_kind,    spoil_flags,	 spoil_number,	 spoil_address,
+		spoil_text_len, spoil_text,    spoil_text_tail,	 spoil_way_list, spoil_way_no_list,
+		spoil_way_free, spoil_spill,   spoil_last_spill,
 	};
 	struct on_disk *d = *state;
 	char *copy = malloc(d->count * ELEMENT);

@@ -93,7 +93,8 @@ static struct dg_image_builder *image_make(const __u64 with[4], unsigned int nam
 	for (unsigned int i = 0; i < names; i++) {
 		snprintf(text, sizeof(text), "n%u.example", i);
 		assert_int_equal(dg_name_parse(text, &name, &err), 0);
-		assert_int_equal(dg_image_add_name(builder, &name, 1 + i % 2), 1);
+		assert_int_equal(dg_image_add_name(builder, &name, 1 + i % 2, DG_SCOPE_SUFFIX),
+				 DG_SCOPE_SUFFIX);
 	}
 	assert_int_equal(dg_image_finish(builder, ret_image, ret_count, &err), 0);
 	return builder;

@@ -61,7 +61,8 @@ static bool is_folded(const struct pass *pass, const struct dg_name *name)
 		memmove(parent.wire, parent.wire + skip, parent.len - skip);
 		parent.len -= skip;
 		parent.labels--;
-		if (dg_image_has_name(pass->known, &parent, &list))
+		list = dg_image_find_name(pass->known, &parent, DG_SCOPE_BELOW);
+		if (list)
 			return list == pass->file->list + 1;
 	}
 	return false;
@@ -70,7 +71,7 @@ static bool is_folded(const struct pass *pass, const struct dg_name *name)
 static void name_add(struct pass *pass, const struct dg_name *name)
 {
 	struct dg_plan_list *list = pass_list(pass);
-	int rc = dg_image_add_name(pass->into, name, pass->file->list + 1);
+	int rc = dg_image_add_name(pass->into, name, pass->file->list + 1, DG_SCOPE_SUFFIX);
 
 	if (rc < 0 && !pass->error)
 		pass->error = rc;

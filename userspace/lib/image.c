@@ -27,14 +27,14 @@
 
 struct entry {
 	struct dg_hash hash;
-	__u32 list;
+	__u16 self, below; /* answer numbers; 0 = not covered */
 	__u32 labels;
 };
 
 struct dg_image_builder {
 	__u64 key[4];
-	struct dg_answer lists[DG_LISTS_MAX + 1]; /* row 0 unused */
-	__u32 list_count;
+	struct dg_answer *answers; /* row 0 unused; room for DG_ANSWERS_MAX + 1 */
+	__u32 lists, answer_count;
 	struct entry *entries;
 	__u64 names, room;
 	__u32 *index; /* open addressing; 0 = free, else entry number + 1 */
@@ -118,7 +118,8 @@ struct dg_image_builder *dg_image_builder_new(const __u64 key[4], __u64 names_hi
 	if (!b)
 		return NULL;
 	memcpy(b->key, key, sizeof(b->key));
-	if (names_hint > NAMES_MAX || room_make(b, names_hint ? names_hint : 1))
+	b->answers = calloc(DG_ANSWERS_MAX + 1, sizeof(*b->answers));
+	if (!b->answers || names_hint > NAMES_MAX || room_make(b, names_hint ? names_hint : 1))
 		dg_image_builder_free(&b);
 	return b;
 }
@@ -130,6 +131,7 @@ void dg_image_builder_free(struct dg_image_builder **builder)
 	*builder = NULL;
 	if (!b)
 		return;
+	free(b->answers);
 	free(b->entries);
 	free(b->index);
 	free(b->elements);
@@ -140,44 +142,85 @@ int dg_image_add_list(struct dg_image_builder *builder, const struct dg_answer *
 {
 	struct dg_answer *list;
 
-	if (builder->list_count >= DG_LISTS_MAX)
+	if (builder->lists >= DG_LISTS_MAX || builder->lists < builder->answer_count)
 		return -ENOSPC;
-	list = &builder->lists[++builder->list_count];
+	builder->lists = ++builder->answer_count;
+	list = builder->answers + builder->lists;
 	*list = *answer;
-	list->list = builder->list_count;
-	list->pad = 0;
+	list->list = builder->lists;
+	list->names = 0;
 	return (int)list->list;
 }
 
-int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 list)
+int dg_image_add_answer(struct dg_image_builder *builder, const struct dg_answer *answer)
 {
-	struct dg_hash hash = dg_name_hash(name, builder->key);
-	__u32 *slot = index_find(builder, hash);
-	int rc;
+	struct dg_answer wanted = *answer;
 
-	if (!name->labels || !list || list > builder->list_count)
+	if (!answer->list || answer->list > builder->lists)
 		return -EINVAL;
-	if (*slot)
-		return 0;
-	if (builder->names >= NAMES_MAX)
+	wanted.names = 0;
+	for (__u32 i = builder->answer_count; i > builder->lists; i--)
+		if (!memcmp(builder->answers + i, &wanted, sizeof(wanted)))
+			return (int)i;
+	if (builder->answer_count >= DG_ANSWERS_MAX)
 		return -ENOSPC;
-	rc = room_make(builder, builder->names + 1);
-	if (rc)
-		return rc;
-	builder->entries[builder->names] = (struct entry){ hash, list, name->labels };
-	*index_find(builder, hash) = (__u32)++builder->names;
-	builder->depths[(name->labels - 1) / 64] |= 1ull << ((name->labels - 1) % 64);
-	return 1;
+	builder->answers[++builder->answer_count] = wanted;
+	return (int)builder->answer_count;
 }
 
-int dg_image_has_name(const struct dg_image_builder *builder, const struct dg_name *name,
-		      __u32 *ret_list)
+/* The entry of this hash, made if there is none. -ENOSPC, -ENOMEM. */
+static int entry_make(struct dg_image_builder *b, struct dg_hash hash, __u32 labels,
+		      struct entry **ret)
+{
+	__u32 number = *index_find(b, hash);
+	int rc;
+
+	if (!number) {
+		if (b->names >= NAMES_MAX)
+			return -ENOSPC;
+		rc = room_make(b, b->names + 1);
+		if (rc)
+			return rc;
+		b->entries[b->names] = (struct entry){ .hash = hash, .labels = labels };
+		number = *index_find(b, hash) = (__u32)++b->names;
+		b->depths[(labels - 1) / 64] |= 1ull << ((labels - 1) % 64);
+	}
+	*ret = b->entries + number - 1;
+	return 0;
+}
+
+int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 number,
+		      enum dg_scope scope)
+{
+	struct entry *entry;
+	int rc, added = 0;
+
+	if (!name->labels || !number || number > builder->answer_count)
+		return -EINVAL;
+	rc = entry_make(builder, dg_name_hash(name, builder->key), name->labels, &entry);
+	if (rc)
+		return rc;
+	if (scope & DG_SCOPE_SELF && !entry->self) {
+		entry->self = (__u16)number;
+		added |= DG_SCOPE_SELF;
+	}
+	if (scope & DG_SCOPE_BELOW && !entry->below) {
+		entry->below = (__u16)number;
+		added |= DG_SCOPE_BELOW;
+	}
+	builder->answers[builder->answers[number].list].names += added != 0;
+	return added;
+}
+
+__u32 dg_image_find_name(const struct dg_image_builder *builder, const struct dg_name *name,
+			 enum dg_scope scope)
 {
 	__u32 number = *index_find(builder, dg_name_hash(name, builder->key));
+	const struct entry *entry = builder->entries + number - 1;
 
-	if (number && ret_list)
-		*ret_list = builder->entries[number - 1].list;
-	return number != 0;
+	if (number && scope & DG_SCOPE_SELF && entry->self)
+		return entry->self;
+	return number && scope & DG_SCOPE_BELOW ? entry->below : 0;
 }
 
 /* ---- laying out ----------------------------------------------------------------------------- */
@@ -204,37 +247,60 @@ static int order_make(const struct dg_image_builder *b, __u32 buckets, __u32 **r
 	return 0;
 }
 
-static void way_fill(struct dg_image_bucket *bucket, __u32 way, const struct entry *entry)
+/* Where the next way goes. Names come by home bucket, so ways fill from front to back. */
+struct cursor {
+	struct dg_image_bucket *table;
+	__u32 at, way;
+	__u64 used;
+};
+
+/* The first free way at or behind its home bucket. -EXFULL: it would lie too far from home. */
+static int way_fill(struct cursor *cursor, __u32 home, struct dg_hash hash, __u32 covered)
 {
-	bucket->fp[way] = dg_hash_fp(entry->hash);
-	bucket->meta[way] = dg_hash_tag(entry->hash) << 16 | entry->list;
+	struct dg_image_bucket *table = cursor->table;
+
+	if (cursor->way == DG_IMAGE_WAYS || cursor->at < home) {
+		cursor->at = cursor->at < home ? home : cursor->at + 1;
+		cursor->way = 0;
+	}
+	if (cursor->at - home > DG_IMAGE_SPILL_MAX)
+		return -EXFULL;
+	if (table[home].spill < cursor->at - home)
+		table[home].spill = cursor->at - home;
+	table[cursor->at].fp[cursor->way] = dg_hash_fp(hash);
+	table[cursor->at].meta[cursor->way++] = dg_hash_tag(hash) << 16 | covered;
+	cursor->used++;
+	return 0;
 }
 
-/*
- * Puts every name into the first free way at or behind its home bucket. Names come by home bucket,
- * so ways fill from front to back and one cursor finds the free one. -EXFULL: a name would lie too
- * far from home.
- */
-static int ways_fill(const struct dg_image_builder *b, const __u32 *order, __u32 buckets,
-		     struct dg_image_bucket *table)
+static __u32 covered(enum dg_scope scope, __u32 answer)
 {
-	__u32 at = 0, way = 0;
+	return (__u32)scope << DG_IMAGE_SCOPE_SHIFT | answer;
+}
 
-	for (__u64 i = 0; i < b->names; i++) {
-		const struct entry *entry = b->entries + order[i];
-		__u32 home = dg_hash_bucket(entry->hash, buckets);
+/* One way when one answer covers all that is covered, else one for each scope. */
+static int entry_fill(struct cursor *cursor, const struct entry *entry, __u32 buckets)
+{
+	__u32 home = dg_hash_bucket(entry->hash, buckets);
+	int rc = 0;
 
-		if (way == DG_IMAGE_WAYS || at < home) {
-			at = at < home ? home : at + 1;
-			way = 0;
-		}
-		if (at - home > DG_IMAGE_SPILL_MAX)
-			return -EXFULL;
-		if (table[home].spill < at - home)
-			table[home].spill = at - home;
-		way_fill(table + at, way++, entry);
-	}
-	return 0;
+	if (entry->self == entry->below)
+		return way_fill(cursor, home, entry->hash, covered(DG_SCOPE_SUFFIX, entry->self));
+	if (entry->self)
+		rc = way_fill(cursor, home, entry->hash, covered(DG_SCOPE_SELF, entry->self));
+	if (!rc && entry->below)
+		rc = way_fill(cursor, home, entry->hash, covered(DG_SCOPE_BELOW, entry->below));
+	return rc;
+}
+
+static int ways_fill(const struct dg_image_builder *b, const __u32 *order, __u32 buckets,
+		     struct cursor *cursor)
+{
+	int rc = 0;
+
+	for (__u64 i = 0; !rc && i < b->names; i++)
+		rc = entry_fill(cursor, b->entries + order[i], buckets);
+	return rc;
 }
 
 static __u64 unix_ns(void)
@@ -245,18 +311,19 @@ static __u64 unix_ns(void)
 	return (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
 }
 
-static void header_fill(const struct dg_image_builder *b, __u32 buckets,
+static void header_fill(const struct dg_image_builder *b, __u32 buckets, __u64 used,
 			struct dg_image_header *header)
 {
 	*header = (struct dg_image_header){
 		.magic = DG_IMAGE_MAGIC,
-		.names = b->names,
+		.names = used,
 		.generation = unix_ns(),
 		.key_check = dg_hash_key_check(b->key),
 		.depths = { b->depths[0], b->depths[1] },
 		.buckets = buckets,
-		.first = 1 + b->list_count,
-		.lists = b->list_count,
+		.first = 1 + b->answer_count,
+		.lists = (__u16)b->lists,
+		.answers = (__u16)b->answer_count,
 		.abi_version = DG_ABI_VERSION,
 	};
 }
@@ -264,20 +331,21 @@ static void header_fill(const struct dg_image_builder *b, __u32 buckets,
 /* One try with this many home buckets. */
 static int lay_out(struct dg_image_builder *b, __u32 buckets, __u64 *ret_count)
 {
-	__u64 first = 1 + b->list_count, count = first + buckets + DG_IMAGE_SPILL_MAX;
+	__u64 first = 1 + b->answer_count, count = first + buckets + DG_IMAGE_SPILL_MAX;
 	dg_scoped_free __u32 *order = NULL;
 	dg_scoped_free char *elements = calloc(count, ELEMENT_BYTES);
+	struct cursor cursor = { .table = (void *)(elements + first * ELEMENT_BYTES) };
 	int rc;
 
 	if (!elements)
 		return -ENOMEM;
 	rc = order_make(b, buckets, &order);
 	if (!rc)
-		rc = ways_fill(b, order, buckets, (void *)(elements + first * ELEMENT_BYTES));
+		rc = ways_fill(b, order, buckets, &cursor);
 	if (rc)
 		return rc;
-	header_fill(b, buckets, (void *)elements);
-	memcpy(elements + ELEMENT_BYTES, b->lists + 1, b->list_count * sizeof(b->lists[0]));
+	header_fill(b, buckets, cursor.used, (void *)elements);
+	memcpy(elements + ELEMENT_BYTES, b->answers + 1, b->answer_count * sizeof(b->answers[0]));
 	free(b->elements);
 	b->elements = dg_take_ptr(elements);
 	*ret_count = count;

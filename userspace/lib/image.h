@@ -31,11 +31,20 @@ struct dg_image_builder *dg_image_builder_new(const __u64 key[4], __u64 names_hi
 void dg_image_builder_free(struct dg_image_builder **builder);
 /* Adds a list; answer->list is set to its number (1 ..), returned; -ENOSPC above DG_LISTS_MAX. */
 int dg_image_add_list(struct dg_image_builder *builder, const struct dg_answer *answer);
-/* The first list that adds a name keeps it. 1 = added, 0 = was there, -errno. */
-int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 list);
-/* 1 = the name was added, and by which list (may be NULL). */
-int dg_image_has_name(const struct dg_image_builder *builder, const struct dg_name *name,
-		      __u32 *ret_list);
+/*
+ * Adds an answer for single names of a list (answer->list says which); lists must all be there. Its number, the same
+ * for the same answer, is returned; -ENOSPC above DG_ANSWERS_MAX.
+ */
+int dg_image_add_answer(struct dg_image_builder *builder, const struct dg_answer *answer);
+/*
+ * The first that adds a name in a scope keeps it. number: of a list or an answer. Returns the scope
+ * that was added, 0 = all of it was there, or -errno.
+ */
+int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 number,
+		      enum dg_scope scope);
+/* The answer's number that covers this very name in one of the scopes, 0 = none. */
+__u32 dg_image_find_name(const struct dg_image_builder *builder, const struct dg_name *name,
+			 enum dg_scope scope);
 /* Lays the table out. *ret_elements is owned by the builder. */
 int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements, __u64 *ret_count,
 		    struct dg_error *err);

@@ -52,7 +52,9 @@ static int header_check(const struct dg_image_header *header, __u64 count, struc
 			err, -EPROTO, DG_EXIT_FAILED,
 			"image has layout version %u, this program knows %u: compile it again",
 			header->abi_version, DG_ABI_VERSION);
-	if (header->lists > DG_LISTS_MAX || header->first != 1 + header->lists || !header->buckets)
+	if (header->lists > DG_LISTS_MAX || header->answers < header->lists ||
+	    header->answers > DG_ANSWERS_MAX || header->first != 1u + header->answers ||
+	    !header->buckets)
 		return refuse(err, "its header contradicts itself");
 	if (count != (__u64)header->first + header->buckets + DG_IMAGE_SPILL_MAX)
 		return refuse(err, "its size is not what its header says");
@@ -72,11 +74,13 @@ static int text_is_clean(const struct dg_answer *answer)
 	return 1;
 }
 
-/* A list's answer goes out on the wire and its name into every report. */
-static int list_check(const struct dg_answer *answer, __u32 number, struct dg_error *err)
+/* An answer goes out on the wire, and its list's name into every report. */
+static int answer_check(const struct dg_answer *answer, __u32 number, __u32 lists,
+			struct dg_error *err)
 {
-	if (answer->list != number || answer->kind >= DG_ANSWER_KINDS ||
-	    answer->flags & ~ANSWER_FLAGS)
+	if (number <= lists ? answer->list != number : !answer->list || answer->list > lists)
+		return refuse(err, "one of its answers belongs to no list");
+	if (answer->kind >= DG_ANSWER_KINDS || answer->flags & ~ANSWER_FLAGS)
 		return refuse(err, "one of its lists has an answer that does not exist");
 	if (answer->kind == DG_ANSWER_ADDRESS && !(answer->flags & (DG_ANS_V4 | DG_ANS_V6)))
 		return refuse(err, "one of its lists answers with an address and has none");
@@ -86,16 +90,17 @@ static int list_check(const struct dg_answer *answer, __u32 number, struct dg_er
 }
 
 /* Ways in use, or -EINVAL. */
-static int bucket_check(const struct dg_image_bucket *bucket, __u32 lists, __u32 spill_max)
+static int bucket_check(const struct dg_image_bucket *bucket, __u32 answers, __u32 spill_max)
 {
 	int used = 0;
 
 	if (bucket->spill > spill_max)
 		return -EINVAL;
 	for (__u32 way = 0; way < DG_IMAGE_WAYS; way++) {
-		__u32 list = bucket->meta[way] & 0xffff;
+		__u32 scope = bucket->meta[way] >> DG_IMAGE_SCOPE_SHIFT & DG_SCOPE_SUFFIX;
+		__u32 answer = bucket->meta[way] & DG_ANSWERS_MAX;
 
-		if (bucket->fp[way] ? !list || list > lists : bucket->meta[way])
+		if (bucket->fp[way] ? !scope || !answer || answer > answers : bucket->meta[way])
 			return -EINVAL;
 		used += bucket->fp[way] != 0;
 	}
@@ -109,7 +114,7 @@ static int buckets_check(const struct dg_image_header *header, const struct dg_i
 
 	for (__u64 i = 0; i < (__u64)header->buckets + DG_IMAGE_SPILL_MAX; i++) {
 		/* Nobody is at home in the buckets at the end. */
-		int used = bucket_check(table + i, header->lists,
+		int used = bucket_check(table + i, header->answers,
 					i < header->buckets ? DG_IMAGE_SPILL_MAX : 0);
 
 		if (used < 0)
@@ -123,14 +128,14 @@ static int buckets_check(const struct dg_image_header *header, const struct dg_i
 int dg_image_check(const void *elements, __u64 count, struct dg_error *err)
 {
 	const struct dg_image_header *header = elements;
-	const struct dg_answer *lists = elements;
+	const struct dg_answer *answers = elements;
 	int rc;
 
 	if (count < 2 || count > ELEMENTS_MAX)
 		return refuse(err, "its size is impossible");
 	rc = header_check(header, count, err);
-	for (__u32 i = 1; !rc && i <= header->lists; i++)
-		rc = list_check(lists + i, i, err);
+	for (__u32 i = 1; !rc && i <= header->answers; i++)
+		rc = answer_check(answers + i, i, header->lists, err);
 	return rc ? rc :
 		    buckets_check(header, (const struct dg_image_bucket *)elements + header->first,
 				  err);
