@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("DG_BUILD", ROOT / "build"))
 DAEMON, CLI = BUILD / "dnsguardd", BUILD / "dnsguard"
 BPFFS = Path("/sys/fs/bpf")
+IP_ROOMS = {"ip", "tc", "xdp"}  # what iproute2 makes on a bpffs when it loads an object; the host's is not ours
 PORT = 10530  # in a namespace of our own it is free
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
 PATIENCE = 60  # seconds; a test that waits so long has failed
@@ -206,6 +207,7 @@ class World:
     def __init__(self):
         tag = uuid.uuid4().hex[:6]
         self.daemons = []
+        self.strays = IP_ROOMS & set(os.listdir(BPFFS))
         self.dir = tempfile.mkdtemp(prefix="dg-daemon-")
         self.bpffs = BPFFS / f"t-daemon-{tag}"
         self.bpffs.mkdir()
@@ -281,3 +283,4 @@ class World:
         self.inside.delete()
         self.outside.delete()
         shutil.rmtree(self.dir)
+        assert IP_ROOMS & set(os.listdir(BPFFS)) <= self.strays, "`ip ... obj` ran without a TC_BPF_MNT of its own"

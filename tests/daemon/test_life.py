@@ -153,8 +153,8 @@ def test_another_mode_is_refused_with_the_way_to_it(world):
 
 def test_foreign_program_is_refused(world):
     """Another owner's program stays where it is."""
-    obj = DAEMON.parent / "bpf" / "ingress.bpf.o"
-    subprocess.run(world.inside.enter("ip", "link", "set", "guarded", "xdp", "obj", obj, "sec", "xdp"), check=True)
+    stranger = DAEMON.parent / "tests" / "loader" / "holder"
+    subprocess.run(world.inside.enter(stranger, "guarded", "netlink"), stdin=subprocess.DEVNULL, check=True)
     status, log = Daemon(world, "--interface", "guarded").fails()
     assert status in (1, 3) and "guarded" in log
     assert "xdp" in world.inside.ip("-d", "link", "show", "guarded").stdout

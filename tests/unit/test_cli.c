@@ -85,6 +85,14 @@ static void test_verbs_refused(void **state)
 	refused("pause", "dnsguard pause D");
 }
 
+static void test_half_a_command(void **state)
+{
+	(void)state;
+	refused("lab", "\"lab\" is half a command: add one of: up, ");
+	refused("lab sideways", "\"lab sideways\" is not a command: use one of: up, ");
+	accepted("limit", "limit show"); /* where there is something to show, that is meant */
+}
+
 static void test_globals_stand_anywhere(void **state)
 {
 	(void)state;
@@ -195,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_verbs_refused),
+		cmocka_unit_test(test_half_a_command),
 		cmocka_unit_test(test_globals_stand_anywhere),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_typed_values),

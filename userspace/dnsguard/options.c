@@ -313,10 +313,13 @@ static int verb_unknown(const struct walk *walk, const char *first, const char *
 	const char *near;
 
 	verb_seconds(walk->verbs, first, seconds, sizeof(seconds));
+	if (seconds[0] && !second)
+		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
+			       "\"%s\" is half a command: add one of: %s", first, seconds);
 	if (seconds[0])
 		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
-			       "\"%s %.64s\" is not a command: use one of: %s", first,
-			       second ? second : "", seconds);
+			       "\"%s %.64s\" is not a command: use one of: %s", first, second,
+			       seconds);
 	near = nearest_verb(walk->verbs, first);
 	if (near)
 		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
