@@ -34,7 +34,7 @@ run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) m
 # A tag, else the version under way (the first in the changelog) and the commit.
 VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
 	sed -nE '/^## ([0-9.]+).*/{s//\1/p;q}' CHANGELOG.md)$(shell git describe --always --dirty --exclude '*' 2>/dev/null | sed 's/^/+g/'))
-LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle
+LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
 CMOCKA_LIBS := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
@@ -77,15 +77,18 @@ LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
+TRANSFER_SRCS := $(wildcard userspace/transfer/*.c)
 LOAD_SRCS := $(filter-out %.bpf.c,$(wildcard userspace/lab/*.c))
 LAB_BPF_OBJS := $(patsubst userspace/lab/%.c,$(BUILD)/lab/%.o,$(wildcard userspace/lab/*.bpf.c))
 LIB := $(BUILD)/libdnsguard.a
 # The daemon without its main(): what its unit tests call.
 DAEMON_LIB := $(BUILD)/libdnsguardd.a
 CLI_LIB := $(BUILD)/libdnsguard-cli.a
+TRANSFER_LIB := $(BUILD)/libdnsguard-transfer.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
-	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
+	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(TRANSFER_SRCS),$(BUILD)/dnsguard-transfer) \
+	$(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
 LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh) $(LAB_BPF_OBJS)
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
@@ -103,11 +106,11 @@ FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_HELPERS := $(filter-out $(FUZZ_SRCS),$(wildcard tests/fuzz/*.c))
 FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 # A fuzzer may call everything but a main(): library, loader, the verbs of the command line, the daemon.
-FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS)) $(FUZZ_HELPERS)
+FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS) $(TRANSFER_SRCS)) $(FUZZ_HELPERS)
 FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
 
 object = $(1:%.c=$(BUILD)/obj/%.o)
-C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
+C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
 C_OBJS := $(call object,$(C_SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS) $(FUZZ_SRCS))
 VERSIONED := $(if $(C_SRCS),$(shell grep -l DG_VERSION $(C_SRCS)))
@@ -150,7 +153,7 @@ guest: $(BPF_OBJS) $(filter %/bpf/replay %/kernels/guestkit,$(TOOLS))
 install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)
 	$(if $(CLI_SRCS)$(DAEMON_SRCS),install -m 755 $(filter %/dnsguard %/dnsguardd,$(PROGRAMS)) $(DESTDIR)$(SBINDIR))
-	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
+	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-transfer %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB),install -m 755 $(filter %.sh,$(LAB)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB_BPF_OBJS),install -m 644 $(LAB_BPF_OBJS) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
@@ -187,6 +190,9 @@ $(LIB): $(call object,$(LIB_SRCS))
 $(CLI_LIB): $(call object,$(filter-out %/main.c,$(CLI_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
+$(TRANSFER_LIB): $(call object,$(filter-out %/main.c,$(TRANSFER_SRCS)))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
 $(DAEMON_LIB): $(call object,$(filter-out %/main.c,$(DAEMON_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
@@ -197,12 +203,14 @@ $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
 	$(link)
 $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
 	$(link)
+$(BUILD)/dnsguard-transfer: $(call object,$(filter %/main.c,$(TRANSFER_SRCS))) $(TRANSFER_LIB) $(LIB)
+	$(link)
 $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 	$(link) -lpthread -lm
 $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
-$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(LIB)
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(TRANSFER_LIB) $(LIB)
 	$(link) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm

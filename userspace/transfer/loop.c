@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * loop.c - the one place where the program waits: for a socket, a moment, a NOTIFY, a signal.
+ *
+ * poll(2) over one socket of the primary and the few of the listener.
+ */
+#include "userspace/transfer/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+#include "userspace/transfer/listener.h"
+
+static volatile sig_atomic_t stop_asked, check_asked;
+
+static void on_signal(int number)
+{
+	if (number == SIGHUP)
+		check_asked = 1;
+	else
+		stop_asked = 1;
+}
+
+void dg_loop_signals(void)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&held, numbers[i]);
+	}
+	sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
+__u64 dg_loop_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (__u64)now.tv_sec * DG_NS_PER_S + (__u64)now.tv_nsec;
+}
+
+bool dg_loop_check_wanted(struct dg_loop *loop)
+{
+	bool wanted = check_asked || (loop->listener && loop->listener->notified);
+
+	check_asked = 0;
+	if (loop->listener)
+		loop->listener->notified = false;
+	return wanted;
+}
+
+static bool check_pending(const struct dg_loop *loop)
+{
+	return check_asked || (loop->listener && loop->listener->notified);
+}
+
+static struct timespec span(__u64 ns)
+{
+	return (struct timespec){ (time_t)(ns / DG_NS_PER_S), (long)(ns % DG_NS_PER_S) };
+}
+
+/* One poll. 0 = something may have happened. */
+static int wait_once(struct dg_loop *loop, struct pollfd *fds, __u64 deadline_ns)
+{
+	unsigned int count = 1;
+	__u64 now = dg_loop_now_ns(), until = deadline_ns;
+	struct timespec left;
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (loop->listener)
+		count += dg_listener_fill(loop->listener, fds + 1, &until);
+	left = span(until > now ? until - now : 0);
+	if (ppoll(fds, count, &left, &none) < 0) {
+		fds[0].revents = 0;
+		return errno == EINTR ? 0 : -errno;
+	}
+	if (loop->listener)
+		dg_listener_serve(loop->listener, fds + 1, count - 1);
+	return 0;
+}
+
+int dg_loop_wait(struct dg_loop *loop, int fd, short events, __u64 deadline_ns)
+{
+	struct pollfd fds[1 + DG_LISTENER_FDS] = { { fd, events, 0 } };
+	int rc;
+
+	for (;;) {
+		rc = wait_once(loop, fds, deadline_ns);
+		if (rc)
+			return rc;
+		if (stop_asked)
+			return -EINTR;
+		if (fds[0].revents || (fd < 0 && check_pending(loop)))
+			return 0;
+		if (dg_loop_now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+	}
+}
