@@ -82,10 +82,8 @@ int dg_slot_release(const struct dg_maps *maps, const char *ifname);
 /* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
 int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
 
-/* ---- settings.c, clock.c ---- */
+/* ---- clock.c ---- */
 
-/* The hash key of the state directory, made at first use; an image built with it fits after a reboot. */
-int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
 /* jiffy_ns and jiffy_zero_ns of the settings. */
 int dg_clock_read(__u32 *ret_jiffy_ns, __u64 *ret_jiffy_zero_ns, struct dg_error *err);
 

@@ -89,6 +89,12 @@ int dg_devices_refresh(const struct dg_maps *maps);
 /* A descriptor of the program instance that guards ifname, from its link; NULL ifname: progs/ingress. */
 int dg_program_open(const char *bpffs, const char *ifname, int *ret_fd, struct dg_error *err);
 
+/*
+ * The hash key of the state directory, made at first use. A guard that is attached later takes this very key, so lists
+ * that are compiled with it before fit then, and after a reboot.
+ */
+int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
+
 /* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);
 

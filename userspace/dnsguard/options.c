@@ -328,7 +328,15 @@ static int verb_unknown(const struct walk *walk, const char *first, const char *
 		       "\"%.64s\" is not a command; \"dnsguard help\" lists them", first);
 }
 
-/* The verb that starts with this word: two words, one word, or "<word> show". */
+/* What a first word alone means: "<word> show", or "<word> ls" where show needs to be told of what. */
+static const struct dg_verb *verb_shown(const struct dg_verb *verbs, const char *first)
+{
+	const struct dg_verb *verb = verb_find(verbs, first, "show");
+
+	return verb && !verb->min_args ? verb : verb_find(verbs, first, "ls");
+}
+
+/* The verb that starts with this word: two words, one word, or the one that shows. */
 static int verb_take(struct walk *walk, const char *first)
 {
 	const char *second = walk->next < walk->argc ? walk->argv[walk->next] : NULL;
@@ -339,7 +347,7 @@ static int verb_take(struct walk *walk, const char *first)
 	if (!verb)
 		verb = verb_find(walk->verbs, first, NULL);
 	if (!verb && (!second || second[0] == '-'))
-		verb = verb_find(walk->verbs, first, "show");
+		verb = verb_shown(walk->verbs, first);
 	if (!verb)
 		return verb_unknown(walk, first, second);
 	walk->cli->verb = verb;

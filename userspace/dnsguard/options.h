@@ -74,7 +74,7 @@ struct dg_verb {
 
 /*
  * Reads argv[1 ..] against the table. No word at all means the verb "status"; a first word that only exists with
- * a second one ("limit") means "... show". -EINVAL (status DG_EXIT_USAGE) with one sentence that quotes the
+ * a second one ("limit", "list") means the one that shows: "limit show", "list ls". -EINVAL (status DG_EXIT_USAGE) with one sentence that quotes the
  * word and says what is allowed. *ret is filled as far as it was understood.
  */
 int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv, struct dg_cli *ret,

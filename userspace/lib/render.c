@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "userspace/lib/values.h"
 
@@ -44,12 +45,22 @@ static void list_text(const json_t *list, char *buf, size_t size)
 						   i ? ", " : "", json_string_value(item));
 }
 
+static void when_text(time_t unix_sec, char *buf, size_t size)
+{
+	struct tm utc;
+
+	if (!gmtime_r(&unix_sec, &utc) || !strftime(buf, size, "%Y-%m-%d %H:%MZ", &utc))
+		snprintf(buf, size, "?");
+}
+
 static void number_text(const json_t *value, enum dg_format format, char *buf, size_t size)
 {
 	if (format == DG_AS_BYTES)
 		bytes_text(json_number_value(value), buf, size);
 	else if (format == DG_AS_SECONDS)
 		seconds_text(json_number_value(value), buf, size);
+	else if (format == DG_AS_WHEN)
+		when_text((time_t)json_integer_value(value), buf, size);
 	else if (format == DG_AS_RATE)
 		snprintf(buf, size, "%.1f/s", json_number_value(value));
 	else if (json_is_integer(value))

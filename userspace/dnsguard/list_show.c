@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * list_show.c - dnsguard list ls, show: which lists there are, how fresh they are, what they did. Reads only.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "userspace/dnsguard/list.h"
+#include "userspace/lib/quote.h"
+#include "userspace/lib/render.h"
+
+static const struct dg_column ls_columns[] = {
+	{ "name", "LIST", DG_AS_TEXT },	      { "state", "STATE", DG_AS_TEXT },
+	{ "accepted", "NAMES", DG_AS_COUNT }, { "format", "FORMAT", DG_AS_TEXT },
+	{ "answer", "ANSWER", DG_AS_TEXT },   { "fetched", "FETCHED", DG_AS_WHEN },
+	{ "source", "SOURCE", DG_AS_TEXT },   { 0 },
+};
+
+static const struct dg_section ls_sections[] = {
+	{ "lists", NULL, DG_AS_TEXT, ls_columns,
+	  "there is no list: dnsguard list add NAME SOURCE" },
+	{ 0 },
+};
+
+static const struct dg_section show_sections[] = {
+	{ "name", "list", DG_AS_TEXT, NULL, NULL },
+	{ "source", "source", DG_AS_TEXT, NULL, NULL },
+	{ "state", "state", DG_AS_TEXT, NULL, NULL },
+	{ "error", "  because", DG_AS_TEXT, NULL, NULL },
+	{ "format", "format", DG_AS_TEXT, NULL, NULL },
+	{ "match", "match", DG_AS_TEXT, NULL, NULL },
+	{ "answer", "answer", DG_AS_TEXT, NULL, NULL },
+	{ "ede", "EDE", DG_AS_TEXT, NULL, NULL },
+	{ "observe", "only observes", DG_AS_YES_NO, NULL, NULL },
+	{ "fetched", "fetched", DG_AS_WHEN, NULL, NULL },
+	{ "changed", "changed", DG_AS_WHEN, NULL, NULL },
+	{ "due", "next refresh", DG_AS_WHEN, NULL, NULL },
+	{ "lines", "lines", DG_AS_COUNT, NULL, NULL },
+	{ "accepted", "  accepted", DG_AS_COUNT, NULL, NULL },
+	{ "folded", "  folded", DG_AS_COUNT, NULL, NULL },
+	{ "duplicate", "  duplicate", DG_AS_COUNT, NULL, NULL },
+	{ "rejected", "  rejected", DG_AS_COUNT, NULL, NULL },
+	{ "unsupported", "  unsupported", DG_AS_COUNT, NULL, NULL },
+	{ "entries", "names in the image", DG_AS_COUNT, NULL, NULL },
+	{ "answers", "queries it decided", DG_AS_COUNT, NULL, NULL },
+	{ 0 },
+};
+
+/* ---- one list ------------------------------------------------------------------------------- */
+
+static const char *state_word(const struct dg_list_meta *meta)
+{
+	if (!meta->content_inode)
+		return meta->stale_since ? "empty, cannot be fetched" : "not fetched yet";
+	return meta->stale_since ? "stale" : "fresh";
+}
+
+/* The list's number in the image, 0 = it is not there. */
+static __u32 image_find(const char *name, const struct dg_answer *lists, __u32 count)
+{
+	for (__u32 i = 1; i <= count; i++)
+		if (lists[i].text_len == strlen(name) &&
+		    !memcmp(lists[i].text, name, lists[i].text_len))
+			return i;
+	return 0;
+}
+
+static void time_set(json_t *object, const char *key, __u64 unix_sec)
+{
+	json_object_set_new(object, key,
+			    unix_sec ? json_integer((json_int_t)unix_sec) : json_null());
+}
+
+json_t *dg_list_json(const struct dg_list_state *state, const struct dg_answer *image_lists,
+		     __u32 image_count)
+{
+	__u32 number = image_find(state->spec.name, image_lists, image_count);
+	const struct dg_list_meta *meta = &state->meta;
+	json_t *object = dg_list_meta_json(meta);
+
+	json_object_update_new(object, dg_list_spec_json(&state->spec));
+	if (meta->format[0])
+		json_object_set_new(object, "format", json_string(meta->format));
+	json_object_set_new(object, "state", json_string(state_word(meta)));
+	json_object_set_new(object, "number", json_integer(number));
+	json_object_set_new(object, "entries",
+			    json_integer(number ? (json_int_t)image_lists[number].names : 0));
+	time_set(object, "fetched", meta->fetched);
+	time_set(object, "changed", meta->changed);
+	time_set(object, "attempted", meta->attempted);
+	time_set(object, "expires", meta->expires);
+	time_set(object, "stale_since", meta->stale_since);
+	time_set(object, "due", dg_list_due(&state->spec, meta));
+	json_object_del(object, "content_inode");
+	json_object_del(object, "generation");
+	return object;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+json_t *dg_lists_json(const struct dg_cli *cli, const struct dg_snapshot *snapshot)
+{
+	dg_scoped_free struct dg_list_state *states = NULL;
+	struct dg_error err;
+	int count = dg_lists_read(cli->state_dir, &states, &err);
+	json_t *array = json_array();
+
+	for (int i = 0; i < count; i++)
+		json_array_append_new(array, dg_list_json(states + i, snapshot->image_list,
+							  snapshot->image.lists));
+	return array;
+}
+
+/* Without a guard the lists are there all the same; nothing of them is live then. */
+static int snapshot_try(const struct dg_cli *cli, struct dg_snapshot **ret, struct dg_error *err)
+{
+	struct dg_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
+
+	*ret = snapshot;
+	if (!snapshot)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+	if (!dg_maps_open(cli->bpffs, &maps, NULL) && dg_snapshot_read(&maps, snapshot))
+		memset(snapshot, 0, sizeof(*snapshot));
+	return 0;
+}
+
+int dg_list_ls_run(const struct dg_cli *cli, struct dg_error *err)
+{
+	dg_scoped_free struct dg_list_state *states = NULL;
+	dg_scoped_free struct dg_snapshot *snapshot = NULL;
+	int count = dg_lists_read(cli->state_dir, &states, err);
+	int rc = count < 0 ? count : snapshot_try(cli, &snapshot, err);
+	json_t *array;
+
+	if (rc)
+		return rc;
+	array = json_array();
+	for (int i = 0; i < count; i++)
+		json_array_append_new(array, dg_list_json(states + i, snapshot->image_list,
+							  snapshot->image.lists));
+	return dg_render(stdout, json_pack("{s:i, s:o}", "schema", 1, "lists", array), ls_sections,
+			 cli->json);
+}
+
+/* ---- one of them ---------------------------------------------------------------------------- */
+
+static void answers_set(json_t *object, const struct dg_list_stats *stats)
+{
+	json_t *kinds = json_object();
+	__u64 total = 0;
+
+	for (enum dg_answer_kind kind = 0; kind < DG_ANSWER_KINDS; kind++) {
+		json_object_set_new(kinds, dg_answer_kind_name(kind),
+				    json_integer((json_int_t)stats->answers[kind]));
+		total += stats->answers[kind];
+	}
+	json_object_set_new(object, "answers", json_integer((json_int_t)total));
+	json_object_set_new(object, "answers_by_kind", kinds);
+}
+
+int dg_list_show_run(const struct dg_cli *cli, struct dg_error *err)
+{
+	dg_scoped_free struct dg_list_state *states = NULL;
+	dg_scoped_free struct dg_snapshot *snapshot = NULL;
+	int count = dg_lists_read(cli->state_dir, &states, err), at = 0;
+	int rc = count < 0 ? count : snapshot_try(cli, &snapshot, err);
+	json_t *object;
+
+	if (rc)
+		return rc;
+	while (at < count && strcmp(states[at].spec.name, cli->arg[0]))
+		at++;
+	if (at == count)
+		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
+			       "there is no list %s: \"dnsguard list ls\" shows those there are",
+			       DG_QUOTE(cli->arg[0]));
+	object = dg_list_json(states + at, snapshot->image_list, snapshot->image.lists);
+	json_object_set_new(object, "schema", json_integer(1));
+	json_object_set_new(object, "precedence", json_integer(at + 1));
+	answers_set(object, snapshot->list + json_integer_value(json_object_get(object, "number")));
+	return dg_render(stdout, object, show_sections, cli->json);
+}

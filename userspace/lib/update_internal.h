@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * update_internal.h - what the files of the update pipeline share; nobody else includes it.
+ *
+ * A run has one item a list. Stages fill items from the left: source -> candidate -> check -> judged; then all items are
+ * compiled at once, published, and only then committed to the disk.
+ */
+#ifndef DG_UPDATE_INTERNAL_H
+#define DG_UPDATE_INTERNAL_H
+
+#include "userspace/lib/image.h"
+#include "userspace/lib/update.h"
+#include "userspace/lib/update_child.h"
+
+enum dg_outcome { DG_OUTCOME_NONE, DG_OUTCOME_SAME, DG_OUTCOME_UPDATED, DG_OUTCOME_STALE };
+
+/* The open files of one list, with the words by which a person knows them. */
+struct dg_inputs {
+	__u32 count;
+	int fd[DG_LIST_FILES_MAX];
+	char *label[DG_LIST_FILES_MAX];
+};
+void dg_inputs_close(struct dg_inputs *inputs);
+/* Takes the descriptor over, also on failure. */
+int dg_inputs_add(struct dg_inputs *inputs, int fd, const char *label);
+
+struct dg_item {
+	struct dg_list_spec spec;
+	struct dg_list_meta meta; /* as it is on the disk */
+	struct dg_list_meta next; /* as it will be, when outcome is not NONE */
+	struct dg_dir dir;
+	bool selected;
+	bool candidate; /* there is a new content, not taken over yet */
+	enum dg_outcome outcome;
+	struct dg_inputs inputs; /* the candidate's files, else the content's; count 0 = none yet */
+	json_t *check;		 /* report of the check */
+	struct dg_error err;	 /* why it is stale */
+};
+
+struct dg_run {
+	const struct dg_update *want;
+	struct dg_dir lists;
+	int lock;
+	struct dg_registry *registry; /* as it will be */
+	bool registry_changed;
+	__u32 count;
+	struct dg_item *item; /* as the registry */
+	struct dg_maps maps;  /* not open = no guard runs */
+	bool attached;
+	__u64 key[4];
+	const void *elements; /* the new image */
+	__u64 elements_count;
+	bool compiled, published;
+	json_t *report; /* of the compile of all lists */
+	__u64 names_total, memory_needed, memory_allowed;
+};
+
+__u64 dg_unix_now(void);
+void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress);
+
+/* update_stage.c: the source's bytes become a candidate, or outcome SAME. */
+int dg_stage(struct dg_run *run, struct dg_item *item);
+/* Opens what is to be compiled: of the candidate or of the content. */
+int dg_stage_inputs(struct dg_item *item, struct dg_error *err);
+/* Finishes or takes back what a run that died left in a list's directory. */
+void dg_stage_sweep(const struct dg_dir *list);
+/* The candidate becomes the content. */
+int dg_stage_commit(struct dg_item *item, struct dg_error *err);
+
+/* update_compile.c */
+int dg_compile_check(const struct dg_run *run, struct dg_item *item);
+int dg_compile_all(struct dg_run *run, struct dg_error *err);
+json_t *dg_report_list(const json_t *report, size_t at);
+/* Runs the compiler in a mode of its own ("--dump", "--where NAME") on one item's inputs. */
+int dg_compile_mode(const struct dg_item *item, const char *mode, const char *value, int out_fd,
+		    char **ret_said, struct dg_error *err);
+/* Puts the operator's words where "/dev/fd/N" stands. Cut to size. */
+void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
+
+/* update_judge.c: is the candidate fit to replace what is there? Fills item->next.counts. */
+int dg_judge(const struct dg_run *run, struct dg_item *item);
+/* What compiling and loading all items needs, against what is allowed. */
+int dg_judge_memory(struct dg_run *run, struct dg_error *err);
+
+/* update_sources.c: what lists say of senders becomes source policy; what they no longer say goes. */
+int dg_update_sources(const struct dg_run *run, struct dg_error *err);
+
+/* update_report.c */
+json_t *dg_run_report(const struct dg_run *run);
+
+#endif

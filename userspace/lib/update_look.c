@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * update_look.c - looks into lists without changing anything: check a file, dump a list, find a name's line.
+ *
+ * No lock is taken: contents are replaced whole, and what is open stays what it was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "userspace/lib/quote.h"
+#include "userspace/lib/update_internal.h"
+
+static void item_close(struct dg_item *item)
+{
+	dg_inputs_close(&item->inputs);
+	dg_dir_close(&item->dir);
+	json_decref(item->check);
+}
+#define scoped_item dg_scoped(item_close)
+
+/* ---- a file that is no list yet ------------------------------------------------------------- */
+
+int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_report,
+		    struct dg_error *err)
+{
+	const struct dg_update want = { .force = force };
+	struct dg_run run = { .want = &want, .lock = -1, .maps = DG_MAPS_NONE };
+	scoped_item struct dg_item item = { .spec = *spec, .dir = DG_DIR_NONE };
+	int fd = open(spec->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+	*ret_report = NULL;
+	if (fd < 0)
+		return dg_fail(err, -errno, errno == ENOENT ? DG_EXIT_NOT_FOUND : DG_EXIT_FAILED,
+			       "file %s: cannot open it: %s", DG_QUOTE(spec->source),
+			       strerror(errno));
+	rc = dg_inputs_add(&item.inputs, fd, spec->source);
+	if (!rc)
+		rc = dg_compile_check(&run, &item);
+	if (!rc)
+		rc = dg_judge(&run, &item);
+	if (rc)
+		*err = item.err;
+	item.selected = true;
+	item.outcome = rc ? DG_OUTCOME_STALE : DG_OUTCOME_UPDATED;
+	run.item = &item;
+	run.count = 1;
+	*ret_report = dg_run_report(&run);
+	return rc;
+}
+
+/* ---- a list's content ----------------------------------------------------------------------- */
+
+static int item_open(const char *state_dir, const char *name, struct dg_item *item,
+		     struct dg_error *err)
+{
+	dg_scoped_free struct dg_registry *registry = malloc(sizeof(*registry));
+	dg_scoped_dir struct dg_dir lists = DG_DIR_NONE;
+	const struct dg_list_spec *spec = NULL;
+	int rc = registry ? dg_lists_open(state_dir, false, &lists, err) : -ENOMEM;
+
+	if (!rc)
+		rc = dg_registry_load(&lists, registry, err);
+	if (!rc)
+		spec = dg_registry_find(registry, name);
+	if ((!rc && !spec) || rc == -ENOENT)
+		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
+			       "there is no list %s: \"dnsguard list ls\" shows those there are",
+			       DG_QUOTE(name));
+	if (rc)
+		return rc;
+	item->spec = *spec;
+	rc = dg_dir_enter(&lists, name, false, &item->dir, err);
+	if (!rc)
+		rc = dg_list_meta_read(&item->dir, "meta.json", &item->meta, err);
+	if (!rc)
+		rc = dg_stage_inputs(item, err);
+	if (rc == -ENOENT || (!rc && !item->inputs.count))
+		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
+			       "list %s has no content yet: \"dnsguard list update %s\" fetches it",
+			       name, name);
+	return rc;
+}
+
+int dg_update_dump(const char *state_dir, const char *name, int out_fd, struct dg_error *err)
+{
+	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
+	int rc = item_open(state_dir, name, &item, err);
+
+	return rc ? rc : dg_compile_mode(&item, "--dump", NULL, out_fd, NULL, err);
+}
+
+json_t *dg_update_where(const char *state_dir, const char *list, const char *name)
+{
+	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
+	dg_scoped_free char *said = NULL;
+	struct dg_error err;
+	json_t *document, *found, *place;
+	size_t i;
+
+	if (item_open(state_dir, list, &item, &err) ||
+	    dg_compile_mode(&item, "--where", name, -1, &said, &err))
+		return NULL;
+	document = json_loads(said ? said : "", 0, NULL);
+	found = json_incref(json_object_get(document, "where"));
+	json_decref(document);
+	json_array_foreach(found, i, place)
+	{
+		char file[DG_LIST_SOURCE_MAX + NAME_MAX + 2];
+		const char *path = json_string_value(json_object_get(place, "file"));
+
+		snprintf(file, sizeof(file), "%s", path ? path : "");
+		dg_labels_put(&item.inputs, file, sizeof(file));
+		json_object_set_new(place, "file", json_string(file));
+	}
+	return found;
+}
+
+/* ---- what an update would bring ------------------------------------------------------------- */
+
+/* Stages into a directory of its own, so that the list's own candidate is left alone. */
+static int source_stage(struct dg_run *run, struct dg_item *item, struct dg_error *err)
+{
+	int rc;
+
+	item->meta.content_inode = 0; /* fetch it whatever it was last time */
+	rc = dg_stage(run, item);
+	if (!rc)
+		rc = dg_stage_inputs(item, &item->err);
+	if (rc)
+		*err = item->err;
+	return rc;
+}
+
+int dg_update_dump_source(const struct dg_update *want, const char *name, int out_fd,
+			  struct dg_error *err)
+{
+	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
+	struct dg_run run = { .want = want, .lock = -1, .maps = DG_MAPS_NONE };
+	dg_scoped_dir struct dg_dir scratch = DG_DIR_NONE;
+	char path[] = "/tmp/dnsguard-diff-XXXXXX";
+	int rc = item_open(want->state_dir, name, &item, err);
+
+	if (rc)
+		return rc;
+	dg_inputs_close(&item.inputs);
+	if (!mkdtemp(path))
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: %s", path, strerror(errno));
+	rc = dg_dir_open(path, &scratch, err);
+	if (!rc) {
+		dg_dir_close(&item.dir);
+		item.dir = scratch;
+		scratch.fd = -1;
+		rc = source_stage(&run, &item, err);
+	}
+	dg_dir_remove(&item.dir, "candidate");
+	dg_dir_remove(&item.dir, "candidate.d");
+	rmdir(path);
+	return rc ? rc : dg_compile_mode(&item, "--dump", NULL, out_fd, NULL, err);
+}
