@@ -37,6 +37,9 @@ VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
 LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
+# What only the unprivileged compiler of lists is linked with.
+COMPILE_LIBRARIES := libzscanner libidn2
+COMPILE_LIBS := $(shell for l in $(COMPILE_LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
 CMOCKA_LIBS := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 
@@ -84,6 +87,7 @@ LIB := $(BUILD)/libdnsguard.a
 # The daemon without its main(): what its unit tests call.
 DAEMON_LIB := $(BUILD)/libdnsguardd.a
 CLI_LIB := $(BUILD)/libdnsguard-cli.a
+COMPILE_LIB := $(BUILD)/libdnsguard-compile.a
 TRANSFER_LIB := $(BUILD)/libdnsguard-transfer.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
@@ -196,13 +200,16 @@ $(TRANSFER_LIB): $(call object,$(filter-out %/main.c,$(TRANSFER_SRCS)))
 $(DAEMON_LIB): $(call object,$(filter-out %/main.c,$(DAEMON_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
+$(COMPILE_LIB): $(call object,$(filter-out %/main.c,$(COMPILE_SRCS)))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
 link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS)
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
 	$(link)
 $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
 	$(link)
 $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
-	$(link)
+	$(link) $(COMPILE_LIBS)
 $(BUILD)/dnsguard-transfer: $(call object,$(filter %/main.c,$(TRANSFER_SRCS))) $(TRANSFER_LIB) $(LIB)
 	$(link)
 $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
@@ -220,7 +227,7 @@ $(FUZZ_OBJS): $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_S
 $(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
-	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS)
+	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS) $(COMPILE_LIBS)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 

@@ -1,224 +1,159 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * build.c - reads the files of a plan into an image.
- *
- * Files that can be read twice are: the first pass learns every name, the second leaves out the
- * names that another name of the same list decides for. What comes through a pipe is read once and
- * not folded.
+ * build.c - the walk of dnsguard-compile: read all lists, judge them, fold, and write, print or only
+ * count.
  */
 #include "userspace/compile/plan.h"
 
 #include <errno.h>
-#include <string.h>
+#include <sys/random.h>
 
-/* One pass over all files. */
-struct pass {
-	struct dg_plan *plan;
-	struct dg_image_builder *into;
-	const struct dg_image_builder
-		*known;			 /* names of the first pass; NULL = this is the first */
-	const struct dg_plan_file *file; /* being read */
-	unsigned long line;
-	int error; /* the first one of the builder */
-};
-
-static struct dg_plan_list *pass_list(const struct pass *pass)
+static int no_memory(struct dg_error *err)
 {
-	return pass->plan->list + pass->file->list;
+	return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "image: not enough memory");
 }
 
-static void at_line(void *arg, unsigned long line)
+/* Counting and printing need a key, too, and nobody else need know it. */
+static int key_make(struct dg_plan *plan, struct dg_error *err)
 {
-	((struct pass *)arg)->line = line;
+	if (plan->has_key)
+		return 0;
+	if (getrandom(plan->key, sizeof(plan->key), 0) != sizeof(plan->key))
+		return dg_fail(err, -EIO, DG_EXIT_FAILED, "no random numbers for a key");
+	return 0;
 }
 
-/* Counted in the first pass only; the second sees the same lines. */
-static void take_reject(void *arg, const char *reason, unsigned int column)
+static struct dg_image_builder *builder_make(struct dg_plan *plan)
 {
-	struct pass *pass = arg;
-	struct dg_plan_list *list = pass_list(pass);
-	struct dg_problem *problem = list->problem + list->problems;
-
-	if (pass->known)
-		return;
-	list->rejected++;
-	if (list->problems == DG_PROBLEMS_MAX)
-		return;
-	*problem = (struct dg_problem){ pass->file->path, pass->line, column, "" };
-	snprintf(problem->reason, sizeof(problem->reason), "%s", reason);
-	list->problems++;
-}
-
-/* The nearest listed name above this one belongs to the same list: it decides the same way. */
-static bool is_folded(const struct pass *pass, const struct dg_name *name)
-{
-	struct dg_name parent = *name;
-	__u32 list;
-
-	while (parent.labels > 1) {
-		__u8 skip = 1 + parent.wire[0];
-
-		memmove(parent.wire, parent.wire + skip, parent.len - skip);
-		parent.len -= skip;
-		parent.labels--;
-		list = dg_image_find_name(pass->known, &parent, DG_SCOPE_BELOW);
-		if (list)
-			return list == pass->file->list + 1;
-	}
-	return false;
-}
-
-static void name_add(struct pass *pass, const struct dg_name *name)
-{
-	struct dg_plan_list *list = pass_list(pass);
-	int rc = dg_image_add_name(pass->into, name, pass->file->list + 1, DG_SCOPE_SUFFIX);
-
-	if (rc < 0 && !pass->error)
-		pass->error = rc;
-	list->accepted += rc > 0;
-	list->duplicate += rc == 0;
-}
-
-static void take_name(void *arg, const struct dg_name *name, unsigned int column)
-{
-	struct pass *pass = arg;
-	const char *why = pass->plan->force && name->labels ? NULL : dg_name_unsafe(name);
-	char reason[640], text[1025];
-
-	if (!why && pass->known && is_folded(pass, name))
-		pass_list(pass)->folded++;
-	else if (!why)
-		name_add(pass, name);
-	if (!why)
-		return;
-	snprintf(reason, sizeof(reason), "name \"%.60s\" is not listed: %s",
-		 dg_name_text(name->wire, name->len, text), why);
-	take_reject(pass, reason, column);
-}
-
-static int pass_run(struct pass *pass, struct dg_error *err)
-{
-	struct dg_feed_sink sink = { at_line, take_name, take_reject, pass };
-	const struct dg_format *format = dg_format_find("domains");
-	struct dg_plan *plan = pass->plan;
-	int rc = 0;
-
-	for (__u32 i = 0; i < plan->lists; i++)
-		plan->list[i].accepted = plan->list[i].duplicate = plan->list[i].folded = 0;
-	for (__u32 i = 0; !rc && i < plan->files; i++) {
-		pass->file = plan->file + i;
-		rc = dg_feed_read(pass->file->file, pass->file->path, format, &sink, err);
-	}
-	if (!rc && pass->error)
-		rc = dg_fail(err, pass->error, DG_EXIT_FAILED, "image: %s", strerror(-pass->error));
-	return rc;
-}
-
-static struct dg_image_builder *builder_make(struct dg_plan *plan, __u64 names)
-{
-	struct dg_image_builder *builder = dg_image_builder_new(plan->key, names);
+	struct dg_image_builder *builder = dg_image_builder_new(plan->key, 0);
 
 	for (__u32 i = 0; builder && i < plan->lists; i++)
 		dg_image_add_list(builder, &plan->list[i].answer);
 	return builder;
 }
 
-static bool rewind_all(const struct dg_plan *plan)
+/* ---- judgement ------------------------------------------------------------------------------ */
+
+static int list_refuse(const struct dg_plan_list *list, const char *what, struct dg_error *err)
 {
-	for (__u32 i = 0; i < plan->files; i++)
-		if (fseek(plan->file[i].file, 0, SEEK_SET))
-			return false;
-	return true;
+	const struct dg_problem *first = list->problem;
+
+	if (!list->problems)
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "list \"%.*s\": %s",
+			       list->answer.text_len, list->answer.text, what);
+	return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+		       "list \"%.*s\": %s, the first at %s:%lu:%u: %s", list->answer.text_len,
+		       list->answer.text, what, first->path, first->line, first->column,
+		       first->reason);
 }
 
-static __u64 accepted(const struct dg_plan *plan)
+/* A list that is mostly not names is some other file. A protected name is a name. */
+static int list_judge(const struct dg_plan *plan, const struct dg_plan_list *list,
+		      struct dg_error *err)
 {
-	__u64 sum = 0;
+	__u64 bad = list->rejected - list->guarded, good = list->entries + list->sources;
+	char what[64];
 
-	for (__u32 i = 0; i < plan->lists; i++)
-		sum += plan->list[i].accepted;
-	return sum;
-}
-
-/* Replaces *builder by one without the folded names. */
-static int fold(struct dg_plan *plan, struct dg_image_builder **builder, struct dg_error *err)
-{
-	dg_scoped(dg_image_builder_free) struct dg_image_builder *folded =
-		builder_make(plan, accepted(plan));
-	struct pass pass = { .plan = plan, .into = folded, .known = *builder };
-	int rc;
-
-	if (!folded)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "image: not enough memory");
-	rc = pass_run(&pass, err);
-	if (rc)
-		return rc;
-	dg_image_builder_free(builder);
-	*builder = dg_take_ptr(folded);
+	snprintf(what, sizeof(what), "%llu lines are no names", (unsigned long long)list->rejected);
+	if (plan->strict && list->rejected)
+		return list_refuse(list, what, err);
+	if (bad > good)
+		return list_refuse(list, what, err);
+	if (list->guarded == good && !plan->force)
+		return list_refuse(list,
+				   list->unsupported ? "nothing in it can be blocked by name" :
+						       "there are no names in it",
+				   err);
 	return 0;
 }
 
-/* A list that is mostly not names is some other file. */
 static int lists_judge(const struct dg_plan *plan, struct dg_error *err)
 {
-	for (__u32 i = 0; i < plan->lists; i++) {
-		const struct dg_plan_list *list = plan->list + i;
-		__u64 good = list->accepted + list->duplicate;
+	int rc = 0;
 
-		if (!list->rejected || (!plan->strict && list->rejected <= good))
-			continue;
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
-			       "list \"%.*s\": %llu lines are no names, the first at %s:%lu:%u: %s",
-			       list->answer.text_len, list->answer.text,
-			       (unsigned long long)list->rejected, list->problem[0].path,
-			       list->problem[0].line, list->problem[0].column,
-			       list->problem[0].reason);
+	for (__u32 i = 0; !rc && i < plan->lists; i++)
+		rc = list_judge(plan, plan->list + i, err);
+	return rc;
+}
+
+/* ---- the walk ------------------------------------------------------------------------------- */
+
+static void tell_fold(void *arg, __u64 done)
+{
+	dg_progress_tell(arg, "fold", NULL, done);
+}
+
+static int fold(struct dg_plan *plan, struct dg_image_builder *builder,
+		struct dg_progress *progress, struct dg_error *err)
+{
+	struct dg_image_folded folded[DG_LISTS_MAX + 1] = { 0 };
+	__u64 names[DG_LISTS_MAX + 1];
+
+	if (dg_image_fold(builder, folded, tell_fold, progress))
+		return no_memory(err);
+	plan->names = dg_image_count(builder, names);
+	plan->bytes = dg_image_bytes(builder);
+	for (__u32 i = 0; i < plan->lists; i++) {
+		plan->list[i].accepted = names[i + 1];
+		plan->list[i].folded += folded[i + 1].folded;
+		plan->list[i].shadowed += folded[i + 1].shadowed;
 	}
+	if (plan->memory && plan->bytes > plan->memory)
+		return dg_fail(
+			err, -E2BIG, DG_EXIT_UNSAFE,
+			"image of %llu names needs %llu bytes of kernel memory, %llu are allowed",
+			(unsigned long long)plan->names, (unsigned long long)plan->bytes,
+			(unsigned long long)plan->memory);
 	return 0;
 }
 
-int dg_plan_build(struct dg_plan *plan, struct dg_error *err)
+/* A zone that redirects and has no data: Unbound says NODATA. */
+static void answers_complete(struct dg_image_builder *builder)
 {
-	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_make(plan, 0);
-	struct pass pass = { .plan = plan, .into = builder };
+	struct dg_answer *answer;
+
+	for (__u32 i = 1; (answer = dg_image_answer(builder, i)); i++)
+		if (answer->kind == DG_ANSWER_ADDRESS && !(answer->flags & (DG_ANS_V4 | DG_ANS_V6)))
+			answer->kind = DG_ANSWER_NODATA;
+}
+
+static int image_write(struct dg_plan *plan, struct dg_image_builder *builder,
+		       struct dg_progress *progress, struct dg_error *err)
+{
 	const void *elements;
 	__u64 count;
 	int rc;
 
-	if (!builder)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "image: not enough memory");
-	rc = pass_run(&pass, err);
-	if (!rc)
-		rc = lists_judge(plan, err);
-	if (!rc && rewind_all(plan))
-		rc = fold(plan, &builder, err);
-	if (!rc)
-		rc = dg_image_finish(builder, &elements, &count, err);
+	dg_progress_tell(progress, "write", NULL, 0);
+	rc = dg_image_finish(builder, &elements, &count, err);
 	if (!rc)
 		rc = dg_image_save(plan->output, elements, count, err);
+	if (!rc)
+		plan->bytes = count * sizeof(struct dg_image_bucket);
+	return rc;
+}
+
+int dg_plan_run(struct dg_plan *plan, struct dg_error *err)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = NULL;
+	struct dg_progress progress;
+	int rc = key_make(plan, err);
+
+	dg_progress_begin(&progress, plan);
 	if (rc)
 		return rc;
-	plan->names = accepted(plan);
-	plan->bytes = count * sizeof(struct dg_image_bucket);
-	return 0;
-}
-
-int dg_plan_open(struct dg_plan *plan, struct dg_error *err)
-{
-	for (__u32 i = 0; i < plan->files; i++) {
-		struct dg_plan_file *file = plan->file + i;
-
-		file->file = strcmp(file->path, "-") ? fopen(file->path, "re") : stdin;
-		if (!file->file)
-			return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot open it: %s",
-				       file->path, strerror(errno));
-	}
-	return 0;
-}
-
-void dg_plan_close(struct dg_plan *plan)
-{
-	for (__u32 i = 0; i < plan->files; i++)
-		if (plan->file[i].file && plan->file[i].file != stdin)
-			fclose(plan->file[i].file);
+	builder = builder_make(plan);
+	if (!builder)
+		return no_memory(err);
+	rc = dg_intake_run(plan, builder, &progress, err);
+	if (!rc)
+		rc = lists_judge(plan, err);
+	answers_complete(builder);
+	if (!rc)
+		rc = fold(plan, builder, &progress, err);
+	if (!rc && plan->mode == DG_PLAN_BUILD)
+		rc = image_write(plan, builder, &progress, err);
+	if (!rc && plan->mode == DG_PLAN_DUMP)
+		rc = dg_plan_dump(plan, builder, err);
+	return rc;
 }

@@ -1,106 +1,280 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * feed.c - bytes from elsewhere, cut into lines and words that may be names.
+ * feed.c - reads a feed: refuses what is no text, finds out the format, gives lines to it, and turns
+ * words into names.
  *
- * Tolerates what the wild has: a byte order mark, CRLF, blanks and tabs, comments behind a name, no
- * newline at the end. Everything else is told, with its place.
+ * Tolerates what the wild has: a byte order mark, CRLF, blanks and tabs, no newline at the end.
  */
 #include "userspace/compile/feed.h"
 
 #include <errno.h>
-#include <string.h>
+#include <idn2.h>
 
-#define BLANKS " \t\v\f\r"
-#define BYTE_ORDER_MARK "\357\273\277"
+#include "userspace/lib/quote.h"
 
-/* ---- domains: one name a line, '#' starts a comment ----------------------------------------- */
+#define BYTE_ORDER_MARK DG_SPAN("\357\273\277")
+#define PROGRESS_LINES 4096
 
-static void word_read(const char *word, unsigned int column, const struct dg_feed_sink *sink)
-{
-	struct dg_error err;
-	struct dg_name name;
+/* The longest text of a name: 255 octets, each as \DDD. */
+#define NAME_TEXT_MAX 1024
 
-	if (dg_name_parse(word, &name, &err))
-		sink->reject(sink->arg, err.text, column);
-	else
-		sink->name(sink->arg, &name, column);
-}
+#define FORMAT_NAME(id, name) name,
+static const char *const format_names[] = { DG_FORMATS(FORMAT_NAME) };
 
-static void domains_read(char *line, const struct dg_feed_sink *sink)
-{
-	char *word, *rest;
-
-	line[strcspn(line, "#")] = '\0';
-	word = line + strspn(line, BLANKS);
-	rest = word + strcspn(word, BLANKS);
-	if (word == rest)
-		return;
-	if (rest[strspn(rest, BLANKS)]) {
-		rest += strspn(rest, BLANKS);
-		sink->reject(sink->arg, "more than one word on the line: one name is expected",
-			     (unsigned int)(rest - line) + 1);
-		return;
-	}
-	*rest = '\0';
-	word_read(word, (unsigned int)(word - line) + 1, sink);
-}
-
-static const struct dg_format formats[] = {
-	{ "domains", domains_read },
+static dg_line_fn *const line_readers[] = {
+	[DG_FORMAT_HOSTS] = dg_hosts_line,	[DG_FORMAT_DOMAINS] = dg_domains_line,
+	[DG_FORMAT_WILDCARD] = dg_domains_line, [DG_FORMAT_ADBLOCK] = dg_adblock_line,
+	[DG_FORMAT_DNSMASQ] = dg_dnsmasq_line,	[DG_FORMAT_UNBOUND] = dg_unbound_line,
+	[DG_FORMAT_RPZ] = dg_rpz_line,
 };
 
-const struct dg_format *dg_format_find(const char *name)
+enum dg_format dg_format_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (!strcmp(formats[i].name, name))
-			return formats + i;
-	return NULL;
+	int format = 0;
+
+	while (format < DG_FORMAT_COUNT && strcmp(format_names[format], name) != 0)
+		format++;
+	return format;
 }
 
-/* ---- lines ---------------------------------------------------------------------------------- */
-
-static int looks_like_markup(const char *line)
+const char *dg_format_name(enum dg_format format)
 {
-	return line[strspn(line, BLANKS)] == '<';
+	return format < DG_FORMAT_COUNT ? format_names[format] : "auto";
 }
 
-/* One line of len octets; a NUL among them would hide the rest from every string function. */
-static void line_read(char *line, size_t len, const struct dg_format *format,
-		      const struct dg_feed_sink *sink)
-{
-	size_t seen = strlen(line);
+/* ---- files that are no lists ---------------------------------------------------------------- */
 
-	if (seen != len) {
-		sink->reject(sink->arg, "a NUL octet", (unsigned int)seen + 1);
-		return;
+static const struct {
+	struct dg_span magic;
+	const char *what;
+} strangers[] = {
+	{ { "PK\3\4", 4 }, "a zip archive" },
+	{ { "%PDF-", 5 }, "a PDF document" },
+	{ { "\xfd"
+	    "7zXZ",
+	    5 },
+	  "an xz archive" },
+	{ { "(\xb5/\xfd", 4 }, "a zstd archive" },
+	{ { "BZh", 3 }, "a bzip2 archive" },
+	{ { "\x7f"
+	    "ELF",
+	    4 },
+	  "a program" },
+	{ { "\x89PNG", 4 }, "a picture" },
+	{ { "GIF8", 4 }, "a picture" },
+	{ { "\xff\xd8\xff", 3 }, "a picture" },
+};
+
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && !dg_is_blank(c) && c != '\n') || c == 0x7f;
+}
+
+/* Where the octet stands: line and column from 1. */
+static void place_of(struct dg_span head, size_t at, unsigned long *ret_line,
+		     unsigned int *ret_column)
+{
+	size_t start = 0;
+
+	*ret_line = 1;
+	for (size_t i = 0; i < at; i++) {
+		if (head.at[i] != '\n')
+			continue;
+		++*ret_line;
+		start = i + 1;
 	}
-	format->read(line, sink);
+	*ret_column = (unsigned int)(at - start) + 1;
 }
 
-int dg_feed_read(FILE *file, const char *path, const struct dg_format *format,
-		 const struct dg_feed_sink *sink, struct dg_error *err)
+static int head_refuse(const struct dg_feed *feed, struct dg_span head, size_t at, const char *what,
+		       struct dg_error *err)
 {
-	dg_scoped_free char *line = NULL;
-	unsigned long number = 0;
-	size_t room = 0;
-	ssize_t len;
+	unsigned int column;
+	unsigned long line;
 
-	while (errno = 0, (len = getline(&line, &room, file)) >= 0) {
-		char *text = line;
+	place_of(head, at, &line, &column);
+	return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s:%lu:%u: %s, not a list of names",
+		       feed->path, line, column, what);
+}
 
-		if (!number++ && !strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)))
-			text += strlen(BYTE_ORDER_MARK);
-		if (number == 1 && looks_like_markup(text))
-			return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
-				       "%s:1:1: an HTML or XML page, not a list of names", path);
-		len -= text - line;
-		if (len && text[len - 1] == '\n')
-			text[--len] = '\0';
-		sink->line(sink->arg, number);
-		line_read(text, (size_t)len, format, sink);
+/* More than one in ten of the first octets are controls: no text in any encoding that lists use. */
+static int binary_check(const struct dg_feed *feed, struct dg_span head, struct dg_error *err)
+{
+	size_t seen = head.len < 4096 ? head.len : 4096, controls = 0, first = 0;
+
+	for (size_t i = seen; i-- > 0;) {
+		if (!is_control(head.at[i]))
+			continue;
+		controls++;
+		first = i;
 	}
-	if (ferror(file) || errno)
-		return dg_fail(err, errno ? -errno : -EIO, DG_EXIT_FAILED, "%s: cannot read it: %s",
-			       path, strerror(errno ? errno : EIO));
-	return 0;
+	return controls * 10 > seen ? head_refuse(feed, head, first, "binary data", err) : 0;
+}
+
+static int head_check(const struct dg_feed *feed, struct dg_span head, struct dg_error *err)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
+		if (dg_span_starts(head, strangers[i].magic))
+			return head_refuse(feed, head, 0, strangers[i].what, err);
+	if (dg_span_starts(head, BYTE_ORDER_MARK))
+		at = BYTE_ORDER_MARK.len;
+	while (at < head.len && (dg_is_blank(head.at[at]) || head.at[at] == '\n'))
+		at++;
+	if (at < head.len && head.at[at] == '<')
+		return head_refuse(feed, head, at, "an HTML or XML page", err);
+	return binary_check(feed, head, err);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+unsigned int dg_feed_column(const struct dg_feed *feed, const char *at)
+{
+	return (unsigned int)(at - feed->line.at) + 1;
+}
+
+void dg_feed_problem(struct dg_feed *feed, const char *at, const char *reason)
+{
+	feed->sink->problem(feed, reason, dg_feed_column(feed, at));
+}
+
+static void line_read(struct dg_feed *feed, struct dg_span line)
+{
+	const char *nul = memchr(line.at, '\0', line.len);
+
+	feed->line = line;
+	if (line.len > DG_LINE_MAX)
+		dg_feed_problem(feed, line.at + DG_LINE_MAX, "more than 65536 octets in one line");
+	else if (nul)
+		dg_feed_problem(feed, nul, "a NUL octet");
+	else
+		line_readers[feed->format](feed, line);
+}
+
+static int lines_read(struct dg_feed *feed, struct dg_error *err)
+{
+	struct dg_span line;
+	int rc;
+
+	while ((rc = dg_bytes_line(feed->bytes, &line, err)) > 0) {
+		__u64 number = dg_bytes_lines(feed->bytes);
+
+		if (number == 1 && dg_span_starts(line, BYTE_ORDER_MARK))
+			line = dg_span_from(line, BYTE_ORDER_MARK.len);
+		if (number % PROGRESS_LINES == 0)
+			feed->sink->progress(feed);
+		line_read(feed, line);
+	}
+	return rc;
+}
+
+static int format_run(struct dg_feed *feed, struct dg_error *err)
+{
+	int rc;
+
+	if (feed->format != DG_FORMAT_RPZ)
+		return lines_read(feed, err);
+	rc = dg_rpz_begin(feed);
+	if (rc)
+		return dg_fail(err, rc, DG_EXIT_FAILED, "%s: not enough memory to read it",
+			       feed->path);
+	rc = lines_read(feed, err);
+	dg_rpz_end(feed);
+	return rc;
+}
+
+int dg_feed_read(const struct dg_feed_file *file, const struct dg_feed_sink *sink,
+		 struct dg_feed_read *ret, struct dg_error *err)
+{
+	dg_scoped(dg_bytes_close) struct dg_bytes *bytes = NULL;
+	struct dg_feed feed = { .path = file->path, .format = file->format, .sink = sink };
+	int rc = dg_bytes_open(file->fd, file->path, &file->limits, &bytes, err);
+
+	*ret = (struct dg_feed_read){ .format = file->format };
+	if (rc)
+		return rc;
+	feed.bytes = bytes;
+	rc = head_check(&feed, dg_bytes_ahead(bytes), err);
+	if (!rc && feed.format == DG_FORMAT_AUTO)
+		feed.format = dg_format_detect(dg_bytes_ahead(bytes));
+	if (!rc)
+		rc = format_run(&feed, err);
+	*ret = (struct dg_feed_read){ feed.format, dg_bytes_lines(bytes),
+				      dg_bytes_unpacked(bytes) };
+	return rc;
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+static bool has_high_octet(const char *text)
+{
+	while (*text && (signed char)*text > 0)
+		text++;
+	return *text != '\0';
+}
+
+static bool is_digits(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!dg_is_digit(text[i]))
+			return false;
+	return len != 0;
+}
+
+/* Top-level domains are never numbers: such a name is an address, or a slip of the pen. */
+static bool ends_in_number(const struct dg_name *name)
+{
+	__u32 last = 0;
+
+	/* All but the root label, whose octet is the last: nearly every name leaves here. */
+	if (name->len < 2 || !dg_is_digit((char)name->wire[name->len - 2]))
+		return false;
+	for (__u32 label = 1; label < name->labels; label++)
+		last += 1u + name->wire[last];
+	return is_digits((const char *)name->wire + last + 1, name->wire[last]);
+}
+
+/* text: with a NUL. Words of another script by UTS 46, as browsers do it. */
+static int international(const char *text, struct dg_name *ret, struct dg_error *err)
+{
+	char *ascii = NULL;
+	int rc = idn2_to_ascii_8z(text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+
+	if (rc != IDN2_OK)
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "name %s has no A-label form: %s",
+			       DG_QUOTE(text), idn2_strerror(rc));
+	rc = dg_name_parse(ascii, ret, err);
+	idn2_free(ascii);
+	return rc;
+}
+
+/* The rare ones: escapes, other scripts, and all that is wrong. */
+static int name_convert(struct dg_span word, struct dg_name *ret, struct dg_error *err)
+{
+	char text[NAME_TEXT_MAX + 1];
+
+	if (word.len > NAME_TEXT_MAX)
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "a word of %zu octets is no name: 1024 would be the longest",
+			       word.len);
+	memcpy(text, word.at, word.len);
+	text[word.len] = '\0';
+	return has_high_octet(text) ? international(text, ret, err) : dg_name_parse(text, ret, err);
+}
+
+bool dg_feed_name(struct dg_feed *feed, struct dg_span word, struct dg_entry *entry)
+{
+	struct dg_error err;
+
+	entry->column = dg_feed_column(feed, word.at);
+	if (dg_name_read(word.at, word.len, &entry->name) &&
+	    name_convert(word, &entry->name, &err)) {
+		dg_feed_problem(feed, word.at, err.text);
+		return false;
+	}
+	if (!ends_in_number(&entry->name))
+		return true;
+	dg_feed_problem(feed, word.at, "an address or a number, not a name");
+	return false;
 }

@@ -1,49 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image.c - builds the image of all lists: pure memory work, without privileges and without the
- * kernel.
+ * image.c - collects the names of the image of all lists: pure memory work, without privileges and
+ * without the kernel.
  *
- * Names are not kept, only their hashes: 24 bytes a name and 6 for the index that finds repeats,
- * then 20 for the image and 5 for the order while it is laid out; about 56 bytes a name at the end.
+ * An entry is a name's hashes and the answers of its two scopes. Names come in any order and many
+ * times; an index over the hashes finds repeats. Cache misses are the price of each name, so names
+ * are added many at once, each asking for its memory before the ones in front of it are done.
  */
-#include "userspace/lib/image.h"
+#include "userspace/lib/image_build.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
 
-#define ELEMENT_BYTES 64
+#define INTERNED_SLOTS 32768 /* twice the answers there can be; a power of two */
 
 /*
- * Home buckets for 16 names: 5, so 3.2 of 5 ways are used and a name costs 20 bytes. Fuller saves
- * little memory and makes every lookup of a name that is not listed, the usual one, touch more
- * cache lines: a bucket overflows with probability 10 % at 3.2 names, 18 % at 3.75, 56 % at 5.
+ * Lists rank 3, 5, 7 ...; the number below each is for the answers that are raised. Lists that only
+ * observe rank behind all others: they must not take a name from one that enforces.
  */
-#define NAMES_PER_STEP 16
-#define BUCKETS_PER_STEP 5
+static __u16 list_rank(const struct dg_answer *list)
+{
+	__u32 observes = list->kind == DG_ANSWER_OBSERVE ? DG_LISTS_MAX + 1 : 0;
 
-/* Entries are numbered in 32 bits, in the index as number + 1. */
-#define NAMES_MAX 0xfffffff0u
+	return (__u16)(1 + 2 * (list->list + observes));
+}
 
-struct entry {
-	struct dg_hash hash;
-	__u16 self, below; /* answer numbers; 0 = not covered */
-	__u32 labels;
-};
+/* ---- memory --------------------------------------------------------------------------------- */
 
-struct dg_image_builder {
-	__u64 key[4];
-	struct dg_answer *answers; /* row 0 unused; room for DG_ANSWERS_MAX + 1 */
-	__u32 lists, answer_count;
-	struct entry *entries;
-	__u64 names, room;
-	__u32 *index; /* open addressing; 0 = free, else entry number + 1 */
-	__u64 index_mask;
-	__u64 depths[2];
-	void *elements; /* after dg_image_finish() */
-};
+int dg_pages_grow(struct dg_pages *pages, size_t bytes)
+{
+	size_t room = bytes + (1 << 21) - 1;
+	void *at;
 
-/* ---- collecting ----------------------------------------------------------------------------- */
+	if (bytes <= pages->bytes)
+		return 0;
+	room -= room % (1 << 21);
+	at = pages->at ?
+		     mremap(pages->at, pages->bytes, room, MREMAP_MAYMOVE) :
+		     mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	/* Only a matter of speed: without large pages every name costs a walk of the page tables. */
+	(void)madvise(at, room, MADV_HUGEPAGE);
+	*pages = (struct dg_pages){ at, room };
+	return 0;
+}
+
+void dg_pages_free(struct dg_pages *pages)
+{
+	if (pages->at)
+		munmap(pages->at, pages->bytes);
+	*pages = (struct dg_pages){ 0 };
+}
+
+/* Grows by halves, so that the kernel is not asked for every name. */
+static int pages_reserve(struct dg_pages *pages, size_t bytes)
+{
+	return bytes <= pages->bytes ? 0 : dg_pages_grow(pages, bytes + bytes / 2);
+}
+
+/* ---- the index ------------------------------------------------------------------------------ */
 
 /* A slot count that leaves a quarter of the index free for `names`; a power of two. */
 static __u64 index_slots(__u64 names)
@@ -55,61 +72,79 @@ static __u64 index_slots(__u64 names)
 	return slots;
 }
 
-/* The slot that holds this hash, or the free one where it belongs. */
-static __u32 *index_find(const struct dg_image_builder *b, struct dg_hash hash)
+static __u32 index_check(struct dg_hash hash)
 {
-	__u64 slot = dg_hash_fp(hash) & b->index_mask;
+	return (__u32)(hash.b >> 32);
+}
 
-	for (;; slot = (slot + 1) & b->index_mask) {
-		__u32 number = b->index[slot];
-		const struct entry *entry = b->entries + number - 1;
+/* The slot that holds this hash, or the free one where it belongs. */
+static struct dg_index_slot *index_find(const struct dg_image_builder *b, struct dg_hash hash)
+{
+	struct dg_index_slot *first = b->index.at, *slot = dg_index_home(b, hash);
+	const struct dg_entry_row *rows = dg_entry_rows(b);
 
-		if (!number || (entry->hash.a == hash.a && entry->hash.b == hash.b))
-			return b->index + slot;
+	for (; slot->number; slot = first + ((__u64)(slot + 1 - first) & b->index_mask)) {
+		const struct dg_entry_row *row = rows + slot->number - 1;
+
+		if (slot->check == index_check(hash) && row->hash.a == hash.a &&
+		    row->hash.b == hash.b)
+			break;
+	}
+	return slot;
+}
+
+/* All names are different, so nothing need be compared. */
+static void index_fill(struct dg_image_builder *b)
+{
+	const struct dg_entry_row *rows = dg_entry_rows(b);
+	struct dg_index_slot *first = b->index.at;
+
+	for (__u64 i = 0; i < b->names; i++) {
+		struct dg_index_slot *slot = dg_index_home(b, rows[i].hash);
+
+		if (i + DG_AHEAD < b->names)
+			__builtin_prefetch(dg_index_home(b, rows[i + DG_AHEAD].hash), 1);
+		while (slot->number)
+			slot = first + ((__u64)(slot + 1 - first) & b->index_mask);
+		*slot = (struct dg_index_slot){ (__u32)i + 1, index_check(rows[i].hash) };
 	}
 }
 
-static int index_grow(struct dg_image_builder *b, __u64 names)
+static int index_reserve(struct dg_image_builder *b, __u64 names)
 {
-	__u64 slots = index_slots(names);
-	__u32 *index;
+	struct dg_pages index = { 0 };
+	__u64 slots;
 
-	if (b->index && slots <= b->index_mask + 1)
+	if (b->index.at && names <= (b->index_mask + 1) / 4 * 3)
 		return 0;
-	index = calloc(slots, sizeof(*index));
-	if (!index)
+	slots = index_slots(names);
+	if (dg_pages_grow(&index, slots * sizeof(struct dg_index_slot)))
 		return -ENOMEM;
-	free(b->index);
+	dg_pages_free(&b->index);
 	b->index = index;
 	b->index_mask = slots - 1;
-	for (__u64 i = 0; i < b->names; i++)
-		*index_find(b, b->entries[i].hash) = (__u32)i + 1;
+	index_fill(b);
 	return 0;
 }
 
-static int entries_grow(struct dg_image_builder *b, __u64 names)
+static int room_make(struct dg_image_builder *b, __u64 names, __u64 wire_bytes)
 {
-	__u64 room = b->room + b->room / 2 + 1024;
-	struct entry *entries;
-
-	if (names <= b->room)
-		return 0;
-	if (room < names)
-		room = names;
-	entries = realloc(b->entries, room * sizeof(*entries));
-	if (!entries)
+	if (names > DG_ENTRIES_MAX)
+		return -ENOSPC;
+	if (pages_reserve(&b->entries, names * sizeof(struct dg_entry_row)) ||
+	    pages_reserve(&b->wires, wire_bytes))
 		return -ENOMEM;
-	b->entries = entries;
-	b->room = room;
-	return 0;
+	return index_reserve(b, names);
 }
 
-static int room_make(struct dg_image_builder *b, __u64 names)
+struct dg_entry_row *dg_entry_find(const struct dg_image_builder *b, struct dg_hash hash)
 {
-	int rc = entries_grow(b, names);
+	__u32 number = index_find(b, hash)->number;
 
-	return rc ? rc : index_grow(b, names);
+	return number ? dg_entry_rows(b) + number - 1 : NULL;
 }
+
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct dg_image_builder *dg_image_builder_new(const __u64 key[4], __u64 names_hint)
 {
@@ -119,7 +154,9 @@ struct dg_image_builder *dg_image_builder_new(const __u64 key[4], __u64 names_hi
 		return NULL;
 	memcpy(b->key, key, sizeof(b->key));
 	b->answers = calloc(DG_ANSWERS_MAX + 1, sizeof(*b->answers));
-	if (!b->answers || names_hint > NAMES_MAX || room_make(b, names_hint ? names_hint : 1))
+	b->rank = calloc(DG_ANSWERS_MAX + 1, sizeof(*b->rank));
+	b->interned = calloc(INTERNED_SLOTS, sizeof(*b->interned));
+	if (!b->answers || !b->rank || !b->interned || room_make(b, names_hint ? names_hint : 1, 1))
 		dg_image_builder_free(&b);
 	return b;
 }
@@ -132,10 +169,31 @@ void dg_image_builder_free(struct dg_image_builder **builder)
 	if (!b)
 		return;
 	free(b->answers);
-	free(b->entries);
-	free(b->index);
-	free(b->elements);
+	free(b->rank);
+	free(b->interned);
+	dg_pages_free(&b->entries);
+	dg_pages_free(&b->wires);
+	dg_pages_free(&b->index);
+	dg_pages_free(&b->elements);
 	free(b);
+}
+
+/* ---- lists and answers ---------------------------------------------------------------------- */
+
+/* The slot of an equal answer, or the free one where it belongs. */
+static __u16 *interned_find(const struct dg_image_builder *b, const struct dg_answer *answer)
+{
+	__u64 words[sizeof(*answer) / 8], hash = 0;
+
+	memcpy(words, answer, sizeof(words));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		hash = dg_mix64(hash ^ words[i]);
+	for (;; hash++) {
+		__u16 *slot = b->interned + hash % INTERNED_SLOTS;
+
+		if (!*slot || !memcmp(b->answers + *slot, answer, sizeof(*answer)))
+			return slot;
+	}
 }
 
 int dg_image_add_list(struct dg_image_builder *builder, const struct dg_answer *answer)
@@ -149,227 +207,195 @@ int dg_image_add_list(struct dg_image_builder *builder, const struct dg_answer *
 	*list = *answer;
 	list->list = builder->lists;
 	list->names = 0;
+	builder->rank[builder->lists] = list_rank(list);
+	*interned_find(builder, list) = (__u16)builder->lists;
 	return (int)list->list;
 }
 
 int dg_image_add_answer(struct dg_image_builder *builder, const struct dg_answer *answer)
 {
 	struct dg_answer wanted = *answer;
+	__u16 *slot;
 
 	if (!answer->list || answer->list > builder->lists)
 		return -EINVAL;
 	wanted.names = 0;
-	for (__u32 i = builder->answer_count; i > builder->lists; i--)
-		if (!memcmp(builder->answers + i, &wanted, sizeof(wanted)))
-			return (int)i;
+	slot = interned_find(builder, &wanted);
+	if (*slot)
+		return *slot;
 	if (builder->answer_count >= DG_ANSWERS_MAX)
 		return -ENOSPC;
 	builder->answers[++builder->answer_count] = wanted;
-	return (int)builder->answer_count;
+	builder->rank[builder->answer_count] = list_rank(builder->answers + wanted.list);
+	*slot = (__u16)builder->answer_count;
+	return *slot;
+}
+
+struct dg_answer *dg_image_answer(struct dg_image_builder *builder, __u32 number)
+{
+	return number && number <= builder->answer_count ? builder->answers + number : NULL;
+}
+
+void dg_image_raise_answer(struct dg_image_builder *builder, __u32 number)
+{
+	if (number && number <= builder->answer_count)
+		builder->rank[number] = builder->rank[builder->answers[number].list] - 1;
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+static void wire_keep(struct dg_image_builder *b, const struct dg_name *name)
+{
+	__u8 *wire = (__u8 *)b->wires.at + b->wire_bytes;
+
+	wire[0] = name->len;
+	memcpy(wire + 1, name->wire, name->len - 1u);
+	b->wire_bytes += name->len;
 }
 
 /* The entry of this hash, made if there is none. -ENOSPC, -ENOMEM. */
-static int entry_make(struct dg_image_builder *b, struct dg_hash hash, __u32 labels,
-		      struct entry **ret)
+static int entry_make(struct dg_image_builder *b, struct dg_hash hash, const struct dg_name *name,
+		      struct dg_entry_row **ret)
 {
-	__u32 number = *index_find(b, hash);
-	int rc;
+	struct dg_index_slot *slot;
+	int rc = room_make(b, b->names + 1, b->wire_bytes + DG_NAME_MAX + sizeof(__u64));
 
-	if (!number) {
-		if (b->names >= NAMES_MAX)
-			return -ENOSPC;
-		rc = room_make(b, b->names + 1);
-		if (rc)
-			return rc;
-		b->entries[b->names] = (struct entry){ .hash = hash, .labels = labels };
-		number = *index_find(b, hash) = (__u32)++b->names;
-		b->depths[(labels - 1) / 64] |= 1ull << ((labels - 1) % 64);
+	if (rc)
+		return rc;
+	slot = index_find(b, hash);
+	if (!slot->number) {
+		wire_keep(b, name);
+		dg_entry_rows(b)[b->names] =
+			(struct dg_entry_row){ .hash = hash, .labels = name->labels };
+		*slot = (struct dg_index_slot){ (__u32)++b->names, index_check(hash) };
 	}
-	*ret = b->entries + number - 1;
+	*ret = dg_entry_rows(b) + slot->number - 1;
 	return 0;
+}
+
+/* One scope of an entry: is it the answer's now? */
+static bool scope_take(const struct dg_image_builder *b, __u16 *held, struct dg_image_item *item)
+{
+	if (*held && b->rank[*held] <= b->rank[item->answer]) {
+		item->keeper = *held;
+		return false;
+	}
+	if (*held)
+		item->loser = *held;
+	*held = (__u16)item->answer;
+	return true;
+}
+
+static void item_add(struct dg_image_builder *b, struct dg_hash hash, struct dg_image_item *item)
+{
+	struct dg_entry_row *entry;
+
+	item->added = entry_make(b, hash, item->name, &entry);
+	if (item->added)
+		return;
+	item->joined = item->scope & DG_SCOPE_SELF ? entry->below : entry->self;
+	if (item->scope & DG_SCOPE_SELF && scope_take(b, &entry->self, item))
+		item->added |= DG_SCOPE_SELF;
+	if (item->scope & DG_SCOPE_BELOW && scope_take(b, &entry->below, item))
+		item->added |= DG_SCOPE_BELOW;
+	if (item->added & DG_SCOPE_BELOW)
+		b->below[(entry->labels - 1) / 64] |= 1ull << ((entry->labels - 1) % 64);
+}
+
+static bool item_is_sound(const struct dg_image_builder *b, const struct dg_image_item *item)
+{
+	return !b->finished && item->name->labels && item->answer &&
+	       item->answer <= b->answer_count && item->scope & DG_SCOPE_SUFFIX;
+}
+
+/* At most DG_AHEAD items: hashes and homes first, then entries, then the work. */
+static void items_add(struct dg_image_builder *b, struct dg_image_item *items, __u32 count)
+{
+	struct dg_hash hash[DG_AHEAD];
+
+	for (__u32 i = 0; i < count; i++) {
+		hash[i] = dg_name_hash(items[i].name, b->key);
+		if (!b->finished)
+			__builtin_prefetch(dg_index_home(b, hash[i]), 1);
+	}
+	for (__u32 i = 0; i < count; i++) {
+		__u32 number = b->finished ? 0 : dg_index_home(b, hash[i])->number;
+
+		if (number)
+			__builtin_prefetch(dg_entry_rows(b) + number - 1, 1);
+	}
+	for (__u32 i = 0; i < count; i++) {
+		items[i].keeper = items[i].loser = items[i].joined = 0;
+		if (item_is_sound(b, items + i))
+			item_add(b, hash[i], items + i);
+		else
+			items[i].added = -EINVAL;
+	}
+}
+
+void dg_image_add_names(struct dg_image_builder *builder, struct dg_image_item *items, __u32 count)
+{
+	for (; count > DG_AHEAD; items += DG_AHEAD, count -= DG_AHEAD)
+		items_add(builder, items, DG_AHEAD);
+	items_add(builder, items, count);
 }
 
 int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 number,
 		      enum dg_scope scope)
 {
-	struct entry *entry;
-	int rc, added = 0;
+	struct dg_image_item item = { .name = name, .answer = number, .scope = scope };
 
-	if (!name->labels || !number || number > builder->answer_count)
-		return -EINVAL;
-	rc = entry_make(builder, dg_name_hash(name, builder->key), name->labels, &entry);
-	if (rc)
-		return rc;
-	if (scope & DG_SCOPE_SELF && !entry->self) {
-		entry->self = (__u16)number;
-		added |= DG_SCOPE_SELF;
-	}
-	if (scope & DG_SCOPE_BELOW && !entry->below) {
-		entry->below = (__u16)number;
-		added |= DG_SCOPE_BELOW;
-	}
-	builder->answers[builder->answers[number].list].names += added != 0;
-	return added;
+	items_add(builder, &item, 1);
+	return item.added;
+}
+
+static struct dg_entry_row *name_find(const struct dg_image_builder *b, const struct dg_name *name)
+{
+	return b->finished ? NULL : dg_entry_find(b, dg_name_hash(name, b->key));
 }
 
 __u32 dg_image_find_name(const struct dg_image_builder *builder, const struct dg_name *name,
 			 enum dg_scope scope)
 {
-	__u32 number = *index_find(builder, dg_name_hash(name, builder->key));
-	const struct entry *entry = builder->entries + number - 1;
+	const struct dg_entry_row *entry = name_find(builder, name);
 
-	if (number && scope & DG_SCOPE_SELF && entry->self)
+	if (entry && scope & DG_SCOPE_SELF && entry->self)
 		return entry->self;
-	return number && scope & DG_SCOPE_BELOW ? entry->below : 0;
+	return entry && scope & DG_SCOPE_BELOW ? entry->below : 0;
 }
 
-/* ---- laying out ----------------------------------------------------------------------------- */
-
-/*
- * Entry numbers in the order of their home buckets: a counting sort. *ret is the caller's to free.
- */
-static int order_make(const struct dg_image_builder *b, __u32 buckets, __u32 **ret)
+int dg_image_replace_name(struct dg_image_builder *builder, const struct dg_name *name,
+			  __u32 number, enum dg_scope scope)
 {
-	__u32 *order = malloc((b->names ? b->names : 1) * sizeof(*order));
-	dg_scoped_free __u32 *start = calloc((size_t)buckets + 1, sizeof(*start));
+	struct dg_entry_row *entry = name_find(builder, name);
 
-	if (!order || !start) {
-		free(order);
-		return -ENOMEM;
-	}
-	for (__u64 i = 0; i < b->names; i++)
-		start[dg_hash_bucket(b->entries[i].hash, buckets) + 1]++;
-	for (__u32 i = 0; i < buckets; i++)
-		start[i + 1] += start[i];
-	for (__u64 i = 0; i < b->names; i++)
-		order[start[dg_hash_bucket(b->entries[i].hash, buckets)]++] = (__u32)i;
-	*ret = order;
+	if (!entry)
+		return -ENOENT;
+	if (!number || number > builder->answer_count)
+		return -EINVAL;
+	if (scope & DG_SCOPE_SELF && entry->self)
+		entry->self = (__u16)number;
+	if (scope & DG_SCOPE_BELOW && entry->below)
+		entry->below = (__u16)number;
 	return 0;
 }
 
-/* Where the next way goes. Names come by home bucket, so ways fill from front to back. */
-struct cursor {
-	struct dg_image_bucket *table;
-	__u32 at, way;
-	__u64 used;
-};
-
-/* The first free way at or behind its home bucket. -EXFULL: it would lie too far from home. */
-static int way_fill(struct cursor *cursor, __u32 home, struct dg_hash hash, __u32 covered)
+int dg_image_each(const struct dg_image_builder *builder,
+		  int (*visit)(void *arg, const struct dg_image_entry *entry), void *arg)
 {
-	struct dg_image_bucket *table = cursor->table;
-
-	if (cursor->way == DG_IMAGE_WAYS || cursor->at < home) {
-		cursor->at = cursor->at < home ? home : cursor->at + 1;
-		cursor->way = 0;
-	}
-	if (cursor->at - home > DG_IMAGE_SPILL_MAX)
-		return -EXFULL;
-	if (table[home].spill < cursor->at - home)
-		table[home].spill = cursor->at - home;
-	table[cursor->at].fp[cursor->way] = dg_hash_fp(hash);
-	table[cursor->at].meta[cursor->way++] = dg_hash_tag(hash) << 16 | covered;
-	cursor->used++;
-	return 0;
-}
-
-static __u32 covered(enum dg_scope scope, __u32 answer)
-{
-	return (__u32)scope << DG_IMAGE_SCOPE_SHIFT | answer;
-}
-
-/* One way when one answer covers all that is covered, else one for each scope. */
-static int entry_fill(struct cursor *cursor, const struct entry *entry, __u32 buckets)
-{
-	__u32 home = dg_hash_bucket(entry->hash, buckets);
+	const struct dg_entry_row *row = dg_entry_rows(builder);
+	const __u8 *at = builder->wires.at;
 	int rc = 0;
 
-	if (entry->self == entry->below)
-		return way_fill(cursor, home, entry->hash, covered(DG_SCOPE_SUFFIX, entry->self));
-	if (entry->self)
-		rc = way_fill(cursor, home, entry->hash, covered(DG_SCOPE_SELF, entry->self));
-	if (!rc && entry->below)
-		rc = way_fill(cursor, home, entry->hash, covered(DG_SCOPE_BELOW, entry->below));
+	for (__u64 i = 0; !rc && !builder->finished && i < builder->names;
+	     i++, row++, at += at[0]) {
+		__u8 wire[DG_NAME_MAX];
+
+		if (!row->self && !row->below)
+			continue;
+		memcpy(wire, at + 1, at[0] - 1u);
+		wire[at[0] - 1] = 0;
+		rc = visit(arg, &(struct dg_image_entry){ wire, at[0], row->self, row->below });
+	}
 	return rc;
-}
-
-static int ways_fill(const struct dg_image_builder *b, const __u32 *order, __u32 buckets,
-		     struct cursor *cursor)
-{
-	int rc = 0;
-
-	for (__u64 i = 0; !rc && i < b->names; i++)
-		rc = entry_fill(cursor, b->entries + order[i], buckets);
-	return rc;
-}
-
-static __u64 unix_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
-}
-
-static void header_fill(const struct dg_image_builder *b, __u32 buckets, __u64 used,
-			struct dg_image_header *header)
-{
-	*header = (struct dg_image_header){
-		.magic = DG_IMAGE_MAGIC,
-		.names = used,
-		.generation = unix_ns(),
-		.key_check = dg_hash_key_check(b->key),
-		.depths = { b->depths[0], b->depths[1] },
-		.buckets = buckets,
-		.first = 1 + b->answer_count,
-		.lists = (__u16)b->lists,
-		.answers = (__u16)b->answer_count,
-		.abi_version = DG_ABI_VERSION,
-	};
-}
-
-/* One try with this many home buckets. */
-static int lay_out(struct dg_image_builder *b, __u32 buckets, __u64 *ret_count)
-{
-	__u64 first = 1 + b->answer_count, count = first + buckets + DG_IMAGE_SPILL_MAX;
-	dg_scoped_free __u32 *order = NULL;
-	dg_scoped_free char *elements = calloc(count, ELEMENT_BYTES);
-	struct cursor cursor = { .table = (void *)(elements + first * ELEMENT_BYTES) };
-	int rc;
-
-	if (!elements)
-		return -ENOMEM;
-	rc = order_make(b, buckets, &order);
-	if (!rc)
-		rc = ways_fill(b, order, buckets, &cursor);
-	if (rc)
-		return rc;
-	header_fill(b, buckets, cursor.used, (void *)elements);
-	memcpy(elements + ELEMENT_BYTES, b->answers + 1, b->answer_count * sizeof(b->answers[0]));
-	free(b->elements);
-	b->elements = dg_take_ptr(elements);
-	*ret_count = count;
-	return 0;
-}
-
-int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements, __u64 *ret_count,
-		    struct dg_error *err)
-{
-	__u64 buckets = builder->names * BUCKETS_PER_STEP / NAMES_PER_STEP + 1;
-	int rc;
-
-	do {
-		rc = lay_out(builder, (__u32)buckets, ret_count);
-		buckets += buckets / 32 + 1;
-	} while (rc == -EXFULL && buckets < NAMES_MAX);
-	if (rc == -EXFULL)
-		return dg_fail(err, rc, DG_EXIT_FAILED,
-			       "image of %llu names: some share one hash too often",
-			       (unsigned long long)builder->names);
-	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED,
-			       "image of %llu names: not enough memory to lay it out",
-			       (unsigned long long)builder->names);
-	*ret_elements = builder->elements;
-	return 0;
 }

@@ -23,6 +23,10 @@ struct dg_image_file {
 	__u8 reserved[8];
 };
 
+/*
+ * The builder. It keeps every name in wire form beside its hashes until the table is laid out: 24
+ * bytes an entry, the name, and 8 to 22 bytes an entry of index.
+ */
 struct dg_image_builder;
 /*
  * key as in dg_settings.hash_key; names_hint sizes the table (0 = grow). NULL when memory is short.
@@ -32,20 +36,82 @@ void dg_image_builder_free(struct dg_image_builder **builder);
 /* Adds a list; answer->list is set to its number (1 ..), returned; -ENOSPC above DG_LISTS_MAX. */
 int dg_image_add_list(struct dg_image_builder *builder, const struct dg_answer *answer);
 /*
- * Adds an answer for single names of a list (answer->list says which); lists must all be there. Its number, the same
- * for the same answer, is returned; -ENOSPC above DG_ANSWERS_MAX.
+ * Adds an answer for single names of a list (answer->list says which); lists must all be there. Its
+ * number, the same for the same answer (the list's own number when it is the list's own), is
+ * returned; -ENOSPC above DG_ANSWERS_MAX.
  */
 int dg_image_add_answer(struct dg_image_builder *builder, const struct dg_answer *answer);
 /*
- * The first that adds a name in a scope keeps it. number: of a list or an answer. Returns the scope
- * that was added, 0 = all of it was there, or -errno.
+ * The answer, to read or to correct before the table is laid out; numbers count from 1. NULL = there
+ * is none. Corrections do not make two answers one.
  */
+struct dg_answer *dg_image_answer(struct dg_image_builder *builder, __u32 number);
+/*
+ * Lists rank in their order, the first highest, those that only observe behind all others, and
+ * answers rank as their list. This one shall rank
+ * above all others of its list: an Adblock exception over the blocks of the same file.
+ */
+void dg_image_raise_answer(struct dg_image_builder *builder, __u32 number);
+
+/* A name to add, and what came of it. */
+struct dg_image_item {
+	const struct dg_name *name;
+	__u32 answer; /* number of a list or an answer */
+	enum dg_scope scope;
+	/* out: */
+	int added;    /* the scopes that are this answer's now, 0 = none; or -errno */
+	__u32 keeper; /* an answer that had what this one lacks or lost it, 0 = none */
+	__u32 loser;  /* an answer that ranked lower and lost a scope to this one, 0 = none */
+	__u32 joined; /* the answer that the name had in the other scope, 0 = none */
+};
+
+/*
+ * Adds names. In each scope the answer of the higher rank keeps the name, between equals the first.
+ * Many at once are cheaper than one by one. Their outcomes stand in the items.
+ */
+void dg_image_add_names(struct dg_image_builder *builder, struct dg_image_item *items, __u32 count);
+/* One of them: the scope that was added, 0 = all of it was there, or -errno. */
 int dg_image_add_name(struct dg_image_builder *builder, const struct dg_name *name, __u32 number,
 		      enum dg_scope scope);
 /* The answer's number that covers this very name in one of the scopes, 0 = none. */
 __u32 dg_image_find_name(const struct dg_image_builder *builder, const struct dg_name *name,
 			 enum dg_scope scope);
-/* Lays the table out. *ret_elements is owned by the builder. */
+/* Gives a name that is there another answer, whatever the ranks. -ENOENT: it is not there. */
+int dg_image_replace_name(struct dg_image_builder *builder, const struct dg_name *name,
+			  __u32 number, enum dg_scope scope);
+
+/* What folding took away, counted once for each name and list. */
+struct dg_image_folded {
+	__u64 folded;	/* the nearest entry above says the same */
+	__u64 shadowed; /* an entry above, of a higher rank, decides */
+};
+
+/*
+ * Takes away what an entry above decides anyway: see the two kinds. No question gets another answer
+ * for it, but that the higher rank wins. ret has DG_LISTS_MAX + 1 rows that are added to; tick (may
+ * be NULL) hears now and then how many entries have been looked at. -ENOMEM.
+ */
+int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,
+		  void (*tick)(void *arg, __u64 done), void *arg);
+/* Names of each list: ret has DG_LISTS_MAX + 1 rows. Returns the entries of the image to be. */
+__u64 dg_image_count(const struct dg_image_builder *builder, __u64 *ret);
+/* Bytes that the kernel will need for the image, if it were laid out now. */
+__u64 dg_image_bytes(const struct dg_image_builder *builder);
+
+/* An entry as collected: name in wire form with its root label, answers' numbers or 0. */
+struct dg_image_entry {
+	const __u8 *wire;
+	__u32 len;
+	__u32 self, below;
+};
+
+/* Shows every entry that is left, in the order they came; stops when the visitor returns not 0. */
+int dg_image_each(const struct dg_image_builder *builder,
+		  int (*visit)(void *arg, const struct dg_image_entry *entry), void *arg);
+/*
+ * Lays the table out and lets go of the names: nothing can be added or found any more.
+ * *ret_elements is owned by the builder.
+ */
 int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements, __u64 *ret_count,
 		    struct dg_error *err);
 /* Writes the file beside path and renames it over. */

@@ -144,6 +144,60 @@ int dg_name_parse(const char *text, struct dg_name *ret, struct dg_error *err)
 	return 0;
 }
 
+/* What a plain octet becomes in a name; 0 = it is not plain. */
+static const __u8 folded[256] = {
+	['-'] = '-',	  ['_'] = '_',	    ['0'] = '0',      ['1'] = '1',	['2'] = '2',
+	['3'] = '3',	  ['4'] = '4',	    ['5'] = '5',      ['6'] = '6',	['7'] = '7',
+	['8'] = '8',	  ['9'] = '9',
+#define LETTER(upper, lower) [upper] = lower, [lower] = lower
+	LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'), LETTER('E', 'e'),
+	LETTER('F', 'f'), LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'),
+	LETTER('K', 'k'), LETTER('L', 'l'), LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'),
+	LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'), LETTER('S', 's'), LETTER('T', 't'),
+	LETTER('U', 'u'), LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'), LETTER('Y', 'y'),
+	LETTER('Z', 'z'),
+#undef LETTER
+};
+
+/* The label in front of `end` is done: its length goes to its start. */
+static int label_finish(struct dg_name *name, __u32 start, __u32 end)
+{
+	__u32 octets = end - start - 1;
+
+	if (!octets || octets > DG_LABEL_MAX)
+		return -EAGAIN;
+	name->wire[start] = (__u8)octets;
+	name->labels++;
+	return 0;
+}
+
+int dg_name_read(const char *text, size_t len, struct dg_name *ret)
+{
+	__u32 start = 0, end = 1;
+
+	if (len && text[len - 1] == '.')
+		len--;
+	/* A text of n octets makes a name of n + 2. */
+	if (!len || len > DG_NAME_MAX - 2)
+		return -EAGAIN;
+	ret->labels = 0;
+	for (size_t i = 0; i < len; i++, end++) {
+		__u8 octet = folded[(__u8)text[i]];
+
+		ret->wire[end] = octet;
+		if (octet)
+			continue;
+		if (text[i] != '.' || label_finish(ret, start, end))
+			return -EAGAIN;
+		start = end;
+	}
+	if (label_finish(ret, start, end))
+		return -EAGAIN;
+	ret->wire[end] = 0;
+	ret->len = (__u8)(end + 1);
+	return 0;
+}
+
 static char *octet_text(__u8 c, char *out)
 {
 	if (is_plain(c))
@@ -175,28 +229,39 @@ char *dg_name_text(const __u8 *wire, __u32 len, char *buf)
 static struct dg_hash label_hash(const __u8 *label, const __u64 key[4])
 {
 	struct dg_hash hash = dg_hash_start(key);
-	__u32 octets = 1 + label[0];
+	__u32 octets = 1 + label[0], at = 0;
+	__u64 word;
 
-	for (__u32 at = 0; at < octets; at += 8) {
-		__u32 n = octets - at < 8 ? octets - at : 8;
-		__u64 word = 0;
-
-		memcpy(&word, label + at, n);
+	for (; octets - at > 8; at += 8) {
+		memcpy(&word, label + at, 8);
 		dg_hash_word(&hash, key, dg_fold_word(word));
 	}
+	memcpy(&word, label + at, 8);
+	dg_hash_word(&hash, key, dg_fold_word(dg_word_head(word, octets - at)));
 	return hash;
+}
+
+__u32 dg_wire_hashes(const __u8 *wire, __u32 len, const __u64 key[4], struct dg_hash *ret)
+{
+	struct dg_hash hash = dg_hash_start(key);
+	__u32 labels = 0, depth = 0;
+	__u8 at[DG_LABELS_MAX];
+
+	for (__u32 pos = 0; pos < len && labels < DG_LABELS_MAX; pos += 1u + wire[pos])
+		at[labels++] = (__u8)pos;
+	while (depth < labels) {
+		hash = dg_hash_extend(hash, key, label_hash(wire + at[labels - 1 - depth], key));
+		ret[depth++] = hash;
+	}
+	return labels;
 }
 
 struct dg_hash dg_name_hash(const struct dg_name *name, const __u64 key[4])
 {
-	struct dg_hash hash = dg_hash_start(key);
-	__u8 at[DG_LABELS_MAX], labels = 0;
+	struct dg_hash suffix[DG_LABELS_MAX];
+	__u32 labels = dg_wire_hashes(name->wire, name->len - 1u, key, suffix);
 
-	for (__u32 pos = 0; name->wire[pos] && labels < DG_LABELS_MAX; pos += 1 + name->wire[pos])
-		at[labels++] = (__u8)pos;
-	while (labels--)
-		hash = dg_hash_extend(hash, key, label_hash(name->wire + at[labels], key));
-	return hash;
+	return labels ? suffix[labels - 1] : dg_hash_start(key);
 }
 
 /* Zones whose blocking breaks hosts rather than protects them, with everything below. */

@@ -18,6 +18,7 @@ struct dg_name {
 	__u8 len; /* octets, root label included; 1 = the root */
 	__u8 labels;
 	__u8 wire[DG_NAME_MAX];
+	__u8 pad[7]; /* names are hashed in words of 8 octets */
 };
 
 /*
@@ -27,6 +28,16 @@ struct dg_name {
 int dg_name_parse(const char *text, struct dg_name *ret, struct dg_error *err);
 /* buf holds at least 1024 + 1 bytes; no trailing dot except for the root. Returns buf. */
 char *dg_name_text(const __u8 *wire, __u32 len, char *buf);
+/*
+ * The same for many names: text of len octets, no NUL needed. 0 = *ret is the name. Reads only names
+ * without escapes and without "*."; all else, good or bad, is -EAGAIN: for dg_name_parse() to judge.
+ */
+int dg_name_read(const char *text, size_t len, struct dg_name *ret);
+/*
+ * The hashes of all suffixes: ret[n - 1] of that of n labels. len counts no root label. Up to 7 octets
+ * behind the name are read, and ignored. Returns the labels.
+ */
+__u32 dg_wire_hashes(const __u8 *wire, __u32 len, const __u64 key[4], struct dg_hash *ret);
 /* The hash of the whole name, as the kernel computes it for the suffix. */
 struct dg_hash dg_name_hash(const struct dg_name *name, const __u64 key[4]);
 /*
