@@ -1,10 +1,11 @@
 """What an operator says takes effect on the next packet, and is counted under its own name."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from guarded import CLIENT
+from guarded import CLI, CLIENT, run
 
 OK, FAILED, USAGE, NOT_FOUND, UNSAFE = 0, 1, 2, 4, 5
 
@@ -109,6 +110,17 @@ def test_exempt_from_the_sinkhole(world):
     assert verdict_of_a_query(world) == "pass_exempt"
 
 
+def test_whoever_looks_ends_what_is_over(world):
+    """The kernel ends bans by itself; an exemption goes with the next look, from the file as well."""
+    world.cli("block", "www.example")
+    world.cli("source", "exempt", CLIENT, "--from", "sinkhole", "--for", "1s")
+    assert verdict_of_a_query(world) == "pass_exempt"
+    while json.loads(world.cli("source", "show", "--json").stdout)["sources"]:
+        pass
+    assert verdict_of_a_query(world) == "reply_sinkhole"
+    assert CLIENT not in Path(f"{world.dir}/state/sources").read_text()
+
+
 def test_show_tells_what_holds_for_an_address(world):
     world.cli("source", "ban", "198.51.100.0/24", "--reason", "flood", "--for", "2h")
     rows = json.loads(world.cli("source", "show", "198.51.100.7", "--json").stdout)["sources"]
@@ -148,6 +160,61 @@ def test_limit_shows_what_was_set(world):
     assert shown["budget_per_second"] == 1000
     first = shown["ladder"][0]
     assert (first["prefix"], round(first["queries_per_second"])) == ("IPv4/32", 20)
+
+
+# ---- what came after the attach -------------------------------------------------------------------
+
+
+def drift(world):
+    return world.status()["drift"]
+
+
+def mended(world):
+    """The very command that the line names."""
+    command = drift(world)["text"].rsplit(": dnsguard ", 1)[1]
+    world.cli(*command.split())
+    assert drift(world) is None
+    assert world.cli("status", "--check").stdout.startswith("DNSGUARD OK")
+
+
+def test_an_address_that_came_later_is_told_and_mended(world):
+    assert drift(world) is None
+    world.inside.ip("addr", "add", "198.51.100.53/32", "dev", "lo")
+    told = drift(world)
+    assert (told["addresses_missing"], told["addresses_gone"], told["device_changed"]) == (1, 0, None)
+    assert told["text"] == "1 address of this host not known: dnsguard attach guarded"
+    assert told["text"] in world.cli("status").stdout
+    assert told["text"] in world.cli("status", "--check", check=False).stdout
+    assert not world.guards("198.51.100.53")
+    mended(world)
+    assert world.guards("198.51.100.53")
+
+
+def test_an_address_that_went_is_told_and_mended(world):
+    world.inside.ip("addr", "add", "198.51.100.53/32", "dev", "lo")
+    world.inside.ip("addr", "add", "198.51.100.54/32", "dev", "lo")
+    mended(world)
+    for address in ("198.51.100.53", "198.51.100.54"):
+        world.inside.ip("addr", "del", f"{address}/32", "dev", "lo")
+    assert drift(world)["text"] == "2 known addresses gone: dnsguard attach guarded"
+    mended(world)
+    assert not world.guards("198.51.100.53")
+
+
+def test_a_device_that_changed_is_told_and_mended_in_its_own_mode(world):
+    world.cli("attach", "guarded", "--observe")
+    world.inside.ip("link", "set", "guarded", "address", "02:00:00:00:00:99")
+    assert drift(world)["device_changed"] == "guarded"
+    assert drift(world)["text"] == "guarded changed its MAC or its VLANs: dnsguard attach guarded --observe"
+    mended(world)
+    assert world.status()["interfaces"][0]["enforcing"] is False
+    assert world.iface()["mac"][0][:6] == [2, 0, 0, 0, 0, 0x99]
+
+
+def test_another_namespace_is_not_compared(world):
+    """Whoever looks from elsewhere sees other addresses; that is no drift."""
+    shown = run(CLI, "--bpffs", world.bpffs, "status", "--json", check=False)
+    assert json.loads(shown.stdout)["drift"] is None
 
 
 # ---- two faces ------------------------------------------------------------------------------------

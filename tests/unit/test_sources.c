@@ -357,6 +357,28 @@ static void test_broken_file_names_the_line(void **state)
 	fclose(file);
 	assert_int_equal(dg_sources_restore(need_maps(state), w->dir, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "sources:3: "));
+	assert_int_equal(seen(need_maps(state), "192.0.2.1").banned_until_ns,
+			 0); /* all or nothing */
+	assert_int_equal(rules(need_maps(state), DG_IPV4), 0);
+}
+
+/* An editor's hand: a prefix twice, in two orders, once as ban and once as exemption. */
+static void test_a_prefix_twice(void **state)
+{
+	const struct world *w = *state;
+	const struct dg_maps *maps = need_maps(state);
+	FILE *file = fopen(w->file, "w");
+
+	assert_non_null(file);
+	fputs("192.0.2.1 9000000000 no 0 first\n198.51.100.1 0 limits 0 other\n"
+	      "192.0.2.1 ever no 0 second\n192.0.2.1 0 sinkhole 0 third\n",
+	      file);
+	fclose(file);
+	assert_int_equal(dg_sources_restore(maps, w->dir, NULL), 0);
+	assert_int_equal(rules(maps, DG_IPV4), 2);
+	assert_int_equal(seen(maps, "192.0.2.1").banned_until_ns, DG_FOR_GOOD);
+	assert_int_equal(seen(maps, "192.0.2.1").flags, DG_SRC_NO_SINKHOLE);
+	assert_string_equal(seen(maps, "192.0.2.1").reason, "third");
 }
 
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, world_make, world_end)
@@ -378,6 +400,7 @@ int main(void)
 		IN_A_WORLD(test_saved_is_restored),
 		IN_A_WORLD(test_no_file_is_no_failure),
 		IN_A_WORLD(test_broken_file_names_the_line),
+		IN_A_WORLD(test_a_prefix_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ const struct dg_option dg_source_exempt_options[] = {
 	[EXEMPT_FOR] = { .name = "for",
 			 .type = DG_OPT_DURATION,
 			 .arg = "D",
-			 .help = "how long: 90s 5m 2h 7d (default: for good)" },
+			 .help = "how long: 90s 5m 2h 7d (default: for good). The daemon ends it, or the "
+				 "next source command" },
 	[EXEMPT_REASON] = { .name = "reason",
 			    .type = DG_OPT_TEXT,
 			    .arg = "TEXT",
@@ -231,6 +232,18 @@ static bool related(const struct dg_prefix *asked, const struct dg_prefix *entry
 	return dg_prefix_covers(wide, narrow);
 }
 
+/*
+ * The kernel ends bans on time by itself, exemptions it does not: whoever looks ends them. Without the right to change
+ * anything they are shown as they are.
+ */
+static void ended_remove(const struct dg_cli *cli, const struct dg_maps *maps)
+{
+	dg_scoped_fd int lock = -1;
+
+	if (!dg_lock(cli->bpffs, &lock, NULL) && dg_sources_tidy(maps, dg_now_ns(), NULL) > 0)
+		dg_sources_save(maps, cli->state_dir, NULL);
+}
+
 int dg_source_show_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
@@ -243,6 +256,7 @@ int dg_source_show_run(const struct dg_cli *cli, struct dg_error *err)
 		status = dg_maps_open(cli->bpffs, &maps, err);
 	if (status)
 		return status;
+	ended_remove(cli, &maps);
 	count = dg_sources_list(&maps, &entries);
 	if (count < 0)
 		return dg_fail(err, count, DG_EXIT_FAILED, "cannot read the table of senders: %s",

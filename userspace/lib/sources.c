@@ -196,19 +196,62 @@ static int rules_write(const struct dg_maps *maps, enum dg_family family, __u32 
 	return dg_settings_write(maps, &settings);
 }
 
-static int rows_write(struct table *table)
+/* The rows that differ, side by side as bpf(2) wants them. */
+struct batch {
+	__u32 count;
+	size_t key_bytes;
+	__u8 *keys;
+	struct dg_source *values;
+};
+
+static void batch_free(struct batch *batch)
 {
+	free(batch->keys);
+	free(batch->values);
+}
+#define scoped_batch dg_scoped(batch_free)
+
+static void batch_add(struct batch *batch, const struct dg_source_entry *entry)
+{
+	union key key = key_of(&entry->prefix);
+
+	memcpy(batch->keys + batch->count * batch->key_bytes, &key, batch->key_bytes);
+	batch->values[batch->count++] = entry->source;
+}
+
+static int batch_collect(const struct table *table, struct batch *ret)
+{
+	ret->key_bytes = table->family == DG_IPV4 ? sizeof(struct dg_source_key_v4) :
+						    sizeof(struct dg_source_key_v6);
+	ret->keys = calloc(table->count + 1, ret->key_bytes);
+	ret->values = calloc(table->count + 1, sizeof(*ret->values));
+	if (!ret->keys || !ret->values)
+		return -ENOMEM;
 	for (__u32 i = 0; i < table->count; i++) {
 		const struct dg_source_entry *entry = &table->now[i];
 		const struct dg_source_entry *old =
 			find(table->before, table->before_count, &entry->prefix);
-		union key key = key_of(&entry->prefix);
 
-		if (old && !memcmp(&old->source, &entry->source, sizeof(entry->source)))
-			continue;
-		if (bpf_map_update_elem(table->fd, &key, &entry->source, BPF_ANY))
-			return -errno;
+		if (!old || memcmp(&old->source, &entry->source, sizeof(entry->source)))
+			batch_add(ret, entry);
 	}
+	return 0;
+}
+
+/* One call for all; where a kernel cannot do that for a trie, one for each. */
+static int rows_write(struct table *table)
+{
+	scoped_batch struct batch batch = { 0 };
+	int status = batch_collect(table, &batch);
+	__u32 done = batch.count;
+
+	if (status || !batch.count ||
+	    !bpf_map_update_batch(table->fd, batch.keys, batch.values, &done, NULL))
+		return status;
+	for (__u32 i = 0; i < batch.count; i++)
+		if (bpf_map_update_elem(table->fd, batch.keys + i * batch.key_bytes,
+					&batch.values[i], BPF_ANY))
+			return -errno;
 	return 0;
 }
 
@@ -253,22 +296,33 @@ static int table_failed(int status, struct dg_error *err)
 		       strerror(-status));
 }
 
-/* The entry of this prefix, appended and sorted in when there is none. */
-static int table_entry(struct table *table, const struct dg_prefix *prefix,
-		       struct dg_source_entry **ret)
+/* Equal prefixes stand side by side: one of them stays. */
+static void table_unite(struct table *table)
 {
-	const struct dg_source_entry fresh = { .prefix = *prefix };
+	__u32 kept = 0;
+
+	for (__u32 i = 0; i < table->count; i++)
+		if (!kept || entry_compare(&table->now[kept - 1], &table->now[i]))
+			table->now[kept++] = table->now[i];
+	table->count = kept;
+}
+
+/* A row for each prefix of the table's family; those that had none say nothing yet. Sorts once. */
+static int rows_make(struct table *table, const struct dg_source_entry *wanted, __u32 count)
+{
+	const __u32 sorted = table->count;
 	int status = 0;
 
-	*ret = find(table->now, table->count, prefix);
-	if (*ret)
-		return 0;
-	if (table->count == DG_SOURCES_MAX)
-		return -ENOSPC;
-	status = table_append(table, &fresh);
+	for (__u32 i = 0; !status && i < count; i++) {
+		const struct dg_source_entry fresh = { .prefix = wanted[i].prefix };
+
+		if (fresh.prefix.family == table->family &&
+		    !find(table->now, sorted, &fresh.prefix))
+			status = table_append(table, &fresh);
+	}
 	table_sort(table);
-	*ret = find(table->now, table->count, prefix);
-	return status;
+	table_unite(table);
+	return status ? status : table->count > DG_SOURCES_MAX ? -ENOSPC : 0;
 }
 
 /* ---- what operators say --------------------------------------------------------------------- */
@@ -280,40 +334,67 @@ static void reason_set(struct dg_source *source, const char *reason)
 		memcpy(source->reason, reason, strnlen(reason, sizeof(source->reason) - 1));
 }
 
+static void source_say(struct dg_source *source, const struct dg_source *said)
+{
+	if (said->own_banned_until_ns)
+		source->own_banned_until_ns = said->own_banned_until_ns;
+	if (said->own_flags & EXEMPT_FLAGS) {
+		source->own_flags &= ~(__u32)EXEMPT_FLAGS;
+		source->own_flags |= said->own_flags & EXEMPT_FLAGS;
+		source->until_ns = said->until_ns;
+	}
+	reason_set(source, said->reason);
+}
+
+static int table_say(struct table *table, const struct dg_source_entry *said, __u32 count)
+{
+	int status = rows_make(table, said, count);
+
+	for (__u32 i = 0; !status && i < count; i++)
+		if (said[i].prefix.family == table->family)
+			source_say(&find(table->now, table->count, &said[i].prefix)->source,
+				   &said[i].source);
+	return status;
+}
+
+int dg_sources_say(const struct dg_maps *maps, const struct dg_source_entry *said, __u32 count,
+		   struct dg_error *err)
+{
+	scoped_table struct table v4 = { 0 };
+	scoped_table struct table v6 = { 0 };
+	int status = table_open(maps, DG_IPV4, &v4);
+
+	if (!status)
+		status = table_open(maps, DG_IPV6, &v6);
+	if (!status)
+		status = table_say(&v4, said, count);
+	if (!status)
+		status = table_say(&v6, said, count);
+	if (!status)
+		status = table_write(maps, &v4);
+	if (!status)
+		status = table_write(maps, &v6);
+	return status ? table_failed(status, err) : 0;
+}
+
 int dg_source_ban(const struct dg_maps *maps, const struct dg_prefix *prefix, __u64 until_ns,
 		  const char *reason, struct dg_error *err)
 {
-	scoped_table struct table table = { 0 };
-	struct dg_source_entry *entry;
-	int status = table_open(maps, prefix->family, &table);
+	struct dg_source_entry said = { .prefix = *prefix, .source.own_banned_until_ns = until_ns };
 
-	if (!status)
-		status = table_entry(&table, prefix, &entry);
-	if (!status) {
-		entry->source.own_banned_until_ns = until_ns;
-		reason_set(&entry->source, reason);
-		status = table_write(maps, &table);
-	}
-	return status ? table_failed(status, err) : 0;
+	reason_set(&said.source, reason);
+	return dg_sources_say(maps, &said, 1, err);
 }
 
 int dg_source_exempt(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		     struct dg_exemption exemption, const char *reason, struct dg_error *err)
 {
-	scoped_table struct table table = { 0 };
-	struct dg_source_entry *entry;
-	int status = table_open(maps, prefix->family, &table);
+	struct dg_source_entry said = { .prefix = *prefix,
+					.source = { .own_flags = exemption.flags,
+						    .until_ns = exemption.until_ns } };
 
-	if (!status)
-		status = table_entry(&table, prefix, &entry);
-	if (!status) {
-		entry->source.own_flags &= ~(__u32)EXEMPT_FLAGS;
-		entry->source.own_flags |= exemption.flags & EXEMPT_FLAGS;
-		entry->source.until_ns = exemption.until_ns;
-		reason_set(&entry->source, reason);
-		status = table_write(maps, &table);
-	}
-	return status ? table_failed(status, err) : 0;
+	reason_set(&said.source, reason);
+	return dg_sources_say(maps, &said, 1, err);
 }
 
 int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
@@ -342,36 +423,35 @@ int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
 
 /* ---- clients -------------------------------------------------------------------------------- */
 
-static int table_clients(struct table *table, const struct dg_prefix *prefixes, __u32 count)
+static int table_clients(struct table *table, const struct dg_source_entry *clients, __u32 count)
 {
-	struct dg_source_entry *entry;
-	int status = 0;
+	int status = rows_make(table, clients, count);
 
 	for (__u32 i = 0; i < table->count; i++)
 		table->now[i].source.own_flags &= ~(__u32)DG_SRC_CLIENT;
-	for (__u32 i = 0; !status && i < count; i++) {
-		if (prefixes[i].family != table->family)
-			continue;
-		status = table_entry(table, &prefixes[i], &entry);
-		if (!status)
-			entry->source.own_flags |= DG_SRC_CLIENT;
-	}
+	for (__u32 i = 0; !status && i < count; i++)
+		if (clients[i].prefix.family == table->family)
+			find(table->now, table->count, &clients[i].prefix)->source.own_flags |=
+				DG_SRC_CLIENT;
 	return status;
 }
 
 int dg_sources_clients(const struct dg_maps *maps, const struct dg_prefix *prefixes, __u32 count,
 		       struct dg_error *err)
 {
+	dg_scoped_free struct dg_source_entry *clients = calloc(count + 1, sizeof(*clients));
 	scoped_table struct table v4 = { 0 };
 	scoped_table struct table v6 = { 0 };
-	int status = table_open(maps, DG_IPV4, &v4);
+	int status = clients ? table_open(maps, DG_IPV4, &v4) : -ENOMEM;
 
+	for (__u32 i = 0; clients && i < count; i++)
+		clients[i].prefix = prefixes[i];
 	if (!status)
 		status = table_open(maps, DG_IPV6, &v6);
 	if (!status)
-		status = table_clients(&v4, prefixes, count);
+		status = table_clients(&v4, clients, count);
 	if (!status)
-		status = table_clients(&v6, prefixes, count);
+		status = table_clients(&v6, clients, count);
 	if (!status)
 		status = table_write(maps, &v4);
 	if (!status)

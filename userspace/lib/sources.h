@@ -38,6 +38,12 @@ struct dg_exemption {
 };
 int dg_source_exempt(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		     struct dg_exemption exemption, const char *reason, struct dg_error *err);
+/*
+ * Says many at once, in time that grows with their number: of each entry the ban and the exemption that are given replace
+ * what was said of its prefix, and so does the reason. Given twice, the later one counts. All or nothing.
+ */
+int dg_sources_say(const struct dg_maps *maps, const struct dg_source_entry *said, __u32 count,
+		   struct dg_error *err);
 /* Takes ban and exemption of this very prefix away. -ENOENT (status DG_EXIT_NOT_FOUND): there is none. */
 int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		     struct dg_error *err);

@@ -149,31 +149,79 @@ int dg_sources_save(const struct dg_maps *maps, const char *state_dir, struct dg
 	return dg_state_commit(&state, err);
 }
 
-/* One entry into the maps, what has ended left out. */
-static int entry_restore(const struct dg_maps *maps, const struct dg_source_entry *entry,
-			 struct dg_error *err)
-{
-	const struct dg_source *source = &entry->source;
-	__u64 now_ns = dg_now_ns();
-	int status = 0;
+/* What the file says, in its order. */
+struct said {
+	__u32 count, room;
+	struct dg_source_entry *entry;
+};
 
-	if (source->own_banned_until_ns > now_ns)
-		status = dg_source_ban(maps, &entry->prefix, source->own_banned_until_ns,
-				       source->reason, err);
-	if (!status && source->own_flags && (!source->until_ns || source->until_ns > now_ns))
-		status = dg_source_exempt(maps, &entry->prefix,
-					  (struct dg_exemption){ source->own_flags,
-								 source->until_ns },
-					  source->reason, err);
-	return status;
+static void said_free(struct said *said)
+{
+	free(said->entry);
+}
+
+static int said_add(struct said *said, const struct dg_source_entry *entry)
+{
+	if (said->count == said->room) {
+		__u32 room = said->room ? 2 * said->room : 64;
+		struct dg_source_entry *grown = realloc(said->entry, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		said->entry = grown;
+		said->room = room;
+	}
+	said->entry[said->count++] = *entry;
+	return 0;
+}
+
+/* What has ended meanwhile is left out. False: nothing is left. */
+static bool still_holds(struct dg_source *source, __u64 now_ns)
+{
+	if (source->own_banned_until_ns <= now_ns)
+		source->own_banned_until_ns = 0;
+	if (source->until_ns && source->until_ns <= now_ns)
+		source->own_flags = 0;
+	return source->own_banned_until_ns || source->own_flags;
+}
+
+static int line_read(char *line, __u64 now_ns, struct said *said, struct dg_error *err)
+{
+	struct dg_source_entry entry;
+	int status;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (line[0] == '#' || !line[0])
+		return 0;
+	status = dg_source_line_parse(line, realtime_offset(), &entry, err);
+	if (status || !still_holds(&entry.source, now_ns))
+		return status;
+	if (said_add(said, &entry))
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+	return 0;
+}
+
+static int file_read(FILE *file, const char *path, struct said *said, struct dg_error *err)
+{
+	const __u64 now_ns = dg_now_ns();
+	char line[DG_SOURCE_LINE_MAX + 2];
+	struct dg_error inner = { .text = "" };
+
+	for (unsigned long number = 1; fgets(line, sizeof(line), file); number++) {
+		int status = line_read(line, now_ns, said, &inner);
+
+		if (status)
+			return dg_fail(err, status, DG_EXIT_FAILED, "%s:%lu: %.800s", path, number,
+				       inner.text);
+	}
+	return 0;
 }
 
 int dg_sources_restore(const struct dg_maps *maps, const char *state_dir, struct dg_error *err)
 {
+	dg_scoped(said_free) struct said said = { 0 };
 	dg_scoped_file FILE *file = NULL;
-	char path[PATH_MAX], line[DG_SOURCE_LINE_MAX + 2];
-	struct dg_source_entry entry;
-	struct dg_error inner = { .text = "" };
+	char path[PATH_MAX];
 	int status = file_path(state_dir, path, err);
 
 	if (status)
@@ -184,16 +232,6 @@ int dg_sources_restore(const struct dg_maps *maps, const char *state_dir, struct
 	if (!file)
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot open %s: %s", path,
 			       strerror(errno));
-	for (unsigned long number = 1; fgets(line, sizeof(line), file); number++) {
-		line[strcspn(line, "\n")] = '\0';
-		if (line[0] == '#' || !line[0])
-			continue;
-		status = dg_source_line_parse(line, realtime_offset(), &entry, &inner);
-		if (!status)
-			status = entry_restore(maps, &entry, &inner);
-		if (status)
-			return dg_fail(err, status, DG_EXIT_FAILED, "%s:%lu: %.800s", path, number,
-				       inner.text);
-	}
-	return 0;
+	status = file_read(file, path, &said, err);
+	return status ? status : dg_sources_say(maps, said.entry, said.count, err);
 }
