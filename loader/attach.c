@@ -26,6 +26,7 @@ struct job {
 	__u32 slot;
 	int link_fd;	 /* ours from earlier, or new */
 	int old_prog_fd; /* what the earlier link ran */
+	int trial_fd;	 /* the record of a trial */
 	bool generic, frags;
 	/* done so far: */
 	bool created, iface_written, updated, link_pinned, finished;
@@ -44,6 +45,8 @@ static void job_undo(struct job *job)
 		dg_iface_write(&job->maps, job->slot, &job->before);
 	if (job->created)
 		dg_pins_remove(job->want->bpffs);
+	if (job->trial_fd >= 0)
+		dg_record_remove(job->want->bpffs, job->want->ifname);
 }
 
 static void job_end(struct job *job)
@@ -52,6 +55,7 @@ static void job_end(struct job *job)
 		job_undo(job);
 	dg_close_fd(&job->link_fd);
 	dg_close_fd(&job->old_prog_fd);
+	dg_close_fd(&job->trial_fd);
 	dg_instance_close(&job->instance);
 	dg_maps_close(&job->maps);
 }
@@ -286,6 +290,32 @@ static int job_mode_choose(struct job *job, struct dg_error *err)
 	return 0;
 }
 
+/* Before the first change, so that whoever finds the record can take all of it back. */
+static int job_record(struct job *job, struct dg_error *err)
+{
+	const struct dg_record record = { .abi_version = DG_ABI_VERSION,
+					  .slot = job->slot,
+					  .replaced = job->link_fd >= 0,
+					  .created = job->created,
+					  .before = job->before };
+	int status;
+
+	if (job->want->pin_link)
+		return 0;
+	status = dg_record_write(job->want->bpffs, job->want->ifname, &record, job->old_prog_fd,
+				 &job->trial_fd);
+	if (status)
+		return dg_fail(err, status, DG_EXIT_FAILED,
+			       "cannot write down what %s was before the trial: %s",
+			       job->want->ifname, strerror(-status));
+	return 0;
+}
+
+static int job_trial_clear(struct job *job, struct dg_error *err)
+{
+	return dg_trial_clear(job->want->bpffs, job->want->ifname, err);
+}
+
 static int job_services(struct job *job, struct dg_error *err)
 {
 	__u32 left_out = 0;
@@ -432,6 +462,7 @@ static void job_finish(struct job *job, struct dg_attach_result *ret)
 		.frags = job->frags,
 		.link_fd = dg_take_fd(job->link_fd),
 		.old_prog_fd = dg_take_fd(job->old_prog_fd),
+		.trial_fd = dg_take_fd(job->trial_fd),
 		.before = job->before,
 		.slot = job->slot,
 	};
@@ -444,15 +475,17 @@ typedef int job_step(struct job *job, struct dg_error *err);
 int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct dg_error *err)
 {
 	/* Everything that the program looks at is there before the first packet reaches it. */
-	static job_step *const steps[] = { job_link_find,   job_maps_find,   job_slot_take,
-					   job_mode_choose, job_iface_write, job_services,
-					   job_program,	    job_pin };
+	static job_step *const steps[] = { job_trial_clear, job_link_find,   job_maps_find,
+					   job_slot_take,   job_mode_choose, job_record,
+					   job_iface_write, job_services,    job_program,
+					   job_pin };
 	dg_scoped_fd int lock = -1; /* given back after job_end() */
 	dg_scoped(job_end) struct job job = { .want = want,
 					      .maps = DG_MAPS_NONE,
 					      .instance = DG_INSTANCE_NONE,
 					      .link_fd = -1,
-					      .old_prog_fd = -1 };
+					      .old_prog_fd = -1,
+					      .trial_fd = -1 };
 	int status = dg_preflight(want->bpffs, err);
 
 	if (!status)
@@ -470,4 +503,5 @@ void dg_attach_result_close(struct dg_attach_result *result)
 {
 	dg_close_fd(&result->link_fd);
 	dg_close_fd(&result->old_prog_fd);
+	dg_close_fd(&result->trial_fd);
 }

@@ -70,6 +70,7 @@ int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error 
 			       "%s is detached, but cannot remove %s: %s", ifname, path.text,
 			       strerror(errno));
 	slot_release(bpffs, ifname);
+	dg_record_remove(bpffs, ifname); /* there is nothing to go back to any more */
 	return purge && dg_links_count(bpffs) == 0 ? pins_purge(bpffs, err) : 0;
 }
 

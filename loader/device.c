@@ -79,6 +79,17 @@ static void iface_refresh(struct dg_iface *iface, const struct dg_device *device
 	iface->flags |= device->answers_off ? DG_IF_ANSWERS_OFF : 0;
 }
 
+int dg_device_drift(const struct dg_iface *iface)
+{
+	struct dg_iface now = *iface;
+	struct dg_device device;
+
+	if (dg_device_read(iface->name, &device, NULL) || device.ifindex != iface->ifindex)
+		return -ENODEV;
+	iface_refresh(&now, &device);
+	return memcmp(&now, iface, sizeof(now)) != 0;
+}
+
 int dg_devices_refresh(const struct dg_maps *maps)
 {
 	struct dg_iface iface, before;

@@ -3,14 +3,23 @@
  * internal.h - what the files of the loader offer each other. Nobody else includes this.
  *
  * preflight: may we at all? device: facts of a NIC. instance: one loaded program. pins: names in the bpffs.
- * slots: rows of dg_ifaces. owner: who holds the device instead of us. attach and detach: the life cycle.
+ * slots: rows of dg_ifaces. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
+ * detach: the life cycle.
  */
 #ifndef DG_LOADER_INTERNAL_H
 #define DG_LOADER_INTERNAL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 
 #include "loader/loader.h"
+
+static inline void dg_close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+}
 
 struct ingress_bpf; /* the skeleton; complete in instance.c alone */
 
@@ -57,6 +66,8 @@ __u32 dg_limiter_lines(__u64 bytes);
 
 /* links/<ifname>; a dot, which bpffs refuses, becomes %2e. */
 int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret);
+/* progs/before-<ifname>: the program that a trial replaced. */
+int dg_before_path(const char *bpffs, const char *ifname, struct dg_path *ret);
 /* And back: the device's name from its pin's. */
 void dg_link_name(const char *pin, char *ret, size_t size);
 /* Makes <bpffs>/dnsguard with all maps in it, all or nothing. The caller holds the lock. */
@@ -76,6 +87,33 @@ int dg_iface_write(const struct dg_maps *maps, __u32 slot, const struct dg_iface
 int dg_slot_find(const struct dg_maps *maps, const char *ifname, __u32 *ret_slot);
 /* The device is guarded no more; its name and counters stay. */
 int dg_slot_release(const struct dg_maps *maps, const char *ifname);
+
+/* ---- record.c ---- */
+
+/* What a device was before its trial. */
+struct dg_record {
+	__u32 abi_version;
+	__u32 slot;
+	__u32 replaced; /* in place, through the pinned link; else the trial holds the only link */
+	__u32 created;	/* the maps were made for it */
+	struct dg_iface before;
+};
+/* Writes it and pins the program before it (old_prog_fd, -1 = none). *ret_fd holds the trial as long as it is open. */
+int dg_record_write(const char *bpffs, const char *ifname, const struct dg_record *record,
+		    int old_prog_fd, int *ret_fd);
+/* An orphan. -ENOENT: no record, -EBUSY: somebody holds the trial, -EPROTO: not whole, or of another version. */
+int dg_record_read(const char *bpffs, const char *ifname, struct dg_record *ret);
+/* The trial is over. */
+void dg_record_remove(const char *bpffs, const char *ifname);
+/* Is fd the record that stands there now? */
+bool dg_record_is_open(const char *bpffs, const char *ifname, int fd);
+/* The devices with a record, held or not. Returns how many. */
+int dg_records_list(const char *bpffs, char ret[DG_IF_MAX][16]);
+
+/* ---- trial.c ---- */
+
+/* For attach, which holds the lock. -EBUSY when a trial runs on the device; one without a holder is rolled back. */
+int dg_trial_clear(const char *bpffs, const char *ifname, struct dg_error *err);
 
 /* ---- owner.c ---- */
 

@@ -36,6 +36,8 @@ struct dg_attach_result {
 	int old_prog_fd;	/* replaced: the program before, owned by the caller; else, or
 				 * without CAP_SYS_ADMIN, -1 */
 	struct dg_iface before; /* the device's row before, for dg_attach_undo() */
+	int trial_fd;		/* on trial: who has it open holds the trial, owned by the caller;
+				 * else -1 */
 	__u32 slot;
 	char note[256]; /* something the operator should know, or "" */
 };
@@ -49,21 +51,32 @@ struct dg_attach_result {
  * A verifier refusal ends with the verifier's last lines in err.
  */
 int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct dg_error *err);
-#define DG_ATTACH_RESULT_NONE ((struct dg_attach_result){ .link_fd = -1, .old_prog_fd = -1 })
+#define DG_ATTACH_RESULT_NONE                                                                      \
+	((struct dg_attach_result){ .link_fd = -1, .old_prog_fd = -1, .trial_fd = -1 })
 void dg_attach_result_close(struct dg_attach_result *result);
 
-/* Ends a trial well: pins the link of dg_attach() so that it outlives the process, and drops the mark of a trial. */
-int dg_attach_keep(const char *bpffs, const char *ifname, int link_fd, struct dg_error *err);
+/*
+ * Ends a trial well: pins the link of dg_attach() so that it outlives the process, and drops the mark and the record of a
+ * trial. -ENOENT: the trial was ended meanwhile.
+ */
+int dg_attach_keep(const char *bpffs, const char *ifname, const struct dg_attach_result *result,
+		   struct dg_error *err);
 
 /*
  * Ends a trial badly: the device is as it was before dg_attach(). What was replaced in place runs again, what was new is
- * detached, maps that were made for it go.
+ * detached, maps that were made for it go. A trial that was ended meanwhile stays as it was ended.
  */
 int dg_attach_undo(const char *bpffs, const char *ifname, const struct dg_attach_result *result,
 		   struct dg_error *err);
 
 /*
- * Detaches one device. When it was the last one and `purge` is set, the maps and directories go too.
+ * The devices whose trial is open though nobody holds it any more (kill -9) become what they were before. Costs one look
+ * into the run directory when there is none. Calls back for each (may be NULL); returns how many, or -errno.
+ */
+int dg_trials_recover(const char *bpffs, void (*visit)(const char *ifname), struct dg_error *err);
+
+/*
+ * Detaches one device; a trial that replaced its program ends with that. When it was the last one and `purge` is set, the maps and directories go too.
  * -ENOENT (status DG_EXIT_NOT_ATTACHED): we are not attached there.
  */
 int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error *err);
@@ -85,6 +98,9 @@ int dg_link_state(const char *bpffs, const char *ifname,
 
 /* Reads MAC and VLAN facts of the guarded devices again; after link changes. The caller holds the lock. */
 int dg_devices_refresh(const struct dg_maps *maps);
+
+/* 1: the device is no longer as its row says (MAC, VLAN devices on it); 0: it is; -ENODEV: it is not here. */
+int dg_device_drift(const struct dg_iface *iface);
 
 /* A descriptor of the program instance that guards ifname, from its link; NULL ifname: progs/ingress. */
 int dg_program_open(const char *bpffs, const char *ifname, int *ret_fd, struct dg_error *err);

@@ -25,13 +25,6 @@ struct owner {
 	char comm[32];
 };
 
-static void dir_close(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-	*dir = NULL;
-}
-
 static void program_name_read(struct owner *owner)
 {
 	dg_scoped_fd int fd = bpf_prog_get_fd_by_id(owner->prog_id);
@@ -62,7 +55,7 @@ static bool fdinfo_matches(const char *path, struct owner *owner)
 static bool process_holds(long pid, struct owner *owner)
 {
 	char path[512];
-	dg_scoped(dir_close) DIR *dir = NULL;
+	dg_scoped(dg_close_dir) DIR *dir = NULL;
 	const struct dirent *entry;
 
 	snprintf(path, sizeof(path), "/proc/%ld/fdinfo", pid);
@@ -77,7 +70,7 @@ static bool process_holds(long pid, struct owner *owner)
 
 static void process_find(struct owner *owner)
 {
-	dg_scoped(dir_close) DIR *proc = opendir("/proc");
+	dg_scoped(dg_close_dir) DIR *proc = opendir("/proc");
 	dg_scoped_file FILE *file = NULL;
 	const struct dirent *entry;
 	char path[64];

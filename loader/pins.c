@@ -15,27 +15,30 @@
 
 #define DIR_MODE 0700
 
-static void dir_close(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-	*dir = NULL;
-}
-
 static bool is_self_or_parent(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret)
+static int device_path(const char *bpffs, const char *head, const char *ifname, struct dg_path *ret)
 {
-	char name[8 + 3 * 16] = "links/";
-	size_t len = strlen(name);
+	char name[16 + 3 * 16];
+	size_t len = (size_t)snprintf(name, 16, "%s", head);
 
 	for (const char *at = ifname; *at && len < sizeof(name) - 4; at++)
 		len += (size_t)sprintf(
 			name + len, *at == '.' || *at == '%' || *at == '/' ? "%%%02x" : "%c", *at);
 	return dg_pin_path(bpffs, name, ret);
+}
+
+int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret)
+{
+	return device_path(bpffs, "links/", ifname, ret);
+}
+
+int dg_before_path(const char *bpffs, const char *ifname, struct dg_path *ret)
+{
+	return device_path(bpffs, "progs/before-", ifname, ret);
 }
 
 void dg_link_name(const char *pin, char *ret, size_t size)
@@ -55,7 +58,7 @@ void dg_link_name(const char *pin, char *ret, size_t size)
 /* Removes a directory and everything in it, two floors deep (links/, progs/). */
 static int tree_remove(const char *path, int floors)
 {
-	dg_scoped(dir_close) DIR *dir = opendir(path);
+	dg_scoped(dg_close_dir) DIR *dir = opendir(path);
 	const struct dirent *entry;
 	char child[4096 + 256 + 2];
 
@@ -149,7 +152,7 @@ int dg_program_pin(const char *bpffs, int prog_fd)
 
 int dg_links_each(const char *bpffs, int (*visit)(const char *ifname, void *arg), void *arg)
 {
-	dg_scoped(dir_close) DIR *dir = NULL;
+	dg_scoped(dg_close_dir) DIR *dir = NULL;
 	const struct dirent *entry;
 	struct dg_path path;
 	char ifname[16];

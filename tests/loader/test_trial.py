@@ -3,11 +3,41 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from guarded import CLI, PATIENCE, Lines, wait_for
+from guarded import CLI, PATIENCE, Daemon, Lines, wait_for
 from test_life import FAILED, NOT_ATTACHED, OK, pins, prog_on, refused
+
+
+def pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def read(path):
+    """What a process of ours says of itself; nothing once it is gone."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def named(pid):
+    return read(f"/proc/{pid}/comm").strip()
+
+
+def watches(pid, other):
+    try:
+        fds = os.listdir(f"/proc/{pid}/fdinfo")
+    except OSError:
+        return False
+    return any(f"Pid:\t{other}\n" in read(f"/proc/{pid}/fdinfo/{fd}") for fd in fds)
+
+
+def alive(pid):
+    stat = read(f"/proc/{pid}/stat")
+    return bool(stat) and stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 class Trial:
@@ -19,11 +49,22 @@ class Trial:
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         start_new_session=True)
         Lines(self.process.stderr).until("--confirm")
+        # The child that holds the link.
+        self.holder = int(read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").split()[0])
 
-    def holder(self):
-        """The child that holds the link."""
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
-            return int(file.read().split()[0])
+    def guardians(self):
+        """The processes behind the holder: they have a pidfd of it."""
+        return [pid for pid in pids() if named(pid) == "dnsguard-undo" and watches(pid, self.holder)]
+
+    def guardian(self):
+        wait_for(self.guardians)  # it gets its name in its own time
+        pid, = self.guardians()
+        return pid
+
+    def kill(self, *pids_of):
+        for pid in pids_of:
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not alive(pid))
 
     def enter(self):
         self.process.stdin.write(b"\n")
@@ -103,17 +144,16 @@ def test_confirm_after_the_terminal_died(world, trial):
 
 def test_a_killed_holder_detaches(world, trial):
     one = trial()
-    os.kill(one.holder(), signal.SIGKILL)
+    one.kill(one.holder)
     assert one.ended() == FAILED
     wait_for(lambda: prog_on(world) is None)
-    assert world.cli("status", "--check", check=False).returncode == 2
-    world.cli("attach", "guarded")  # what it left behind is no obstacle
-    assert world.status()["interfaces"][0]["trial"] is False
+    wait_for(lambda: pins(world) == [])  # the maps were made for it
+    assert records(world) == []
 
 
 def test_a_stopped_holder_takes_it_back(world, trial):
     one = trial()
-    os.kill(one.holder(), signal.SIGTERM)
+    os.kill(one.holder, signal.SIGTERM)
     assert one.ended() == FAILED
     assert (prog_on(world), pins(world)) == (None, [])
 
@@ -146,9 +186,124 @@ def test_a_replaced_program_does_not_come_back_when_the_trial_is_kept(world, tri
     assert world.status()["interfaces"][0]["enforcing"] is False
 
 
-def test_two_trials_on_one_device(world, trial):
+@pytest.fixture
+def trial_in_place(world, trial):
+    """A trial in place of a running guard: (trial, link as it was before)."""
+    world.cli("attach", "guarded")
+    before = world.link()
+    one = trial("--observe")
+    assert world.link()[0] == before[0] and world.link()[1] != before[1]
+    return one, before
+
+
+def as_before(world, link):
+    iface, = world.status()["interfaces"]
+    return world.link() == link and iface["enforcing"] and not iface["trial"]
+
+
+def records(world):
+    """What is written down for open trials under this bpffs directory: the hash in the name is FNV-1a of its path."""
+    number = 0xCBF29CE484222325
+    for byte in str(world.bpffs).encode():
+        number = (number ^ byte) * 0x100000001B3 % 2**64
+    files = [path.name for path in Path("/run/dnsguard").iterdir() if path.name.endswith(f"-{number:016x}")]
+    assert any(name.startswith("lock-") for name in files)
+    return [name for name in files if name.startswith("trial-")] + [name for name in pins(world) if "before" in name]
+
+
+def test_a_killed_holder_brings_the_replaced_program_back(world, trial_in_place):
+    one, link = trial_in_place
+    one.kill(one.holder)
+    assert one.ended() == FAILED
+    assert world.link() == link  # the command in the foreground saw to it before it ended
+    assert as_before(world, link)
+    assert records(world) == []
+
+
+def test_the_guardian_brings_it_back_when_nobody_else_is_there(world, trial_in_place):
+    one, link = trial_in_place
+    guardian = one.guardian()
+    one.kill(one.process.pid, one.holder)
+    wait_for(lambda: world.link() == link)
+    wait_for(lambda: not alive(guardian))
+    assert records(world) == []
+    assert as_before(world, link)
+
+
+def test_the_guardian_ends_a_holder_that_hangs(world, trial):
+    """Stopped, it misses its deadline; 15 s later it is killed."""
+    world.cli("attach", "guarded")
+    link = world.link()
+    one = trial("--observe", span="1s")
+    os.kill(one.holder, signal.SIGSTOP)
+    assert one.ended() == FAILED
+    assert as_before(world, link)
+
+
+def all_killed(world, one):
+    """Both dead at once: the guardian cannot act any more."""
+    guardian = one.guardian()
+    os.kill(guardian, signal.SIGSTOP)
+    one.kill(one.process.pid, one.holder, guardian)
+    assert len(records(world)) == 2
+
+
+def test_with_all_of_them_dead_the_next_command_brings_it_back(world, trial_in_place):
+    one, link = trial_in_place
+    all_killed(world, one)
+    assert world.link() != link
+    said = world.cli("names").stderr  # whatever the command
+    assert "the trial on guarded lost its holder" in said
+    assert records(world) == []
+    assert as_before(world, link)
+
+
+def test_with_all_of_them_dead_the_daemon_brings_it_back(world, trial_in_place):
+    one, link = trial_in_place
+    daemon = Daemon(world, "--interface", "guarded").ready()
+    daemon.kill(signal.SIGSTOP)
+    all_killed(world, one)
+    daemon.kill(signal.SIGCONT)
+    daemon.log.until("guarded: its trial lost its holder")
+    assert world.link() == link
+    assert records(world) == []
+
+
+def test_a_killed_trial_is_no_obstacle_for_the_next_attach(world, trial_in_place):
+    one, link = trial_in_place
+    all_killed(world, one)
+    world.cli("attach", "guarded")
+    assert world.link()[0] == link[0]
+    assert as_before(world, world.link())
+
+
+def test_detach_ends_a_trial_in_place(world, trial_in_place):
+    one, _ = trial_in_place
+    guardian = one.guardian()
+    world.cli("detach", "guarded")
+    assert one.ended() == FAILED
+    wait_for(lambda: not alive(guardian))
+    assert prog_on(world) is None
+    assert records(world) == []
+
+
+def test_a_trial_that_is_kept_leaves_no_record(world, trial_in_place):
+    one, link = trial_in_place
+    guardian = one.guardian()
+    one.enter()
+    assert one.ended() == OK
+    wait_for(lambda: not alive(guardian))
+    assert records(world) == []
+    assert world.link() != link
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["new", "in place"])
+def test_two_trials_on_one_device(world, trial, first):
+    if first:
+        world.cli("attach", "guarded")
     trial()
-    assert "--confirm keeps it" in refused(world, "attach", "guarded", "--try", "5s")
+    for words in (["--try", "5s"], []):
+        assert "--confirm keeps it" in refused(world, "attach", "guarded", *words)
 
 
 def test_it_counts_while_it_runs(world, trial):

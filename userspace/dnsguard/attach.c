@@ -131,6 +131,7 @@ static int trial_run(const struct dg_cli *cli, const struct dg_attach *want,
 		want->ifname, dg_duration_text(span_ns, span, sizeof(span)), want->ifname);
 	if (trial_watch(channel) == DG_TRIAL_KEEP)
 		return attach_tell(cli, want, result, "guarded for good");
+	dg_trials_recover(cli->bpffs, NULL, NULL); /* had the child been killed */
 	attach_tell(cli, want, result, "trial ended, as it was before");
 	return DG_EXIT_FAILED;
 }

@@ -23,14 +23,15 @@ const struct dg_option dg_detach_options[] = {
 
 static const struct dg_section sections[] = { { .path = "message" }, { 0 } };
 
-/* A guard on trial has no pin to remove: its holder is told. */
+/* A guard that is new on trial has no pin to remove: its holder does it. One that was replaced has; its holder may go. */
 static int device_detach(const char *bpffs, const char *ifname, bool purge, struct dg_error *err)
 {
-	int status = dg_detach(bpffs, ifname, purge, err);
+	int told, status = dg_detach(bpffs, ifname, purge, err);
 
-	if (status != -ENOENT || !dg_trial_runs(bpffs, ifname))
+	if ((status && status != -ENOENT) || !dg_trial_runs(bpffs, ifname))
 		return status;
-	return dg_trial_tell(bpffs, ifname, DG_TRIAL_DROP, err);
+	told = dg_trial_tell(bpffs, ifname, DG_TRIAL_DROP, status ? err : NULL);
+	return status ? told : 0;
 }
 
 struct names {

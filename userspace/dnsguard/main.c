@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "userspace/lib/maps.h"
+#include "loader/loader.h"
 
 /* One sentence on stderr for people; with --json also an object on stdout, so that a script always gets JSON. */
 static int report(const struct dg_cli *cli, const struct dg_error *err)
@@ -52,6 +52,12 @@ static void defaults_fill(struct dg_cli *cli)
 		cli->state_dir = DG_STATE_DIR_DEFAULT;
 }
 
+static void recovered_tell(const char *ifname)
+{
+	fprintf(stderr, "dnsguard: the trial on %s lost its holder; %s is as it was before\n",
+		ifname, ifname);
+}
+
 int main(int argc, char **argv)
 {
 	struct dg_cli cli;
@@ -67,6 +73,7 @@ int main(int argc, char **argv)
 		return DG_EXIT_OK;
 	}
 	defaults_fill(&cli);
+	dg_trials_recover(cli.bpffs, recovered_tell, NULL);
 	status = cli.verb->run(&cli, &err);
 	return status < 0 ? report(&cli, &err) : status;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * trial.c - the child that holds a guard on trial, and how others talk to it.
+ * trial.c - the child that holds a guard on trial, the guardian behind it, and how others talk to it.
+ *
+ * The guardian sleeps until the child is dead. A child that ended its trial leaves nothing to do; after one that was killed
+ * the guardian brings the device back (loader.h, dg_trials_recover()).
  */
 #include "userspace/dnsguard/trial.h"
 
@@ -9,12 +12,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #define ANSWER_WAIT_SEC 15 /* the child may wait 10 s for the lock */
+#define OVERTIME_MS 15000  /* the same, past the deadline: a child that lives on then hangs */
 
 static int socket_name(const char *bpffs, const char *ifname, struct sockaddr_un *ret)
 {
@@ -47,7 +54,7 @@ static int trial_end(const struct holder *holder, char word, struct dg_error *er
 	const struct dg_trial *trial = holder->trial;
 
 	if (word == DG_TRIAL_KEEP)
-		return dg_attach_keep(trial->bpffs, trial->ifname, trial->result->link_fd, err);
+		return dg_attach_keep(trial->bpffs, trial->ifname, trial->result, err);
 	return dg_attach_undo(trial->bpffs, trial->ifname, trial->result, err);
 }
 
@@ -67,14 +74,20 @@ static char visitor_serve(const struct holder *holder, int visitor)
 	return word;
 }
 
+static int ms_left(__u64 deadline_ns)
+{
+	__u64 now_ns = dg_now_ns();
+
+	return now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000 + 1) : 0;
+}
+
 /* Waits for one of: a visitor, the starter's word, a signal, the end of time. Returns the word that ended it. */
 static char trial_wait(struct holder *holder)
 {
 	struct pollfd polled[] = { { .fd = holder->signals, .events = POLLIN },
 				   { .fd = holder->listener, .events = POLLIN },
 				   { .fd = holder->channel, .events = POLLIN } };
-	__u64 now_ns = dg_now_ns(), end_ns = holder->trial->deadline_ns;
-	int wait_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / 1000000 + 1) : 0;
+	int wait_ms = ms_left(holder->trial->deadline_ns);
 
 	if (wait_ms == 0 || poll(polled, 3, wait_ms) == 0 || polled[0].revents) {
 		trial_end(holder, DG_TRIAL_DROP, NULL);
@@ -104,6 +117,37 @@ static void stdio_leave(void)
 		dup2(null, fd);
 }
 
+/* Never returns. Has nothing open but the holder: whoever holds the link or the record holds the trial. */
+static void guard_holder(const struct dg_trial *trial, int holder_pidfd)
+{
+	struct pollfd polled = { .fd = 3, .events = POLLIN };
+
+	setsid();
+	prctl(PR_SET_NAME, DG_TRIAL_GUARDIAN);
+	dup2(holder_pidfd, polled.fd);
+	close_range((unsigned int)polled.fd + 1, ~0u, 0);
+	if (!poll(&polled, 1, ms_left(trial->deadline_ns) + OVERTIME_MS))
+		pidfd_send_signal(polled.fd, SIGKILL, NULL, 0);
+	poll(&polled, 1, -1); /* its descriptors are closed now */
+	dg_trials_recover(trial->bpffs, NULL, NULL);
+	_exit(0);
+}
+
+/* A grandchild, so that it is nobody's child. Without one a kill -9 waits for the next command or the daemon. */
+static void guardian_start(const struct dg_trial *trial)
+{
+	dg_scoped_fd int self = pidfd_open(getpid(), 0);
+	pid_t child = self < 0 ? -1 : fork();
+
+	if (child == 0) {
+		if (fork() == 0)
+			guard_holder(trial, self);
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+}
+
 static void hold(struct holder *holder)
 {
 	int channel = holder->channel;
@@ -111,6 +155,7 @@ static void hold(struct holder *holder)
 
 	setsid();
 	stdio_leave();
+	guardian_start(holder->trial);
 	send(channel, "", 1, MSG_NOSIGNAL); /* out of the terminal's reach now */
 	while (!word)
 		word = trial_wait(holder);

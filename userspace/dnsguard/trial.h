@@ -2,8 +2,9 @@
 /*
  * trial.h - attach --try: a guard that goes by itself unless somebody says that it may stay.
  *
- * A child in a session of its own holds the unpinned link: neither a dead terminal nor a dead shell reaches it, and
- * if it dies itself the kernel detaches. It listens on a socket in the run directory, for attach --confirm and detach.
+ * A child in a session of its own holds the trial: neither a dead terminal nor a dead shell reaches it. It listens on a
+ * socket in the run directory, for attach --confirm and detach. Should it be killed, a guardian behind it ends the trial;
+ * should both be, the next command or the daemon does.
  */
 #ifndef DG_TRIAL_H
 #define DG_TRIAL_H
@@ -16,6 +17,8 @@ struct dg_trial {
 	__u64 deadline_ns;
 	const struct dg_attach_result *result;
 };
+
+#define DG_TRIAL_GUARDIAN "dnsguard-undo" /* what ps calls it; 15 characters at most */
 
 enum dg_trial_word { DG_TRIAL_KEEP = 'k', DG_TRIAL_DROP = 'd' };
 

@@ -348,11 +348,27 @@ static int plan_run(struct plan *plan, struct dg_error *err)
 	return failed;
 }
 
+static void say_recovered(const char *ifname)
+{
+	dg_log(DG_LOG_WARNING, "%s: its trial lost its holder; as before", ifname);
+}
+
+/* Who tries a new guard and is killed leaves the old one to be brought back. */
+static void recover_trials(const struct dg_daemon *daemon)
+{
+	struct dg_error err = { 0 };
+
+	if (dg_trials_recover(daemon->options->bpffs, say_recovered, &err) < 0)
+		dg_log(DG_LOG_ERROR, "%s", err.text);
+}
+
 int dg_guard_apply(struct dg_daemon *daemon, const struct dg_config *next, struct dg_error *err)
 {
 	struct plan plan;
-	int failed = plan_make(daemon, next, &plan, err);
+	int failed;
 
+	recover_trials(daemon);
+	failed = plan_make(daemon, next, &plan, err);
 	if (failed)
 		return failed;
 	for (unsigned int i = 0; i < next->iface_count; i++)
@@ -416,6 +432,7 @@ void dg_guard_resync(struct dg_daemon *daemon)
 	int lock dg_scoped_fd = -1;
 	int failed;
 
+	recover_trials(daemon);
 	check_devices(daemon);
 	if (open_locked(daemon, &maps, &lock))
 		return;
