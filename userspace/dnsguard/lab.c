@@ -76,6 +76,7 @@ void dg_lab_stand_in(struct dg_cli *cli)
 	    errno != ENOENT || access(LAB_BPFFS "/dnsguard", F_OK))
 		return;
 	cli->bpffs = LAB_BPFFS;
+	cli->elsewhere = true;
 	if (!cli->state_dir)
 		cli->state_dir = LAB_STATE_DIR;
 	fputs("dnsguard: no guard on this host; this is the lab's\n", stderr);

@@ -49,8 +49,9 @@ struct dg_verb;
 struct dg_cli {
 	const char *bpffs, *state_dir; /* NULL = not given */
 	bool json;
-	bool help;    /* show the usage of verb, or of everything when verb is NULL */
-	bool version; /* show the version */
+	bool elsewhere; /* the guard stands in another network namespace: the lab's */
+	bool help;	/* show the usage of verb, or of everything when verb is NULL */
+	bool version;	/* show the version */
 	const struct dg_verb *verb;
 	int args;
 	const char *arg[DG_ARGS_MAX];

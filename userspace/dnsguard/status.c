@@ -206,6 +206,7 @@ json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 					      (json_int_t)snapshot->total.events_lost));
 		json_object_set_new(doc, "budget_per_second",
 				    json_integer((json_int_t)dg_budget_read(settings)));
+		json_object_set_new(doc, "drift", dg_drift_json(cli, maps, snapshot));
 		json_object_set_new(doc, "seen", seen_json(&snapshot->total));
 	}
 	return doc;
@@ -232,6 +233,7 @@ static const struct dg_column verdict_columns[] = {
 };
 
 static const struct dg_section sections[] = {
+	{ "drift.text", "OUT OF DATE", DG_AS_TEXT, NULL, NULL },
 	{ "paused_seconds", "PAUSED for", DG_AS_SECONDS, NULL, NULL },
 	{ "modes.limit", "limits", DG_AS_TEXT, NULL, NULL },
 	{ "limiter.rate_limit", "  rate-limit", DG_AS_TEXT, NULL, NULL },
@@ -287,6 +289,7 @@ enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 	const json_t *ifaces = json_object_get(status, "interfaces");
 	const json_t *unsettled =
 		json_object_get(json_object_get(status, "verdicts"), dg_verdict_label(DG_NEXT));
+	const json_t *drifted = json_object_get(json_object_get(status, "drift"), "text");
 	enum dg_check check = ifaces_judge(ifaces, buf, size);
 
 	if (!json_array_size(ifaces)) {
@@ -301,6 +304,10 @@ enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 	}
 	if (json_integer_value(json_object_get(unsettled, "frames"))) {
 		snprintf(buf, size, "frames without a verdict: a defect, please report it");
+		return DG_CHECK_WARNING;
+	}
+	if (drifted) {
+		snprintf(buf, size, "%s", json_string_value(drifted));
 		return DG_CHECK_WARNING;
 	}
 	snprintf(buf, size, "%zu device%s guarded", json_array_size(ifaces),

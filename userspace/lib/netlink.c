@@ -187,8 +187,8 @@ static int gone_visit(struct dg_addr addr, __u32 flags, __u32 slot, void *arg)
 	return 0;
 }
 
-/* Clears first: the room may be needed. */
-static int gone_clear(const struct dg_maps *maps, const struct wanted *wanted)
+/* *ret is malloc'ed. */
+static int gone_find(const struct dg_maps *maps, const struct wanted *wanted, struct gone **ret)
 {
 	dg_scoped_free struct gone *gone = calloc(1, sizeof(*gone));
 	int status;
@@ -197,6 +197,17 @@ static int gone_clear(const struct dg_maps *maps, const struct wanted *wanted)
 		return -ENOMEM;
 	gone->wanted = wanted;
 	status = dg_service_each(maps, gone_visit, gone);
+	if (!status)
+		*ret = dg_take_ptr(gone);
+	return status;
+}
+
+/* Clears first: the room may be needed. */
+static int gone_clear(const struct dg_maps *maps, const struct wanted *wanted)
+{
+	dg_scoped_free struct gone *gone = NULL;
+	int status = gone_find(maps, wanted, &gone);
+
 	for (__u32 i = 0; !status && i < gone->count; i++)
 		status = dg_service_clear(maps, gone->addr[i]);
 	return status;
@@ -265,19 +276,57 @@ static int fixed_visit(struct dg_addr addr, __u32 flags, __u32 slot, void *arg)
 	return 0;
 }
 
-int dg_services_refresh_again(const struct dg_maps *maps, __u32 *ret_left_out, struct dg_error *err)
+/* What was configured last: *ret is malloc'ed, NULL = every local address. */
+static int configured_read(const struct dg_maps *maps, struct dg_service_set **ret)
 {
 	dg_scoped_free struct dg_service_set *set = calloc(1, sizeof(*set));
 	struct dg_settings settings;
 	int status = set ? dg_settings_read(maps, &settings) : -ENOMEM;
+	bool fixed = !status && settings.flags & DG_SET_SERVICES_FIXED;
 
-	if (!status && settings.flags & DG_SET_SERVICES_FIXED)
+	if (fixed)
 		status = dg_service_each(maps, fixed_visit, set);
+	if (!status)
+		*ret = fixed ? dg_take_ptr(set) : NULL;
+	return status;
+}
+
+int dg_services_refresh_again(const struct dg_maps *maps, __u32 *ret_left_out, struct dg_error *err)
+{
+	dg_scoped_free struct dg_service_set *set = NULL;
+	int status = configured_read(maps, &set);
+
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot read the guarded addresses: %s",
 			       strerror(-status));
-	return dg_services_refresh(maps, settings.flags & DG_SET_SERVICES_FIXED ? set : NULL,
-				   ret_left_out, err);
+	return dg_services_refresh(maps, set, ret_left_out, err);
+}
+
+static __u32 missing_count(const struct dg_maps *maps, const struct wanted *wanted)
+{
+	__u32 flags, slot, missing = 0;
+
+	for (__u32 i = 0; i < wanted->count; i++)
+		missing += dg_service_get(maps, wanted->row[i].addr, &flags, &slot) ||
+			   flags != wanted->row[i].flags;
+	return missing;
+}
+
+int dg_services_drift(const struct dg_maps *maps, struct dg_services_drift *ret)
+{
+	dg_scoped_free struct wanted *wanted = calloc(1, sizeof(*wanted));
+	dg_scoped_free struct dg_service_set *set = NULL;
+	dg_scoped_free struct gone *gone = NULL;
+	int status = wanted ? configured_read(maps, &set) : -ENOMEM;
+
+	if (!status)
+		status = wanted_collect(wanted, set);
+	if (!status)
+		status = gone_find(maps, wanted, &gone);
+	if (!status)
+		*ret = (struct dg_services_drift){ .missing = missing_count(maps, wanted),
+						   .gone = gone->count };
+	return status;
 }
 
 /* ---- changes -------------------------------------------------------------------------------- */

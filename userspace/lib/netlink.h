@@ -34,6 +34,13 @@ int dg_services_refresh(const struct dg_maps *maps, const struct dg_service_set 
 int dg_services_refresh_again(const struct dg_maps *maps, __u32 *ret_left_out,
 			      struct dg_error *err);
 
+/* How dg_services differs from what the same refresh would make of it now. Changes nothing. 0 or -errno. */
+struct dg_services_drift {
+	__u32 missing; /* addresses of this namespace that it does not know, or not as it should */
+	__u32 gone;    /* addresses in it that are no longer here */
+};
+int dg_services_drift(const struct dg_maps *maps, struct dg_services_drift *ret);
+
 /* How many VLAN devices stand on this device, or -errno. */
 int dg_vlan_devices(__u32 ifindex);
 
