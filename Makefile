@@ -40,6 +40,9 @@ LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/n
 # What only the unprivileged compiler of lists is linked with.
 COMPILE_LIBRARIES := libzscanner libidn2
 COMPILE_LIBS := $(shell for l in $(COMPILE_LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
+# What only the unprivileged downloader is linked with.
+FETCH_LIBRARIES := libcurl
+FETCH_LIBS := $(shell for l in $(FETCH_LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
 CMOCKA_LIBS := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 
@@ -81,6 +84,7 @@ CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
 TRANSFER_SRCS := $(wildcard userspace/transfer/*.c)
+FETCH_SRCS := $(wildcard userspace/fetch/*.c)
 LOAD_SRCS := $(filter-out %.bpf.c,$(wildcard userspace/lab/*.c))
 LAB_BPF_OBJS := $(patsubst userspace/lab/%.c,$(BUILD)/lab/%.o,$(wildcard userspace/lab/*.bpf.c))
 LIB := $(BUILD)/libdnsguard.a
@@ -89,10 +93,11 @@ DAEMON_LIB := $(BUILD)/libdnsguardd.a
 CLI_LIB := $(BUILD)/libdnsguard-cli.a
 COMPILE_LIB := $(BUILD)/libdnsguard-compile.a
 TRANSFER_LIB := $(BUILD)/libdnsguard-transfer.a
+FETCH_LIB := $(BUILD)/libdnsguard-fetch.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(TRANSFER_SRCS),$(BUILD)/dnsguard-transfer) \
-	$(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
+	$(if $(FETCH_SRCS),$(BUILD)/dnsguard-fetch) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
 LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh) $(LAB_BPF_OBJS)
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
@@ -110,11 +115,11 @@ FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_HELPERS := $(filter-out $(FUZZ_SRCS),$(wildcard tests/fuzz/*.c))
 FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 # A fuzzer may call everything but a main(): library, loader, the verbs of the command line, the daemon.
-FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS) $(TRANSFER_SRCS)) $(FUZZ_HELPERS)
+FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS) $(TRANSFER_SRCS) $(COMPILE_SRCS)) $(FUZZ_HELPERS)
 FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
 
 object = $(1:%.c=$(BUILD)/obj/%.o)
-C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
+C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(FETCH_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
 C_OBJS := $(call object,$(C_SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS) $(FUZZ_SRCS))
 VERSIONED := $(if $(C_SRCS),$(shell grep -l DG_VERSION $(C_SRCS)))
@@ -157,7 +162,7 @@ guest: $(BPF_OBJS) $(filter %/bpf/replay %/kernels/guestkit,$(TOOLS))
 install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)
 	$(if $(CLI_SRCS)$(DAEMON_SRCS),install -m 755 $(filter %/dnsguard %/dnsguardd,$(PROGRAMS)) $(DESTDIR)$(SBINDIR))
-	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-transfer %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
+	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-transfer %-fetch %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB),install -m 755 $(filter %.sh,$(LAB)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB_BPF_OBJS),install -m 644 $(LAB_BPF_OBJS) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
@@ -203,6 +208,9 @@ $(DAEMON_LIB): $(call object,$(filter-out %/main.c,$(DAEMON_SRCS)))
 $(COMPILE_LIB): $(call object,$(filter-out %/main.c,$(COMPILE_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
+$(FETCH_LIB): $(call object,$(filter-out %/main.c,$(FETCH_SRCS)))
+	$(call run,AR) rm -f $@ && ar rcs $@ $^
+
 link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS)
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
 	$(link)
@@ -212,13 +220,15 @@ $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
 	$(link) $(COMPILE_LIBS)
 $(BUILD)/dnsguard-transfer: $(call object,$(filter %/main.c,$(TRANSFER_SRCS))) $(TRANSFER_LIB) $(LIB)
 	$(link)
+$(BUILD)/dnsguard-fetch: $(call object,$(filter %/main.c,$(FETCH_SRCS))) $(FETCH_LIB) $(LIB)
+	$(link) $(FETCH_LIBS)
 $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 	$(link) -lpthread -lm
 $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
-$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(TRANSFER_LIB) $(LIB)
-	$(link) $(CMOCKA_LIBS) -lm
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(TRANSFER_LIB) $(COMPILE_LIB) $(FETCH_LIB) $(LIB)
+	$(link) $(COMPILE_LIBS) $(FETCH_LIBS) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm
 

@@ -52,9 +52,9 @@ int dg_list_name_check(const char *name, struct dg_error *err);
 /* Sets source: a path becomes absolute, a URL is checked. -EINVAL. */
 int dg_list_source_set(struct dg_list_spec *spec, const char *source, struct dg_error *err);
 enum dg_list_kind dg_list_kind_of(const struct dg_list_spec *spec);
-/* Host, port and zone of an axfr:// source. */
+/* Address, port and zone of an axfr:// source. */
 struct dg_list_axfr {
-	char host[256], port[6], zone[256];
+	char host[64], port[6], zone[256];
 };
 int dg_list_axfr_parse(const char *source, struct dg_list_axfr *ret, struct dg_error *err);
 /* Everything but the source: what an operator or a hand-edited file may have got wrong. */

@@ -85,11 +85,14 @@ static int url_check(const char *url, struct dg_error *err)
 	return 0;
 }
 
-/* "HOST", "HOST:PORT", "[V6]", "[V6]:PORT". */
+/*
+ * "V4", "V4:PORT", "[V6]", "[V6]:PORT": addresses only, because what guards a resolver must not ask one.
+ */
 static int authority_parse(char *text, struct dg_list_axfr *ret)
 {
 	char *end = text[0] == '[' ? strchr(text, ']') : NULL;
 	char *colon = strchr(end ? end : text, ':');
+	struct dg_prefix address;
 	__u64 port = 53;
 
 	if ((text[0] == '[' && !end) || (end && end[1] && end[1] != ':'))
@@ -100,12 +103,11 @@ static int authority_parse(char *text, struct dg_list_axfr *ret)
 		return -EINVAL;
 	if (end)
 		*end = '\0';
+	if (dg_prefix_parse(text + !!end, &address, NULL) || strchr(text, '/'))
+		return -EINVAL;
 	snprintf(ret->port, sizeof(ret->port), "%u", (unsigned int)port & 0xffff);
-	return (size_t)snprintf(ret->host, sizeof(ret->host), "%s", text + !!end) <
-				       sizeof(ret->host) &&
-			       ret->host[0] ?
-		       0 :
-		       -EINVAL;
+	snprintf(ret->host, sizeof(ret->host), "%.63s", text + !!end);
+	return 0;
 }
 
 int dg_list_axfr_parse(const char *source, struct dg_list_axfr *ret, struct dg_error *err)
@@ -123,7 +125,8 @@ int dg_list_axfr_parse(const char *source, struct dg_list_axfr *ret, struct dg_e
 		rc = -EINVAL;
 	if (!rc) {
 		snprintf(authority, sizeof(authority), "%.*s", (int)(slash - start), start);
-		snprintf(inner.text, sizeof(inner.text), "its primary is no HOST[:PORT]");
+		snprintf(inner.text, sizeof(inner.text),
+			 "its primary is no address, like 192.0.2.1:53 or [2001:db8::1]:53");
 		rc = authority_parse(authority, &axfr);
 	}
 	if (rc)

@@ -333,14 +333,14 @@ static __u64 number_take(const json_t *said, const char *key)
 static int answer_take(struct dg_item *item, const struct dg_child *child)
 {
 	json_t *said = child->said ? json_loads(child->said, 0, NULL) : NULL;
-	const char *status = json_string_value(json_object_get(said, "status"));
+	const char *event = json_string_value(json_object_get(said, "event"));
 	int rc = 0;
 
-	if (child->exit_status || !status)
+	if (child->exit_status || !event)
 		rc = dg_fail(&item->err, -EIO, DG_EXIT_FAILED, "source %s: %.700s",
 			     DG_QUOTE(item->spec.source),
 			     child->complaint[0] ? child->complaint : "the helper said nothing");
-	else if (!strcmp(status, "unchanged"))
+	else if (!strcmp(event, "unchanged"))
 		item->outcome = DG_OUTCOME_SAME;
 	else
 		item->candidate = true;
@@ -350,6 +350,8 @@ static int answer_take(struct dg_item *item, const struct dg_child *child)
 			  sizeof(item->next.last_modified));
 		item->next.interval_sec = number_take(said, "interval_seconds");
 	}
+	if (number_take(said, "refresh")) /* of a zone's SOA */
+		item->next.interval_sec = number_take(said, "refresh");
 	if (!rc)
 		item->next.expires = number_take(said, "expires");
 	json_decref(said);
@@ -378,9 +380,11 @@ static int axfr_words(const struct dg_item *item, struct dg_child *child, struct
 
 	child->program = "dnsguard-transfer";
 	dg_child_word(child, "%s", child->program);
-	dg_child_word(child, "--primary=%s", axfr.host);
-	dg_child_word(child, "--port=%s", axfr.port);
+	dg_child_word(child, "--once");
+	dg_child_word(child, "--json");
 	dg_child_word(child, "--zone=%s", axfr.zone);
+	dg_child_word(child, "--primary=%s@%s", axfr.host, axfr.port);
+	dg_child_word(child, "--max-bytes=%llu", DG_LIST_BYTES_MAX);
 	return rc;
 }
 
@@ -408,7 +412,7 @@ static int axfr_open(struct dg_item *item, struct dg_child *child, int keep[4])
 	}
 	if (!rc && item->meta.content_inode &&
 	    !dg_dir_file_open(&item->dir, "content", keep + (keep[1] >= 0 ? 2 : 1), NULL))
-		dg_child_word(child, "--previous-fd=%d", keep[keep[2] >= 0 ? 2 : 1]);
+		dg_child_word(child, "--state-fd=%d", keep[keep[2] >= 0 ? 2 : 1]);
 	return rc;
 }
 
@@ -426,7 +430,6 @@ static int stage_remote(const struct dg_run *run, struct dg_item *item)
 						  .stdout_fd = -1,
 						  .file_max = DG_LIST_BYTES_MAX,
 						  .seconds_max = FETCH_SECONDS_MAX,
-						  .progress = progress_hear,
 						  .arg = &listener };
 	int keep[4] = { -1, -1, -1, -1 };
 	int rc = dg_dir_file_make(&item->dir, "candidate", keep, &item->err);
@@ -436,6 +439,7 @@ static int stage_remote(const struct dg_run *run, struct dg_item *item)
 		rc = axfr_open(item, &child, keep);
 	else if (!rc)
 		url_words(run, item, &child);
+	child.progress = dg_list_kind_of(&item->spec) == DG_LIST_URL ? progress_hear : NULL;
 	if (!rc) {
 		dg_child_word(&child, "--output-fd=%d", keep[0]);
 		rc = dg_child_run(&child, &item->err);

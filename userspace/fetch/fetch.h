@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fetch.h - one download: what is asked for, and what came of it.
+ *
+ * options.c reads the command line, rights.c gives up what a download does not need, download.c talks to the server,
+ * expires.c looks what the content says of itself. main.c joins and reports.
+ */
+#ifndef DG_FETCH_H
+#define DG_FETCH_H
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+#include "userspace/lib/scope.h"
+
+#define DG_FETCH_TEXT_MAX 256 /* an ETag or a date, its NUL included */
+
+struct dg_fetch {
+	const char *url;
+	int output_fd, progress_fd;		    /* progress: -1 = nobody listens */
+	const char *etag, *last_modified, *ca_file; /* NULL = not given */
+	__u64 max_bytes;
+	unsigned int max_seconds, connect_seconds;
+	bool help;
+};
+
+struct dg_fetched {
+	bool unchanged; /* 304: nothing was written */
+	long status;
+	__u64 bytes; /* written, unpacked when the transfer was packed */
+	char etag[DG_FETCH_TEXT_MAX], last_modified[DG_FETCH_TEXT_MAX];
+	__u64 expires; /* Unix seconds until when the server says it holds, 0 = it says nothing */
+	__u64 interval_sec; /* how often the content itself asks to be fetched, 0 = it does not */
+	char url[2048];	    /* after redirects */
+};
+
+int dg_fetch_options(int argc, char **argv, struct dg_fetch *ret, struct dg_error *err);
+extern const char dg_fetch_usage[];
+
+/* The user nobody, no groups, no capability, no new privileges. */
+int dg_fetch_rights_drop(struct dg_error *err);
+
+/* -EIO and the reason in a sentence; what was written until then must not be used. */
+int dg_fetch_download(const struct dg_fetch *fetch, struct dg_fetched *ret, struct dg_error *err);
+
+/* "! Expires: 4 days" among the first lines, in seconds; 0 = it says nothing. */
+__u64 dg_fetch_expires(const char *head, size_t len);
+
+/* Seconds of "max-age" in a Cache-Control header; 0 = none, or it must not be kept. */
+__u64 dg_fetch_max_age(const char *value);
+
+#endif
