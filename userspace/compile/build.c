@@ -83,6 +83,14 @@ static void tell_fold(void *arg, __u64 done)
 	dg_progress_tell(arg, "fold", NULL, done);
 }
 
+/* What is neither a name of its own nor anything else that is counted has been folded into one. */
+static __u64 folded_of(const struct dg_plan_list *list)
+{
+	__u64 told = list->accepted + list->duplicate + list->shadowed + list->guarded;
+
+	return list->entries > told ? list->entries - told : 0;
+}
+
 static int fold(struct dg_plan *plan, struct dg_image_builder *builder,
 		struct dg_progress *progress, struct dg_error *err)
 {
@@ -95,8 +103,8 @@ static int fold(struct dg_plan *plan, struct dg_image_builder *builder,
 	plan->bytes = dg_image_bytes(builder);
 	for (__u32 i = 0; i < plan->lists; i++) {
 		plan->list[i].accepted = names[i + 1];
-		plan->list[i].folded += folded[i + 1].folded;
 		plan->list[i].shadowed += folded[i + 1].shadowed;
+		plan->list[i].folded = folded_of(plan->list + i);
 	}
 	if (plan->memory && plan->bytes > plan->memory)
 		return dg_fail(

@@ -93,5 +93,7 @@ enum dg_format dg_format_detect(struct dg_span head)
 	for (int format = 0; format < DG_FORMAT_COUNT; format++)
 		if (votes[format] > votes[best])
 			best = format;
+	if (best == DG_FORMAT_DOMAINS && votes[DG_FORMAT_WILDCARD] >= votes[best] / 2 + 1)
+		best = DG_FORMAT_WILDCARD;
 	return best;
 }

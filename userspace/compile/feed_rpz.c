@@ -149,36 +149,45 @@ static const char *action_read(const zs_scanner_t *record, const struct dg_name 
 
 /* ---- triggers ------------------------------------------------------------------------------- */
 
+static bool is_gap(const __u8 *label)
+{
+	return label[0] == 2 && !memcmp(label + 1, "zz", 2);
+}
+
+/* Appends a label's text and the separator; false: no room. */
+static bool label_append(char *text, size_t size, const __u8 *label, char separator)
+{
+	size_t len = strlen(text), octets = is_gap(label) ? 0 : label[0];
+
+	if (len + octets + 2 > size)
+		return false;
+	memcpy(text + len, label + 1, octets);
+	text[len + octets] = separator;
+	text[len + octets + 1] = '\0';
+	return true;
+}
+
 /* Labels from the back: "32.1.2.0.192" and "48.zz.db8.2001" (RPZ draft, section 4.1.1) to an address. */
 static bool prefix_text(const struct dg_name *trigger, char *text, size_t size)
 {
 	const __u8 *label[DG_LABELS_MAX];
 	__u32 labels = trigger->labels - 1u, at = 0; /* without rpz-client-ip */
-	char separator = labels == 5 ? '.' : ':';
-	size_t len = 0;
+	bool ipv4 = labels == 5, held = labels > 1;
 
-	for (__u32 i = 0; i < labels; i++, at += 1u + trigger->wire[at])
+	for (__u32 i = 0; i < labels; i++, at += 1u + trigger->wire[at]) {
 		label[i] = trigger->wire + at;
-	for (__u32 i = labels - 1; labels > 1 && i > 0; i--) {
-		bool gap = label[i][0] == 2 && !memcmp(label[i] + 1, "zz", 2);
-
-		if (gap)
-			separator = ':';
-		if (len + label[i][0] + 4u > size)
-			return false;
-		if (gap && i == labels - 1)
-			text[len++] = ':';
-		for (__u32 k = 1; !gap && k <= label[i][0]; k++)
-			text[len++] = (char)label[i][k];
-		if (gap || i > 1)
-			text[len++] = separator;
+		ipv4 = ipv4 && !is_gap(label[i]);
 	}
-	if (labels < 2 || label[0][0] > 3 || len + 5 > size)
-		return false;
-	text[len++] = '/';
-	memcpy(text + len, label[0] + 1, label[0][0]);
-	text[len + label[0][0]] = '\0';
-	return true;
+	/* A gap at either end stands for both colons. */
+	snprintf(text, size, "%s", held && is_gap(label[labels - 1]) ? ":" : "");
+	for (__u32 i = labels - 1; held && i > 0; i--)
+		held = label_append(text, size, label[i],
+				    i > 1	     ? (ipv4 ? '.' : ':') :
+				    is_gap(label[1]) ? ':' :
+						       '/');
+	if (held && is_gap(label[1]))
+		held = label_append(text, size, (const __u8 *)"", '/');
+	return held && label_append(text, size, label[0], '\0');
 }
 
 static void client_trigger(struct dg_feed *feed, const zs_scanner_t *record,

@@ -139,7 +139,7 @@ static void outcome_count(struct intake *intake, const struct dg_image_item *ite
 		intake->error = intake->error ? intake->error : item->added;
 		return;
 	}
-	if (item->added && item->joined && list_of(intake, item->joined) == list)
+	if (item->added && item->joined == item->answer)
 		list->folded++;
 	if (item->loser && list_of(intake, item->loser) == list)
 		list->duplicate++;
@@ -243,6 +243,13 @@ static bool address_is(const struct dg_answer *answer, const struct dg_entry *en
 	return !entry->octets || !memcmp(held, entry->address, entry->octets);
 }
 
+/* An entry that came to nothing. */
+static void entry_unsupported(struct dg_feed *feed, const char *reason)
+{
+	intake_of(feed)->list->entries--;
+	take_unsupported(feed, reason);
+}
+
 /* The name has an answer of this list: one address more, or its first. */
 static void address_replace(struct dg_feed *feed, struct dg_entry *entry, struct dg_answer held)
 {
@@ -251,7 +258,7 @@ static void address_replace(struct dg_feed *feed, struct dg_entry *entry, struct
 
 	if (held.kind != DG_ANSWER_ADDRESS) {
 		if (!entry->widen) {
-			take_unsupported(feed, "an address beside another action for one name");
+			entry_unsupported(feed, "an address beside another action for one name");
 			return;
 		}
 		held = answer_like(intake, DG_ANSWER_ADDRESS);
@@ -260,14 +267,14 @@ static void address_replace(struct dg_feed *feed, struct dg_entry *entry, struct
 		if (address_is(&held, entry))
 			intake->list->duplicate++;
 		else
-			take_unsupported(feed, "a second address of one family for one name");
+			entry_unsupported(feed, "a second address of one family for one name");
 		return;
 	}
 	rc = dg_image_add_answer(intake->builder, &held);
 	if (rc > 0)
 		rc = dg_image_replace_name(intake->builder, &entry->name, (__u32)rc, entry->scope);
 	if (rc == -ENOSPC)
-		take_unsupported(feed, "more than 16383 different answers");
+		entry_unsupported(feed, "more than 16383 different answers");
 	else if (rc < 0)
 		intake->error = rc;
 	else
@@ -301,7 +308,7 @@ static void address_add(struct dg_feed *feed, const struct dg_entry *given)
 	if (rc > 0)
 		batch_add(intake, &entry, (__u32)rc);
 	else
-		take_unsupported(feed, "more than 16383 different answers");
+		entry_unsupported(feed, "more than 16383 different answers");
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */

@@ -30,7 +30,8 @@ static const char usage[] =
 	"                  [,ede=N|none][,observe]. F: auto (the default) hosts domains wildcard\n"
 	"                  adblock dnsmasq unbound rpz. M: suffix (the default) or exact, for what the\n"
 	"                  format leaves open. A: as for \"dnsguard block --answer\", or allow; two\n"
-	"                  addresses joined by '+'. Without it the feed decides, else nxdomain\n"
+	"                  addresses joined by '+'. One other than nxdomain (the default) goes before\n"
+	"                  the blocking answers that RPZ, Unbound and dnsmasq feeds give themselves\n"
 	"  --memory BYTES  refuse an image that needs more of the kernel's memory\n"
 	"  --max-bytes N   refuse a file of more octets, after unpacking\n"
 	"  --max-lines N   refuse a file of more lines\n"
@@ -124,7 +125,8 @@ static int list_ede(const char *text, struct dg_answer *answer, struct dg_error 
 
 static int list_answer(char *text, struct dg_plan_list *list, struct dg_error *err)
 {
-	list->answer_given = true;
+	/* nxdomain is what every list has that says nothing: it leaves the feed's own answers alone. */
+	list->answer_given = strcmp(text, "nxdomain") != 0;
 	if (!strcmp(text, "allow")) {
 		list->answer.kind = DG_ANSWER_ALLOW;
 		return 0;

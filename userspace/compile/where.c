@@ -140,7 +140,7 @@ int dg_plan_where(struct dg_plan *plan, struct dg_error *err)
 	if (!plan->json)
 		return rc;
 	doc = json_pack("{s:i, s:s, s:o}", "schema", 1, "name",
-			dg_name_text(plan->where.wire, plan->where.len, name), "matches",
+			dg_name_text(plan->where.wire, plan->where.len, name), "where",
 			search.found);
 	if (doc && !rc)
 		json_dumpf(doc, stdout, JSON_INDENT(2));

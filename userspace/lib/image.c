@@ -54,10 +54,10 @@ void dg_pages_free(struct dg_pages *pages)
 	*pages = (struct dg_pages){ 0 };
 }
 
-/* Grows by halves, so that the kernel is not asked for every name. */
+/* Grows by quarters, so that the kernel is not asked for every name. */
 static int pages_reserve(struct dg_pages *pages, size_t bytes)
 {
-	return bytes <= pages->bytes ? 0 : dg_pages_grow(pages, bytes + bytes / 2);
+	return bytes <= pages->bytes ? 0 : dg_pages_grow(pages, bytes + bytes / 4);
 }
 
 /* ---- the index ------------------------------------------------------------------------------ */
