@@ -1,11 +1,13 @@
 """What an operator says takes effect on the next packet, and is counted under its own name."""
 
+import errno
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
-from guarded import CLI, CLIENT, run
+from guarded import CLI, CLIENT, QUERY, SERVER, run
 
 OK, FAILED, USAGE, NOT_FOUND, UNSAFE = 0, 1, 2, 4, 5
 
@@ -18,6 +20,13 @@ def verdict_of_a_query(world):
     # A neighbour's ARP or ND may come between: not the query's doing.
     raised, = [label for label in after if after[label] > before[label] and label not in ("pass_not_dns", "pass_ip_options")]
     return raised
+
+
+def send_from(world, address, count):
+    with world.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind((address, 0))
+        for _ in range(count):
+            one.sendto(QUERY, (SERVER, 53))
 
 
 def refused(world, *args, status):
@@ -240,6 +249,26 @@ def test_top_once(world):
     shown = json.loads(world.cli("top", "--once", "--json", "--interval", "1s").stdout)
     assert any(row["verdict"] == "pass_clean" and row["frames"] == 3 for row in shown["rates"])
     assert "pass_clean" in world.cli("top", "--once").stdout
+
+
+def test_top_names_the_heaviest_senders(world):
+    """One sender of many queries over its limit, another of few; and who opens TCP connections."""
+    few = "192.0.2.99"
+    world.outside.ip("addr", "add", f"{few}/24", "dev", "peer")
+    world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
+    world.query(count=40)
+    send_from(world, few, 5)
+    for _ in range(3):
+        with world.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+            assert one.connect_ex((SERVER, 53)) == errno.ECONNREFUSED  # no resolver there: the SYN is what counts
+    shown = json.loads(world.cli("top", "--once", "--json", "--interval", "1s").stdout)
+    assert [row["prefix"] for row in shown["limited"]] == [CLIENT, few]
+    heavy, light = (row["frames"] for row in shown["limited"])
+    assert 35 <= heavy <= 39 and 1 <= light <= 4
+    assert [(row["prefix"], row["frames"]) for row in shown["syn_senders"]] == [(CLIENT, 3)]
+    assert world.status()["limiter"]["limited_sources"] == 2
+    text = world.cli("top", "--once", "--interval", "1s").stdout
+    assert text.index(CLIENT) < text.index(few)
 
 
 def test_an_error_is_json_for_who_asked_for_json(world):

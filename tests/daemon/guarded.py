@@ -28,6 +28,7 @@ BPFFS = Path("/sys/fs/bpf")
 IP_ROOMS = {"ip", "tc", "xdp"}  # what iproute2 makes on a bpffs when it loads an object; the host's is not ours
 PORT = 10530  # in a namespace of our own it is free
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
+QUERY = bytes.fromhex("00000100000100000000000003777777076578616d706c650000010001")  # www.example A
 PATIENCE = 60  # seconds; a test that waits so long has failed
 # What the packaged service holds and no more: what works under it works for root as well.
 SANDBOX = ("setpriv", "--bounding-set=-all,+bpf,+net_admin,+perfmon")
@@ -232,8 +233,7 @@ class World:
         """Sends plain queries for a name nobody lists; answers are not waited for, there is no resolver."""
         sock = self.outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for i in range(count):
-            sock.sendto(bytes([0, i & 255]) + bytes.fromhex("0100000100000000000003777777076578616d706c650000010001"),
-                        (server, 53))
+            sock.sendto(bytes([0, i & 255]) + QUERY[2:], (server, 53))
         sock.close()
 
     def cli(self, *args, check=True):
