@@ -18,6 +18,7 @@
 #include "userspace/lib/query.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/stats.h"
+#include "userspace/lib/update.h"
 #include "userspace/lib/values.h"
 
 enum { OPT_CLIENT, OPT_INTERFACE };
@@ -51,6 +52,7 @@ struct finding {
 	int action; /* XDP_... */
 	char matched[1025];
 	char list[DG_TEXT_MAX + 1]; /* deciding list, "" = none */
+	json_t *where;		    /* the line of the list that decides, NULL = not found out */
 	struct dg_own own;	    /* deciding entry of the operator's: name_len 0 = none */
 	int answered;
 	struct dg_message answer;
@@ -216,6 +218,27 @@ static void decision_find(const struct dg_maps *maps, const struct dg_snapshot *
 		snprintf(f->list, sizeof(f->list), "%.*s", list->text_len, list->text);
 }
 
+/* The list's own line: of the very name that matched, else the first that covers it. */
+static void line_find(const struct dg_cli *cli, struct finding *f)
+{
+	json_t *place, *places;
+	size_t i;
+
+	if (!f->list[0] || !f->probe.list)
+		return;
+	places = dg_update_where(cli->state_dir, f->list, f->matched);
+	json_array_foreach(places, i, place)
+	{
+		const char *name = json_string_value(json_object_get(place, "name"));
+
+		if (f->where && (!name || strcmp(name, f->matched)))
+			continue;
+		json_decref(f->where);
+		f->where = json_incref(place);
+	}
+	json_decref(places);
+}
+
 static int find(const struct dg_cli *cli, struct dg_snapshot *now, struct finding *f,
 		struct dg_error *err)
 {
@@ -235,6 +258,8 @@ static int find(const struct dg_cli *cli, struct dg_snapshot *now, struct findin
 		rc = program_run(cli, &now->settings, f, err);
 	if (!rc)
 		decision_find(&maps, now, f);
+	if (!rc)
+		line_find(cli, f);
 	return rc;
 }
 
@@ -275,6 +300,16 @@ static void answer_print(const struct dg_message *m)
 		       dg_qtype_text(m->record[i].type, type, sizeof(type)), m->record[i].data);
 }
 
+/* What stands there was written by strangers. */
+static void line_print(const json_t *where)
+{
+	const char *text = json_string_value(json_object_get(where, "text"));
+
+	printf("  line       %s:%lld: %s\n", json_string_value(json_object_get(where, "file")),
+	       (long long)json_integer_value(json_object_get(where, "line")),
+	       !text || dg_text_is_clean(text) ? text : DG_QUOTE(text));
+}
+
 static void decision_print(const struct finding *f)
 {
 	char left[32];
@@ -283,6 +318,8 @@ static void decision_print(const struct finding *f)
 		return;
 	printf("  matched    %s\n", f->matched);
 	printf("  list       %s (%s)\n", f->list, dg_answer_kind_name(f->probe.answer_kind));
+	if (f->where)
+		line_print(f->where);
 	if (f->own.name_len && f->own.reason[0])
 		printf("  reason     %s\n", f->own.reason);
 	if (f->own.name_len && f->own.until_ns > dg_now_ns())
@@ -361,6 +398,7 @@ static void json_print(const struct finding *f)
 
 	json_object_set_new(doc, "matched", text_or_null(f->matched));
 	json_object_set_new(doc, "list", text_or_null(f->list));
+	json_object_set(doc, "line", f->where ? f->where : json_null());
 	json_object_set_new(doc, "response",
 			    listed ? json_string(dg_answer_kind_name(f->probe.answer_kind)) :
 				     json_null());
@@ -387,11 +425,11 @@ int dg_explain_run(const struct dg_cli *cli, struct dg_error *err)
 	int rc = finding && now ? find(cli, now, finding, err) :
 				  dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
 
-	if (rc)
-		return rc;
-	if (cli->json)
+	if (!rc && cli->json)
 		json_print(finding);
-	else
+	else if (!rc)
 		text_print(finding);
-	return 0;
+	if (finding)
+		json_decref(finding->where);
+	return rc;
 }

@@ -101,6 +101,7 @@ static const struct dg_column list_columns[] = {
 	{ "folded", "FOLDED", DG_AS_COUNT },
 	{ "rejected", "REJECTED", DG_AS_COUNT },
 	{ "unsupported", "UNSUPPORTED", DG_AS_COUNT },
+	{ "protected", "PROTECTED", DG_AS_COUNT },
 	{ "stale_since", "STALE SINCE", DG_AS_WHEN },
 	{ 0 },
 };

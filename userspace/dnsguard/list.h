@@ -17,5 +17,7 @@ json_t *dg_list_json(const struct dg_list_state *state, const struct dg_answer *
 		     __u32 image_count);
 /* All lists for `status`: [] when there are none or they cannot be read. */
 json_t *dg_lists_json(const struct dg_cli *cli, const struct dg_snapshot *snapshot);
+/* Is a list of dg_lists_json() stale? Then buf says which, and since when. */
+bool dg_lists_stale(const json_t *lists, char *buf, size_t size);
 
 #endif

@@ -111,6 +111,27 @@ json_t *dg_lists_json(const struct dg_cli *cli, const struct dg_snapshot *snapsh
 	return array;
 }
 
+bool dg_lists_stale(const json_t *lists, char *buf, size_t size)
+{
+	const json_t *list;
+	char when[32];
+	size_t i;
+
+	json_array_foreach(lists, i, list)
+	{
+		const json_t *since = json_object_get(list, "stale_since");
+
+		if (!json_is_integer(since))
+			continue;
+		snprintf(buf, size, "list %s is stale since %s: %s",
+			 json_string_value(json_object_get(list, "name")),
+			 dg_format_value(since, DG_AS_WHEN, when, sizeof(when)),
+			 json_string_value(json_object_get(list, "error")));
+		return true;
+	}
+	return false;
+}
+
 /* Without a guard the lists are there all the same; nothing of them is live then. */
 static int snapshot_try(const struct dg_cli *cli, struct dg_snapshot **ret, struct dg_error *err)
 {

@@ -10,6 +10,7 @@
 #include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/limit.h"
+#include "userspace/dnsguard/list.h"
 #include "userspace/dnsguard/trial.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
@@ -208,6 +209,7 @@ json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 				    json_integer((json_int_t)dg_budget_read(settings)));
 		json_object_set_new(doc, "drift", dg_drift_json(cli, maps, snapshot));
 		json_object_set_new(doc, "seen", seen_json(&snapshot->total));
+		json_object_set_new(doc, "lists", dg_lists_json(cli, snapshot));
 	}
 	return doc;
 }
@@ -232,6 +234,16 @@ static const struct dg_column verdict_columns[] = {
 	{ 0 },
 };
 
+static const struct dg_column list_columns[] = {
+	{ "name", "LIST", DG_AS_TEXT },
+	{ "state", "STATE", DG_AS_TEXT },
+	{ "entries", "NAMES", DG_AS_COUNT },
+	{ "answer", "ANSWER", DG_AS_TEXT },
+	{ "fetched", "FETCHED", DG_AS_WHEN },
+	{ "stale_since", "STALE SINCE", DG_AS_WHEN },
+	{ 0 },
+};
+
 static const struct dg_section sections[] = {
 	{ "drift.text", "OUT OF DATE", DG_AS_TEXT, NULL, NULL },
 	{ "paused_seconds", "PAUSED for", DG_AS_SECONDS, NULL, NULL },
@@ -253,6 +265,7 @@ static const struct dg_section sections[] = {
 	{ "guarded_addresses", "guarded addresses", DG_AS_COUNT, NULL, NULL },
 	{ "interfaces", "", DG_AS_TEXT, iface_columns,
 	  "no device is guarded: dnsguard attach IFACE" },
+	{ "lists", "", DG_AS_TEXT, list_columns, NULL },
 	{ "seen", "", DG_AS_TEXT, verdict_columns, "\nno frame was seen yet" },
 	{ 0 },
 };
@@ -310,6 +323,8 @@ enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 		snprintf(buf, size, "%s", json_string_value(drifted));
 		return DG_CHECK_WARNING;
 	}
+	if (dg_lists_stale(json_object_get(status, "lists"), buf, size))
+		return DG_CHECK_WARNING;
 	snprintf(buf, size, "%zu device%s guarded", json_array_size(ifaces),
 		 json_array_size(ifaces) == 1 ? "" : "s");
 	return DG_CHECK_OK;

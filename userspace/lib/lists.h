@@ -82,6 +82,7 @@ int dg_lists_lock(const struct dg_dir *lists, int *ret_fd, struct dg_error *err)
 
 struct dg_list_counts {
 	__u64 lines, bytes, accepted, duplicate, folded, rejected, unsupported, skipped;
+	__u64 protected; /* names that were left out because they must not be blocked */
 };
 
 /* Times are Unix seconds, 0 = never. */

@@ -38,6 +38,7 @@ static const struct number {
 	{ "rejected", offsetof(struct dg_list_meta, counts.rejected) },
 	{ "unsupported", offsetof(struct dg_list_meta, counts.unsupported) },
 	{ "skipped", offsetof(struct dg_list_meta, counts.skipped) },
+	{ "protected", offsetof(struct dg_list_meta, counts.protected) },
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 

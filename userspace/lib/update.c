@@ -19,6 +19,7 @@
 
 #define COMPILED "compiled.json"
 #define COMPILED_BYTES_MAX (1 << 20)
+#define FILES_MAX 1024 /* as many as dnsguard-compile takes at once */
 
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress)
 {
@@ -47,6 +48,7 @@ static void run_close(struct dg_run *run)
 	dg_image_unmap(run->elements, run->elements_count);
 	dg_maps_close(&run->maps);
 	dg_dir_close(&run->lists);
+	dg_close_fd(&run->protect);
 	dg_close_fd(&run->lock);
 }
 #define scoped_run dg_scoped(run_close)
@@ -121,12 +123,28 @@ static void sweep(struct dg_run *run)
 	closedir(dir);
 }
 
+/* The operator's own names that no list may block. The compiler opens it as nobody. */
+static int protect_open(struct dg_run *run, struct dg_error *err)
+{
+	dg_scoped_dir struct dg_dir state = DG_DIR_NONE;
+	struct stat st;
+	int rc = dg_dir_open(run->want->state_dir, &state, err);
+
+	if (!rc)
+		rc = dg_dir_file_open(&state, "protected", &run->protect, err);
+	if (!rc && !fstat(run->protect, &st) && !(st.st_mode & S_IROTH))
+		return dg_fail(err, -EACCES, DG_EXIT_FAILED,
+			       "%s/protected is not readable for the compiler: chmod o+r it",
+			       state.path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err)
 {
 	int rc;
 
 	*run = (struct dg_run){
-		.want = want, .lists = DG_DIR_NONE, .lock = -1, .maps = DG_MAPS_NONE
+		.want = want, .lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE
 	};
 	run->registry = malloc(sizeof(*run->registry));
 	descriptors_allow();
@@ -135,6 +153,8 @@ static int run_open(struct dg_run *run, const struct dg_update *want, struct dg_
 		rc = dg_lists_lock(&run->lists, &run->lock, err);
 	if (!rc)
 		rc = dg_registry_load(&run->lists, run->registry, err);
+	if (!rc)
+		rc = protect_open(run, err);
 	if (!rc)
 		rc = guard_find(run, err);
 	if (!rc)
@@ -209,6 +229,7 @@ static void item_stale(struct dg_item *item)
 		item->next.stale_since = now;
 	snprintf(item->next.error, sizeof(item->next.error), "%.600s", item->err.text);
 	dg_inputs_close(&item->inputs);
+	dg_stage_sweep(&item->dir);
 }
 
 static void item_fresh(struct dg_item *item)
@@ -325,9 +346,17 @@ static int inputs_open(struct dg_run *run, struct dg_error *err)
 {
 	int rc = 0;
 
-	for (__u32 i = 0; !rc && i < run->count; i++)
+	__u32 files = 0;
+
+	for (__u32 i = 0; !rc && i < run->count; i++) {
 		if (!run->item[i].inputs.count)
 			rc = dg_stage_inputs(run->item + i, err);
+		files += run->item[i].inputs.count;
+	}
+	if (!rc && files > FILES_MAX)
+		rc = dg_fail(err, -E2BIG, DG_EXIT_UNSAFE,
+			     "all lists together have %u files, at most %d are allowed", files,
+			     FILES_MAX);
 	return rc;
 }
 
@@ -388,6 +417,14 @@ static int commit(struct dg_run *run, bool compiled, struct dg_error *err)
 	return rc;
 }
 
+/* What was fetched and not taken over goes at once: it may be large. */
+static void candidates_drop(struct dg_run *run)
+{
+	for (__u32 i = 0; i < run->count; i++)
+		if (run->item[i].candidate)
+			dg_stage_sweep(&run->item[i].dir);
+}
+
 static int finish(struct dg_run *run, struct dg_error *err)
 {
 	bool compile;
@@ -403,7 +440,10 @@ static int finish(struct dg_run *run, struct dg_error *err)
 	}
 	if (!rc && compile)
 		rc = publish_locked(run, err);
-	return rc ? rc : commit(run, compile, err);
+	if (!rc)
+		rc = commit(run, compile, err);
+	candidates_drop(run);
+	return rc;
 }
 
 /* ---- the three runs ------------------------------------------------------------------------- */
@@ -467,7 +507,9 @@ int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
 	int rc = dg_list_spec_check(&add->spec, err);
 
 	*ret_report = NULL;
-	run = (struct dg_run){ .lists = DG_DIR_NONE, .lock = -1, .maps = DG_MAPS_NONE };
+	run = (struct dg_run){
+		.lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE
+	};
 	if (!rc)
 		rc = run_open(&run, want, err);
 	if (!rc)

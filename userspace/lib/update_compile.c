@@ -53,6 +53,18 @@ static int item_words(struct dg_child *child, const struct dg_item *item, int *k
 	return kept;
 }
 
+/* What holds for every list. The file of protected names, if there is one, becomes the first of keep. */
+static void bounds_words(struct dg_child *child, const struct dg_run *run, int *keep)
+{
+	if (run->want->force)
+		dg_child_word(child, "--force");
+	dg_child_word(child, "--max-bytes=%llu", DG_LIST_BYTES_MAX);
+	dg_child_word(child, "--max-lines=%llu", DG_LIST_LINES_MAX);
+	keep[0] = run->protect;
+	if (run->protect >= 0)
+		dg_child_word(child, "--protect=/dev/fd/%d", run->protect);
+}
+
 /* ---- what it says --------------------------------------------------------------------------- */
 
 static const char *label_find(const struct dg_inputs *inputs, const char *at, int *ret_len)
@@ -139,6 +151,12 @@ static void progress_hear(const char *line, void *arg)
 	dg_run_tell(listener->run, &progress);
 }
 
+/* Over a limit is a refusal that the operator may lift, the rest is a bad list. */
+static enum dg_exit status_of(const struct dg_child *child)
+{
+	return child->exit_status == DG_EXIT_UNSAFE ? DG_EXIT_UNSAFE : DG_EXIT_FAILED;
+}
+
 /* ---- one list ------------------------------------------------------------------------------- */
 
 /* What a compile may take: what was allowed, and a floor that the smallest one needs. */
@@ -158,14 +176,13 @@ int dg_compile_check(const struct dg_run *run, struct dg_item *item)
 						  .seconds_max = CHECK_SECONDS_MAX,
 						  .progress = progress_hear,
 						  .arg = &listener };
-	int keep[DG_LIST_FILES_MAX + 1], rc;
+	int keep[DG_LIST_FILES_MAX + 2], rc;
 
 	dg_child_word(&child, "%s", child.program);
 	dg_child_word(&child, "--check");
 	dg_child_word(&child, "--json");
-	if (run->want->force)
-		dg_child_word(&child, "--force");
-	item_words(&child, item, keep, 0);
+	bounds_words(&child, run, keep);
+	item_words(&child, item, keep, run->protect >= 0);
 	child.keep = keep;
 	rc = dg_child_run(&child, &item->err);
 	if (rc)
@@ -174,7 +191,7 @@ int dg_compile_check(const struct dg_run *run, struct dg_item *item)
 	problems_label(dg_report_list(item->check, 0), &item->inputs);
 	dg_labels_put(&item->inputs, child.complaint, sizeof(child.complaint));
 	if (child.exit_status)
-		return dg_fail(&item->err, -EINVAL, DG_EXIT_FAILED, "%s",
+		return dg_fail(&item->err, -EINVAL, status_of(&child), "%s",
 			       child.complaint[0] ? child.complaint : "the compiler refused it");
 	if (!dg_report_list(item->check, 0))
 		return dg_fail(&item->err, -EPROTO, DG_EXIT_FAILED,
@@ -231,14 +248,16 @@ static void compile_words(const struct dg_run *run, struct dg_child *child, int 
 {
 	int kept = 1; /* the key is there already */
 
+	kept += run->protect >= 0;
 	dg_child_word(child, "%s", child->program);
 	dg_child_word(child, "--json");
 	dg_child_word(child, "--key-fd");
 	dg_child_word(child, "%d", keep[0]);
 	dg_child_word(child, "-o");
 	dg_child_word(child, "image");
-	if (run->want->force)
-		dg_child_word(child, "--force");
+	dg_child_word(child, "--memory");
+	dg_child_word(child, "%llu", (unsigned long long)memory_max(run));
+	bounds_words(child, run, keep + 1);
 	for (__u32 i = 0; i < run->count; i++)
 		if (run->item[i].inputs.count)
 			kept = item_words(child, run->item + i, keep, kept);
@@ -270,8 +289,8 @@ static int compile_run(struct dg_run *run, int work_fd, int *keep, struct dg_err
 		return rc;
 	complaint_label(run, &child);
 	if (child.exit_status)
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "the lists cannot be compiled: %.900s",
-			       child.complaint);
+		return dg_fail(err, -EINVAL, status_of(&child),
+			       "the lists cannot be compiled: %.900s", child.complaint);
 	run->report = json_loads(child.said ? child.said : "", 0, NULL);
 	return 0;
 }

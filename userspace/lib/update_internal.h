@@ -41,6 +41,7 @@ struct dg_run {
 	const struct dg_update *want;
 	struct dg_dir lists;
 	int lock;
+	int protect; /* <state dir>/protected, names that no list may block; -1 = there is none */
 	struct dg_registry *registry; /* as it will be */
 	bool registry_changed;
 	__u32 count;
@@ -77,8 +78,10 @@ int dg_compile_mode(const struct dg_item *item, const char *mode, const char *va
 /* Puts the operator's words where "/dev/fd/N" stands. Cut to size. */
 void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
 
-/* update_judge.c: is the candidate fit to replace what is there? Fills item->next.counts. */
+/* update_judge.c: is the candidate fit to replace what is there? Fills next.counts and next.format. */
 int dg_judge(const struct dg_run *run, struct dg_item *item);
+/* The counts of a check's report. */
+void dg_judge_counts(const json_t *list, struct dg_list_counts *ret);
 /* What compiling and loading all items needs, against what is allowed. */
 int dg_judge_memory(struct dg_run *run, struct dg_error *err);
 

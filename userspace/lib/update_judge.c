@@ -28,7 +28,7 @@ static __u64 sum(const json_t *value)
 	return total;
 }
 
-static void counts_take(const json_t *list, struct dg_list_counts *ret)
+void dg_judge_counts(const json_t *list, struct dg_list_counts *ret)
 {
 	*ret = (struct dg_list_counts){
 		.lines = number(list, "lines"),
@@ -39,6 +39,7 @@ static void counts_take(const json_t *list, struct dg_list_counts *ret)
 		.rejected = number(list, "rejected"),
 		.unsupported = sum(json_object_get(list, "unsupported")),
 		.skipped = number(list, "skipped"),
+		.protected = number(list, "protected"),
 	};
 }
 
@@ -85,7 +86,7 @@ int dg_judge(const struct dg_run *run, struct dg_item *item)
 	struct dg_list_counts counts;
 	int rc;
 
-	counts_take(list, &counts);
+	dg_judge_counts(list, &counts);
 	rc = size_judge(item, &counts);
 	if (!rc && !run->want->force && !senders)
 		rc = shrink_judge(item, names_of(&item->meta.counts), names_of(&counts));

@@ -25,7 +25,7 @@ int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_re
 		    struct dg_error *err)
 {
 	const struct dg_update want = { .force = force };
-	struct dg_run run = { .want = &want, .lock = -1, .maps = DG_MAPS_NONE };
+	struct dg_run run = { .want = &want, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE };
 	scoped_item struct dg_item item = { .spec = *spec, .dir = DG_DIR_NONE };
 	int fd = open(spec->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
 
@@ -39,8 +39,10 @@ int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_re
 		rc = dg_compile_check(&run, &item);
 	if (!rc)
 		rc = dg_judge(&run, &item);
-	if (rc)
+	if (rc) {
 		*err = item.err;
+		dg_judge_counts(dg_report_list(item.check, 0), &item.next.counts);
+	}
 	item.selected = true;
 	item.outcome = rc ? DG_OUTCOME_STALE : DG_OUTCOME_UPDATED;
 	run.item = &item;
@@ -136,7 +138,7 @@ int dg_update_dump_source(const struct dg_update *want, const char *name, int ou
 			  struct dg_error *err)
 {
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
-	struct dg_run run = { .want = want, .lock = -1, .maps = DG_MAPS_NONE };
+	struct dg_run run = { .want = want, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE };
 	dg_scoped_dir struct dg_dir scratch = DG_DIR_NONE;
 	char path[] = "/tmp/dnsguard-diff-XXXXXX";
 	int rc = item_open(want->state_dir, name, &item, err);

@@ -38,6 +38,7 @@ static json_t *item_json(const struct dg_item *item)
 
 	if (!row)
 		return json_null();
+	json_object_set_new(row, "protected", json_integer((json_int_t)meta->counts.protected));
 	json_object_set_new(row, "error",
 			    item->outcome == DG_OUTCOME_STALE ? json_string(item->err.text) :
 								json_null());

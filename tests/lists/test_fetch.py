@@ -1,0 +1,223 @@
+"""Lists from web servers: fetched when they changed, kept when the server misbehaves, without rights while it talks."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import server as web
+from house import BUILD, FAILED, OK, PATIENCE
+
+NAMES = "a.example\nb.example\n"
+
+
+@pytest.fixture
+def server():
+    made = web.Server()
+    yield made
+    made.close()
+
+
+def fetch(room, *args, status=OK, **kwargs):
+    """Runs dnsguard-fetch itself; returns (report, what it wrote)."""
+    with open(room.dir / "out", "w+b") as out:
+        done = subprocess.run([str(BUILD / "dnsguard-fetch"), f"--output-fd={out.fileno()}", *map(str, args)], text=True,
+                              capture_output=True, pass_fds=[out.fileno()], timeout=PATIENCE, **kwargs)
+        assert done.returncode == status, done
+        out.seek(0)
+        return json.loads(done.stdout) if done.stdout else done.stderr, out.read()
+
+
+# ---- through the pipeline -------------------------------------------------------------------------
+
+
+def test_a_list_from_a_url(room, server):
+    server.pages["/l"] = web.text(NAMES)
+    room.cli("list", "add", "l", server.url("/l"))
+    assert room.dump("l") == ["a.example", "b.example"]
+    assert server.seen[0][1]["User-Agent"].startswith("dnsguard/")
+
+
+def test_what_did_not_change_is_not_sent_again(room, server):
+    server.pages["/l"] = web.versioned(NAMES, '"v1"')
+    room.cli("list", "add", "l", server.url("/l"))
+    report = room.json("list", "update")
+    assert report["lists"][0]["outcome"] == "unchanged" and not report["compiled"]
+    assert [headers.get("If-None-Match") for _, headers in server.seen] == [None, '"v1"']
+    server.pages["/l"] = web.versioned(NAMES + "c.example\n", '"v2"')
+    assert room.json("list", "update")["lists"][0]["outcome"] == "updated"
+    assert room.dump("l") == ["a.example", "b.example", "c.example"]
+    room.cli("list", "update", "--force")
+    assert server.seen[-1][1].get("If-None-Match") is None
+
+
+def test_last_modified_does_as_well(room, server):
+    date = "Tue, 24 Nov 2026 10:00:00 GMT"
+    server.pages["/l"] = web.text(NAMES, Last_Modified=date)
+    room.cli("list", "add", "l", server.url("/l"))
+    room.cli("list", "update")
+    assert server.seen[1][1]["If-Modified-Since"] == date
+
+
+def test_a_refused_version_is_asked_for_again(room, server):
+    """The ETag of what was refused is forgotten with it: else the server would say 304 to an old list for ever."""
+    server.pages["/l"] = web.versioned(NAMES, '"good"')
+    room.cli("list", "add", "l", server.url("/l"))
+    server.pages["/l"] = web.versioned("<html>", '"bad"')
+    for _ in range(2):
+        assert "HTML" in room.json("list", "update", status=FAILED)["lists"][0]["error"]
+    assert server.seen[-1][1]["If-None-Match"] == '"good"'
+
+
+def test_how_long_it_holds(room, server):
+    server.pages["/plain"] = web.text(NAMES)
+    server.pages["/head"] = web.text("! Title: x\n! Expires: 4 days (update frequency)\n||a.example^\n")
+    server.pages["/age"] = web.text(NAMES, Cache_Control="public, max-age=7200")
+    for name in ("plain", "head", "age"):
+        room.cli("list", "add", name, server.url(f"/{name}"))
+    room.cli("list", "add", "own", server.url("/head"), "--refresh", "6h")
+    waits = {row["name"]: row["due"] - row["fetched"] for row in room.lists()}
+    assert waits["plain"] == 86400 and waits["head"] == 4 * 86400 and waits["own"] == 6 * 3600
+    assert 7190 <= waits["age"] <= 7210
+
+
+@pytest.mark.parametrize("page, word", [
+    (web.status(404), "status 404"),
+    (web.status(500), "status 500"),
+    (web.cut_short(NAMES), "transfer closed"),
+    (web.text(""), "no names in it"),
+    (web.text("<html><body>Please log in</body></html>"), "HTML"),
+    (web.redirect("/l"), "redirects"),
+    (web.redirect("file:///etc/passwd"), "not supported"),
+    (web.redirect("ftp://127.0.0.1/x"), "not supported"),
+], ids=["404", "500", "cut short", "empty", "page", "loop", "file", "ftp"])
+def test_a_server_gone_bad(room, server, page, word):
+    server.pages["/l"] = web.text(NAMES)
+    room.cli("list", "add", "l", server.url("/l"))
+    before = room.tree()
+    server.pages["/l"] = page
+    (row,) = room.json("list", "update", status=FAILED)["lists"]
+    assert row["outcome"] == "stale" and word in row["error"]
+    after = room.tree()
+    assert {name for name in after if after[name] != before.get(name)} == {"lists/l/meta.json"}
+    server.pages["/new"] = page
+    assert word in room.refused("list", "add", "new", server.url("/new"), status=FAILED)
+
+
+def test_a_server_that_is_not_there(room, server):
+    url = server.url("/l")
+    server.close()
+    assert "onnect" in room.refused("list", "add", "l", url, status=FAILED)
+    assert room.tree() == {}
+    server.__init__()  # so that the fixture has something to close
+
+
+def test_redirects_are_followed(room, server):
+    server.pages["/old"] = web.redirect("/new")
+    server.pages["/new"] = web.text(NAMES)
+    room.cli("list", "add", "l", server.url("/old"))
+    assert len(room.dump("l")) == 2
+
+
+def test_a_packed_transfer_and_a_packed_file(room, server):
+    import gzip
+    server.pages["/transfer"] = web.packed(NAMES.encode())
+    server.pages["/file.gz"] = lambda request: request.answer(200, gzip.compress(NAMES.encode()))
+    for name, path in (("transfer", "/transfer"), ("file", "/file.gz")):
+        room.cli("list", "add", name, server.url(path))
+        assert room.dump(name) == ["a.example", "b.example"]
+
+
+# ---- the downloader by itself ---------------------------------------------------------------------
+
+
+def test_more_than_allowed(room, server):
+    server.pages["/l"] = web.endless
+    said, _ = fetch(room, "--max-bytes", 100000, server.url("/l"), status=FAILED)
+    assert "larger than 100000 bytes" in said
+    server.pages["/bomb"] = web.packed(bytes(50 << 20))  # 50 MiB in 50 KiB
+    said, written = fetch(room, "--max-bytes", 1 << 20, server.url("/bomb"), status=FAILED)
+    assert "larger than" in said and len(written) <= 1 << 20
+
+
+def test_slower_than_allowed(room, server):
+    server.pages["/l"] = web.drip
+    said, _ = fetch(room, "--max-time", 1, server.url("/l"), status=FAILED)
+    assert "timed out" in said
+
+
+def test_https_with_a_certificate_that_nobody_vouches_for(room):
+    pair = web.certificate(room.dir)
+    secure = web.Server(pair)
+    secure.pages["/l"] = web.text(NAMES)
+    try:
+        said, _ = fetch(room, secure.url("/l"), status=FAILED)
+        assert "certificate" in said
+        os.chmod(pair[0], 0o644)
+        os.chmod(room.dir, 0o755)
+        report, written = fetch(room, "--ca-file", pair[0], secure.url("/l"))
+        assert written.decode() == NAMES and report["event"] == "changed"
+    finally:
+        secure.close()
+
+
+def test_https_does_not_lead_to_http(room, server):
+    pair = web.certificate(room.dir)
+    os.chmod(room.dir, 0o755)
+    secure = web.Server(pair)
+    secure.pages["/l"] = web.redirect(server.url("/l"))
+    server.pages["/l"] = web.text(NAMES)
+    try:
+        said, written = fetch(room, "--ca-file", pair[0], secure.url("/l"), status=FAILED)
+        assert "http" in said and written == b"" and server.seen == []
+    finally:
+        secure.close()
+
+
+def test_the_systems_certificates_are_trusted(room):
+    """The whole way through the pipeline, with our certificate in the place of the system's."""
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    pair = web.certificate(room.dir)
+    secure = web.Server(pair)
+    secure.pages["/l"] = web.text(NAMES)
+    try:
+        room.refused("list", "add", "l", secure.url("/l"), status=FAILED)
+        done = subprocess.run(["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', str(pair[0]), bundle,
+                               *room.argv("list", "add", "l", secure.url("/l"))], text=True, capture_output=True)
+        assert done.returncode == OK, done
+        assert len(room.dump("l")) == 2
+    finally:
+        secure.close()
+
+
+def test_it_has_no_rights_while_it_talks(room, server):
+    if os.geteuid():
+        pytest.skip("only root has rights to give up")
+    seen = {}
+
+    def look(request):
+        """The one process of ours whose socket has the client's port."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if open(f"/proc/{pid}/comm").read().strip() == "dnsguard-fetch" and seen.get("url", "?") in open(
+                        f"/proc/{pid}/cmdline").read():
+                    seen.update(line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
+            except OSError:
+                continue
+        request.answer(200, NAMES.encode())
+
+    server.pages["/look"] = look
+    seen["url"] = server.url("/look")
+    fetch(room, server.url("/look"))
+    assert seen["Uid"].split() == ["65534"] * 4 and seen["Gid"].split() == ["65534"] * 4
+    assert seen["Groups"].split() == [] and seen["NoNewPrivs"].split() == ["1"]
+    assert {seen[key].strip() for key in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
+
+
+def test_the_environment_of_the_operator_is_not_taken_over(room, server):
+    """A proxy that stands in somebody's shell would make a refresh depend on who starts it."""
+    server.pages["/l"] = web.text(NAMES)
+    env = dict(os.environ, http_proxy="http://127.0.0.1:1/", https_proxy="http://127.0.0.1:1/")
+    done = subprocess.run(room.argv("list", "add", "l", server.url("/l")), env=env, text=True, capture_output=True)
+    assert done.returncode == OK, done

@@ -1,0 +1,190 @@
+"""Which lists there are: added, shown, ordered, taken away; and what is refused before anything is touched."""
+
+import json
+
+import pytest
+
+from house import FAILED, NOT_FOUND, USAGE, rights
+
+
+def test_nothing_was_ever_added(room):
+    assert room.lists() == []
+    assert "dnsguard list add" in room.cli("list").stdout
+    assert not (room.state / "lists").exists()  # looking makes nothing
+
+
+def test_add_shows_what_was_taken(room):
+    source = room.file("ads.txt", "# ads", "a.example", "b.example", "x.a.example", "a.example")
+    report = room.json("list", "add", "ads", source)
+    (row,) = report["lists"]
+    assert (row["outcome"], row["accepted"], row["folded"], row["duplicate"]) == ("updated", 2, 1, 1)
+    assert report["compiled"] and not report["attached"] and report["names"] == 2
+    shown = room.list("ads")
+    assert (shown["state"], shown["source"], shown["format"]) == ("fresh", str(source), "domains")
+    assert room.dump("ads") == ["a.example", "b.example"]
+
+
+def test_text_says_that_nothing_is_live_without_a_guard(room):
+    said = room.cli("list", "add", "ads", room.file("a", "a.example")).stdout
+    assert "not attached" in said and "memory needed" in said and "memory allowed" in said
+
+
+def test_options_are_kept(room):
+    room.cli("list", "add", "l", room.file("a", "a.example"), "--format", "domains", "--match", "exact", "--answer",
+             "192.0.2.9,2001:db8::9", "--ede", "none", "--refresh", "6h", "--observe")
+    shown = room.list("l")
+    wanted = {"match": "exact", "answer": "192.0.2.9,2001:db8::9", "ede": None, "refresh_seconds": 21600, "observe": True}
+    assert {key: shown[key] for key in wanted} == wanted
+
+
+def test_order_is_precedence(room):
+    for name in ("one", "two"):
+        room.cli("list", "add", name, room.file(name, f"{name}.example"))
+    room.cli("list", "add", "zero", room.file("zero", "zero.example"), "--first")
+    assert [row["name"] for row in room.lists()] == ["zero", "one", "two"]
+    assert room.list("one")["precedence"] == 2
+
+
+def test_remove_takes_everything_away(room):
+    room.cli("list", "add", "one", room.file("one", "one.example"))
+    before = set(room.tree())
+    room.cli("list", "add", "two", room.file("two", "two.example"))
+    assert "lists/two/content" in room.tree()
+    room.cli("list", "rm", "two")
+    assert set(room.tree()) == before and not (room.state / "lists" / "two").exists()
+    room.cli("list", "rm", "one")
+    assert room.lists() == [] and "image" not in room.tree()
+
+
+def test_a_list_that_is_not_there(room):
+    room.cli("list", "add", "one", room.file("one", "one.example"))
+    for verb in ("show", "rm", "dump", "diff", "update"):
+        assert '"other"' in room.refused("list", verb, "other", status=NOT_FOUND)
+
+
+def test_twice_the_same_name(room):
+    room.cli("list", "add", "one", room.file("one", "one.example"))
+    before = room.tree()
+    assert "is there already" in room.refused("list", "add", "one", room.file("b", "b.example"), status=FAILED)
+    assert room.tree() == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "-x", "a/b", "a b", "a,b", "\u00e4", "a\n", "x" * 33, "operator",
+                                  "registry.json", 'a"b'])
+def test_names_that_are_no_names(room, name):
+    source = room.file("a", "a.example")
+    assert "list name" in room.refused("list", "add", "--", name, source, status=USAGE)
+    assert room.tree() == {}
+
+
+@pytest.mark.parametrize("source, word", [
+    ("ftp://lists.example/x", "use a path, http://, https:// or axfr://"),
+    ("https:///x", "has no host"),
+    ("https://user:secret@lists.example/x", "holds a user's name"),
+    ("https://lists.example/a b", "printable ASCII"),
+    ("axfr://192.0.2.1", "write axfr://"),
+    ("axfr://primary.example/zone.example", "no address"),
+    ("axfr://192.0.2.1:0/zone.example", "no address"),
+    ("", "is empty"),
+])
+def test_sources_that_are_none(room, source, word):
+    assert word in room.refused("list", "add", "l", source, status=USAGE)
+    assert room.tree() == {}
+
+
+@pytest.mark.parametrize("option, value", [("--answer", "nonsense"), ("--ede", "14"), ("--refresh", "1m"), ("--format", "csv"),
+                                           ("--match", "regex"), ("--tsig-file", "/etc/key")])
+def test_options_that_are_wrong(room, option, value):
+    room.refused("list", "add", "l", room.file("a", "a.example"), option, value, status=USAGE)
+    assert room.tree() == {}
+
+
+def test_no_update_only_notes_it_down(room):
+    room.cli("list", "add", "later", room.dir / "not-there-yet", "--no-update")
+    assert room.list("later")["state"] == "not fetched yet"
+    room.file("not-there-yet", "a.example")
+    room.cli("list", "update")
+    assert room.dump("later") == ["a.example"]
+
+
+def test_a_directory_is_a_list_of_its_files(room):
+    source = room.dir / "feeds"
+    source.mkdir()
+    (source / "a").write_text("a.example\n")
+    (source / "b").write_text("0.0.0.0 b.example\n")  # each file has its own format
+    (source / ".hidden").write_text("hidden.example\n")
+    (source / "b~").write_text("old.example\n")
+    room.cli("list", "add", "feeds", source)
+    assert room.dump("feeds") == ["a.example", "b.example"]
+    (source / "c").write_text("c.example\n")
+    (source / "a").unlink()
+    room.cli("list", "update")
+    assert room.dump("feeds") == ["b.example", "c.example"]
+    assert sorted(p.name for p in (room.state / "lists" / "feeds").iterdir()) == ["content.d", "meta.json"]
+
+
+def test_a_path_may_become_a_directory(room):
+    source = room.file("feed", "a.example")
+    room.cli("list", "add", "l", source)
+    source.unlink()
+    source.mkdir()
+    (source / "x").write_text("x.example\n")
+    room.cli("list", "update")
+    assert room.dump("l") == ["x.example"]
+    assert sorted(p.name for p in (room.state / "lists" / "l").iterdir()) == ["content.d", "meta.json"]
+
+
+def test_unchanged_costs_nothing(room):
+    room.cli("list", "add", "l", room.file("a", "a.example"))
+    before = room.tree()["image"]
+    report = room.json("list", "update")
+    assert report["lists"][0]["outcome"] == "unchanged" and not report["compiled"]
+    assert room.tree()["image"] == before
+
+
+def test_diff_changes_nothing(room):
+    source = room.file("a", "a.example", "b.example", "c.example")
+    room.cli("list", "add", "l", source)
+    before = room.tree()
+    room.file("a", "b.example", "c.example", "d.example")
+    said = room.cli("list", "diff", "l").stdout.splitlines()
+    assert [line.split("\t")[0] for line in said[:-1]] == ["-a.example", "+d.example"]
+    assert room.json("list", "diff", "l") == {"schema": 1, "list": "l", "added": 1, "removed": 1, "same": 2}
+    assert room.tree() == before
+
+
+def test_check_of_a_file(room):
+    good = room.json("list", "check", room.file("good", "a.example"))
+    assert good["verdict"] == "good" and good["list"]["accepted"] == 1
+    assert room.tree() == {}
+
+
+def test_a_registry_edited_badly_says_where(room):
+    room.cli("list", "add", "l", room.file("a", "a.example"))
+    registry = room.state / "lists" / "registry.json"
+    text = registry.read_text()
+    registry.write_text(text.replace('"lists": [', '"lists": [,', 1))
+    assert f"{registry}:3:" in room.refused("list", "ls", status=FAILED)
+    assert f"{registry}:3:" in room.refused("list", "update", status=FAILED)
+    registry.write_text(text.replace('"suffix"', '"infix"'))
+    assert '"infix"' in room.refused("list", "update", status=FAILED)
+    assert (room.state / "lists" / "l" / "content").exists()  # nothing is swept away by a typing error
+
+
+def test_what_others_may_read(room):
+    room.cli("list", "add", "l", room.file("a", "a.example"))
+    assert rights(room.state / "lists") == 0o700 and rights(room.state / "lists" / "l") == 0o700
+
+
+def test_an_error_is_json_for_who_asked_for_json(room):
+    said = json.loads(room.cli("list", "add", "x", "/not/there", "--json", status=FAILED).stdout)
+    assert said["exit_status"] == FAILED and '"/not/there"' in said["error"]
+
+
+def test_two_at_once_wait_for_each_other(room):
+    import fcntl
+    room.cli("list", "add", "l", room.file("a", "a.example"))
+    with open(room.state / "lists" / ".lock", "r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "changing the lists" in room.refused("list", "update", status=FAILED)
+        assert room.list("l")["state"] == "fresh"  # readers do not wait
