@@ -176,6 +176,281 @@ static void lists_are_bounded(void **state)
 	assert_int_equal(dg_image_add_list(builder, &answer), -ENOSPC);
 }
 
+/* ---- scopes, answers, ranks ------------------------------------------------------------------ */
+
+/* The meta of exactly this suffix in one of the scopes, 0 = none. */
+static unsigned int way_of(const void *elements, struct dg_hash hash, unsigned int scope)
+{
+	const struct dg_image_header *header = elements;
+	const struct dg_image_bucket *bucket =
+		(const struct dg_image_bucket *)elements + header->first;
+	unsigned int left;
+
+	bucket += (__u64)dg_hash_place(hash) * header->buckets >> 32;
+	left = bucket->spill;
+	for (;; bucket++) {
+		for (int way = 0; way < DG_IMAGE_WAYS; way++)
+			if (bucket->fp[way] == dg_hash_fp(hash) &&
+			    bucket->meta[way] >> 16 == (hash.b & 0xffff) &&
+			    bucket->meta[way] >> DG_IMAGE_SCOPE_SHIFT & scope)
+				return bucket->meta[way] & DG_ANSWERS_MAX;
+		if (!left--)
+			return 0;
+	}
+}
+
+/* The answer that the rule of abi.h gives to a question, from its whole name upward. 0 = none. */
+static unsigned int decides(const void *elements, const char *text)
+{
+	const struct dg_image_header *header = elements;
+	struct dg_name name = name_of(text);
+	struct dg_hash hash[DG_LABELS_MAX];
+	unsigned int labels = dg_wire_hashes(name.wire, name.len - 1u, key, hash);
+
+	for (unsigned int depth = labels; depth; depth--) {
+		unsigned int found;
+
+		if (!(header->depths[(depth - 1) / 64] >> (depth - 1) % 64 & 1))
+			continue;
+		found = way_of(elements, hash[depth - 1],
+			       depth == labels ? DG_SCOPE_SELF : DG_SCOPE_BELOW);
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
+static int add_in(struct dg_image_builder *builder, const char *text, unsigned int answer,
+		  enum dg_scope scope)
+{
+	struct dg_name name = name_of(text);
+
+	return dg_image_add_name(builder, &name, answer, scope);
+}
+
+static const void *finish(struct dg_image_builder *builder)
+{
+	struct dg_error err;
+	const void *image;
+	__u64 count;
+
+	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
+	assert_int_equal(dg_image_check(image, count, &err), 0);
+	return image;
+}
+
+static unsigned int answer_of(struct dg_image_builder *builder, unsigned int list, __u8 kind)
+{
+	struct dg_answer answer = { .kind = kind, .text = "list", .text_len = 4, .list = list };
+
+	return (unsigned int)dg_image_add_answer(builder, &answer);
+}
+
+static void scopes_cover_what_they_say(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(3);
+	const struct dg_image_header *header;
+
+	(void)state;
+	assert_int_equal(add_in(builder, "a.example", 1, DG_SCOPE_SELF), DG_SCOPE_SELF);
+	assert_int_equal(add_in(builder, "b.example", 2, DG_SCOPE_BELOW), DG_SCOPE_BELOW);
+	assert_int_equal(add_in(builder, "c.example", 3, DG_SCOPE_SUFFIX), DG_SCOPE_SUFFIX);
+	header = finish(builder);
+	assert_int_equal(decides(header, "a.example"), 1);
+	assert_int_equal(decides(header, "x.a.example"), 0);
+	assert_int_equal(decides(header, "b.example"), 0);
+	assert_int_equal(decides(header, "x.b.example"), 2);
+	assert_int_equal(decides(header, "y.x.b.example"), 2);
+	assert_int_equal(decides(header, "c.example"), 3);
+	assert_int_equal(decides(header, "x.c.example"), 3);
+	assert_int_equal(decides(header, "example"), 0);
+}
+
+static void a_name_may_have_two_answers(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	const struct dg_image_header *header;
+	const struct dg_answer *lists;
+
+	(void)state;
+	assert_int_equal(add_in(builder, "a.example", 1, DG_SCOPE_SELF), DG_SCOPE_SELF);
+	assert_int_equal(add_in(builder, "a.example", 2, DG_SCOPE_SUFFIX), DG_SCOPE_BELOW);
+	assert_int_equal(add_in(builder, "a.example", 2, DG_SCOPE_BELOW), 0);
+	assert_int_equal(add_in(builder, "b.example", 2, DG_SCOPE_SELF), DG_SCOPE_SELF);
+	assert_int_equal(add_in(builder, "b.example", 2, DG_SCOPE_BELOW), DG_SCOPE_BELOW);
+	header = finish(builder);
+	assert_int_equal(decides(header, "a.example"), 1);
+	assert_int_equal(decides(header, "x.a.example"), 2);
+	/* Two ways for the first name, one for the second; each list counts a name once. */
+	assert_int_equal(header->names, 3);
+	lists = (const struct dg_answer *)header;
+	assert_int_equal(lists[1].names, 1);
+	assert_int_equal(lists[2].names, 2);
+}
+
+static void the_most_specific_entry_decides(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	unsigned int allow = answer_of(builder, 1, DG_ANSWER_ALLOW);
+	const void *image;
+
+	(void)state;
+	add_in(builder, "a.example", allow, DG_SCOPE_SUFFIX);
+	add_in(builder, "b.a.example", 1, DG_SCOPE_SUFFIX);
+	add_in(builder, "c.b.a.example", allow, DG_SCOPE_SELF);
+	image = finish(builder);
+	assert_int_equal(decides(image, "x.a.example"), allow);
+	assert_int_equal(decides(image, "b.a.example"), 1);
+	assert_int_equal(decides(image, "c.b.a.example"), allow);
+	assert_int_equal(decides(image, "x.c.b.a.example"), 1);
+}
+
+static void equal_answers_are_one(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	struct dg_answer answer = { .kind = DG_ANSWER_ADDRESS, .flags = DG_ANS_V4, .list = 1 };
+	unsigned int first;
+
+	(void)state;
+	assert_int_equal(answer_of(builder, 1, DG_ANSWER_NXDOMAIN), 1); /* the list's own */
+	first = answer_of(builder, 1, DG_ANSWER_DROP);
+	assert_int_equal(first, 3);
+	assert_int_equal(answer_of(builder, 2, DG_ANSWER_DROP), 4);
+	assert_int_equal(answer_of(builder, 1, DG_ANSWER_DROP), first);
+	assert_int_equal(answer_of(builder, 0, DG_ANSWER_DROP), (unsigned int)-EINVAL);
+	assert_int_equal(answer_of(builder, 3, DG_ANSWER_DROP), (unsigned int)-EINVAL);
+	/* All there can be; that each is found at once is what lets this end in time. */
+	for (unsigned int round = 0; round < 20; round++) {
+		for (unsigned int i = 5; i <= DG_ANSWERS_MAX; i++) {
+			memcpy(answer.v4, &i, sizeof(answer.v4));
+			assert_int_equal(dg_image_add_answer(builder, &answer), i);
+		}
+	}
+	memset(answer.v4, 0xff, sizeof(answer.v4));
+	assert_int_equal(dg_image_add_answer(builder, &answer), -ENOSPC);
+	assert_int_equal(dg_image_answer(builder, first)->kind, DG_ANSWER_DROP);
+	assert_null(dg_image_answer(builder, 0));
+	assert_null(dg_image_answer(builder, DG_ANSWERS_MAX + 1));
+}
+
+/* Whatever the order in which they come. */
+static void the_higher_rank_keeps_the_name(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder =
+		dg_image_builder_new(key, 0);
+	struct dg_answer watching = { .kind = DG_ANSWER_OBSERVE }, blocking = { .kind = 1 };
+	struct dg_name name = name_of("a.example");
+	struct dg_image_item item = { .name = &name, .answer = 3, .scope = DG_SCOPE_SUFFIX };
+	unsigned int raised;
+
+	(void)state;
+	dg_image_add_list(builder, &watching);
+	dg_image_add_list(builder, &blocking);
+	dg_image_add_list(builder, &blocking);
+	raised = answer_of(builder, 3, DG_ANSWER_ALLOW);
+	dg_image_raise_answer(builder, raised);
+	assert_int_equal(add_in(builder, "a.example", 1, DG_SCOPE_SUFFIX), DG_SCOPE_SUFFIX);
+	dg_image_add_names(builder, &item, 1);
+	assert_int_equal(item.added, DG_SCOPE_SUFFIX);
+	assert_int_equal(item.loser, 1);
+	assert_int_equal(item.keeper, 0);
+	assert_int_equal(add_in(builder, "a.example", raised, DG_SCOPE_SELF), DG_SCOPE_SELF);
+	item.answer = 1;
+	dg_image_add_names(builder, &item, 1);
+	assert_int_equal(item.added, 0);
+	assert_int_equal(item.keeper, 3);
+	assert_int_equal(add_in(builder, "a.example", 2, DG_SCOPE_SUFFIX), DG_SCOPE_SUFFIX);
+	assert_int_equal(dg_image_find_name(builder, &name, DG_SCOPE_SELF), 2);
+}
+
+static void names_are_given_other_answers(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	struct dg_name name = name_of("a.example"), other = name_of("b.example");
+
+	(void)state;
+	add_in(builder, "a.example", 1, DG_SCOPE_SELF);
+	assert_int_equal(dg_image_replace_name(builder, &name, 2, DG_SCOPE_SUFFIX), 0);
+	assert_int_equal(dg_image_replace_name(builder, &other, 2, DG_SCOPE_SELF), -ENOENT);
+	assert_int_equal(dg_image_replace_name(builder, &name, 3, DG_SCOPE_SELF), -EINVAL);
+	assert_int_equal(dg_image_find_name(builder, &name, DG_SCOPE_SELF), 2);
+	assert_int_equal(dg_image_find_name(builder, &name, DG_SCOPE_BELOW), 0);
+}
+
+struct seen {
+	unsigned int count;
+	char text[4][64];
+};
+
+static int see(void *arg, const struct dg_image_entry *entry)
+{
+	struct seen *seen = arg;
+	char name[1025];
+
+	snprintf(seen->text[seen->count++], sizeof(seen->text[0]), "%s %u %u",
+		 dg_name_text(entry->wire, entry->len, name), entry->self, entry->below);
+	return seen->count == 4;
+}
+
+static void folding_takes_away_what_is_decided_above(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	struct dg_image_folded folded[DG_LISTS_MAX + 1] = { 0 };
+	__u64 names[DG_LISTS_MAX + 1], before;
+	struct seen seen = { 0 };
+	const void *image;
+
+	(void)state;
+	add_in(builder, "y.x.a.example", 1, DG_SCOPE_SUFFIX); /* folded, before what folds it */
+	add_in(builder, "x.a.example", 2, DG_SCOPE_SUFFIX);   /* shadowed */
+	add_in(builder, "a.example", 1, DG_SCOPE_SUFFIX);
+	add_in(builder, "b.example", 2, DG_SCOPE_SUFFIX);
+	add_in(builder, "x.b.example", 1, DG_SCOPE_SELF); /* ranks higher: stays */
+	add_in(builder, "c.example", 1, DG_SCOPE_SELF);
+	add_in(builder, "x.c.example", 1, DG_SCOPE_SELF); /* nothing covers it: stays */
+	before = dg_image_bytes(builder);
+	assert_int_equal(dg_image_fold(builder, folded, NULL, NULL), 0);
+	assert_int_equal(folded[1].folded, 1);
+	assert_int_equal(folded[1].shadowed, 0);
+	assert_int_equal(folded[2].folded, 0);
+	assert_int_equal(folded[2].shadowed, 1);
+	assert_int_equal(dg_image_count(builder, names), 5);
+	assert_int_equal(names[1], 4);
+	assert_int_equal(names[2], 1);
+	assert_true(dg_image_bytes(builder) <= before);
+	assert_int_equal(dg_image_each(builder, see, &seen), 1);
+	assert_string_equal(seen.text[0], "a.example 1 1");
+	assert_string_equal(seen.text[1], "b.example 2 2");
+	assert_string_equal(seen.text[2], "x.b.example 1 0");
+	image = finish(builder);
+	assert_int_equal(decides(image, "y.x.a.example"), 1);
+	assert_int_equal(decides(image, "x.b.example"), 1);
+	assert_int_equal(decides(image, "y.x.b.example"), 2);
+	assert_int_equal(add_in(builder, "d.example", 1, DG_SCOPE_SELF), -EINVAL); /* too late */
+}
+
+/* Many at once are as one by one, also when the index grows in the midst of them. */
+static void many_at_once_are_as_one_by_one(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	static struct dg_image_item item[5000];
+	static struct dg_name name[5000];
+
+	(void)state;
+	for (unsigned int i = 0; i < 5000; i++) {
+		name[i] = numbered(i / 2);
+		item[i] = (struct dg_image_item){ .name = name + i,
+						  .answer = 1 + i % 2,
+						  .scope = DG_SCOPE_SUFFIX };
+	}
+	dg_image_add_names(builder, item, 5000);
+	for (unsigned int i = 0; i < 5000; i++) {
+		assert_int_equal(item[i].added, i % 2 ? 0 : DG_SCOPE_SUFFIX);
+		assert_int_equal(item[i].keeper, i % 2);
+		assert_int_equal(dg_image_find_name(builder, name + i, DG_SCOPE_SELF), 1);
+	}
+}
+
 /* One image of a million names, shared by the tests below. */
 struct million {
 	struct dg_image_builder *builder;
@@ -505,6 +780,14 @@ int main(void)
 		cmocka_unit_test(empty_and_crowded_images_hold),
 		cmocka_unit_test(crowded_places_widen_the_table),
 		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(scopes_cover_what_they_say),
+		cmocka_unit_test(a_name_may_have_two_answers),
+		cmocka_unit_test(the_most_specific_entry_decides),
+		cmocka_unit_test(equal_answers_are_one),
+		cmocka_unit_test(the_higher_rank_keeps_the_name),
+		cmocka_unit_test(names_are_given_other_answers),
+		cmocka_unit_test(folding_takes_away_what_is_decided_above),
+		cmocka_unit_test(many_at_once_are_as_one_by_one),
 		cmocka_unit_test_setup_teardown(file_holds_what_was_saved, on_disk_make,
 						on_disk_free),
 		cmocka_unit_test_setup_teardown(spoiled_files_are_refused, on_disk_make,
