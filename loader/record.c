@@ -93,8 +93,8 @@ bool dg_record_is_open(const char *bpffs, const char *ifname, int fd)
 	struct stat ours, there;
 	struct dg_path path;
 
-	return !record_path(bpffs, ifname, &path) && !stat(path.text, &there) && !fstat(fd, &ours) &&
-	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+	return !record_path(bpffs, ifname, &path) && !stat(path.text, &there) &&
+	       !fstat(fd, &ours) && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
 /* Is this file of the run directory a record of this bpffs directory? tail is what their names end in. */

@@ -144,6 +144,35 @@ def test_a_reason_is_one_short_line(world):
     world.cli("source", "ban", CLIENT, "--reason", "x" * 47)
 
 
+# ---- names ----------------------------------------------------------------------------------------
+
+
+def test_unsafe_names_need_force(world):
+    for name, why in (("com", "single label"), ("localhost", "RFC 6761"), ("7.0.0.127.in-addr.arpa", "under arpa")):
+        assert why in refused(world, "block", name, status=UNSAFE)
+    world.cli("block", "example", "--force")
+    assert verdict_of_a_query(world) == "reply_sinkhole"
+
+
+def test_the_root_cannot_be_listed_and_what_does_instead(world):
+    """The command that the refusal names does for all names what was asked for."""
+    for force in ([], ["--force"]):
+        said = refused(world, "block", "www.example", ".", *force, status=UNSAFE)
+        assert "cannot be listed" in said
+        assert verdict_of_a_query(world) == "pass_clean"  # nor is the name beside it
+    instead(world, said)
+    assert verdict_of_a_query(world) == "drop_banned"
+    world.cli("source", "forget", "0.0.0.0/0")
+    world.cli("block", "www.example")
+    instead(world, refused(world, "allow", ".", status=UNSAFE))
+    assert verdict_of_a_query(world) == "pass_exempt"
+
+
+def instead(world, said):
+    command = said.split(": dnsguard ", 2)[-1].split(", ")[0]
+    world.cli(*command.split())
+
+
 # ---- limits ---------------------------------------------------------------------------------------
 
 

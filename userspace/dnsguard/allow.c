@@ -29,7 +29,10 @@ const struct dg_option dg_allow_options[] = {
 /* Allowing too much blocks nobody, so only the root, which no entry can stand for, is refused. */
 static int names_judge(const struct dg_entry_names *names, struct dg_error *err)
 {
-	return dg_entry_names_judge(names, true, err);
+	return dg_entry_names_judge(names, true,
+				    "to let every name pass: dnsguard source exempt 0.0.0.0/0 "
+				    "--from sinkhole, and the same for ::/0",
+				    err);
 }
 
 int dg_allow_run(const struct dg_cli *cli, struct dg_error *err)

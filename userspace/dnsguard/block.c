@@ -34,7 +34,7 @@ const struct dg_option dg_block_options[] = {
 		       .help = "names from a file, one a line; the word - reads standard input" },
 	[OPT_FORCE] = { .name = "force",
 			.type = DG_OPT_FLAG,
-			.help = "accept single labels and protected names" },
+			.help = "accept single labels and protected names; never the root" },
 	{ 0 },
 };
 
@@ -64,7 +64,10 @@ int dg_block_run(const struct dg_cli *cli, struct dg_error *err)
 	if (!rc)
 		rc = dg_entry_names_read(cli, cli->value[OPT_FILE].text, &names, err);
 	if (!rc)
-		rc = dg_entry_names_judge(&names, cli->value[OPT_FORCE].given, err);
+		rc = dg_entry_names_judge(&names, cli->value[OPT_FORCE].given,
+					  "to refuse every query: dnsguard source ban 0.0.0.0/0 "
+					  "--force, and the same for ::/0",
+					  err);
 	if (!rc)
 		rc = dg_entries_set(cli, &names, &entry, err);
 	if (!rc)

@@ -43,8 +43,9 @@ static void drift_text(const struct drift *drift, char *buf, size_t size)
 	size_t len = 0;
 
 	if (services->missing)
-		len += (size_t)snprintf(buf + len, size - len, "%u address%s of this host not known; ",
-					services->missing, plural(services->missing));
+		len += (size_t)snprintf(buf + len, size - len,
+					"%u address%s of this host not known; ", services->missing,
+					plural(services->missing));
 	if (services->gone)
 		len += (size_t)snprintf(buf + len, size - len, "%u known address%s gone; ",
 					services->gone, plural(services->gone));
@@ -69,6 +70,6 @@ json_t *dg_drift_json(const struct dg_cli *cli, const struct dg_maps *maps,
 	drift_text(&drift, text, sizeof(text));
 	return json_pack("{s:i, s:i, s:o, s:s}", "addresses_missing", (int)drift.services.missing,
 			 "addresses_gone", (int)drift.services.gone, "device_changed",
-			 drift.device_changed ? json_string(drift.device->name) : json_null(), "text",
-			 text);
+			 drift.device_changed ? json_string(drift.device->name) : json_null(),
+			 "text", text);
 }

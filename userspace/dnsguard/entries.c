@@ -120,7 +120,8 @@ int dg_entry_names_read(const struct dg_cli *cli, const char *file, struct dg_en
 	return 0;
 }
 
-int dg_entry_names_judge(const struct dg_entry_names *names, bool force, struct dg_error *err)
+int dg_entry_names_judge(const struct dg_entry_names *names, bool force, const char *instead,
+			 struct dg_error *err)
 {
 	char text[1025];
 
@@ -128,11 +129,16 @@ int dg_entry_names_judge(const struct dg_entry_names *names, bool force, struct 
 		const struct dg_name *name = names->name + i;
 		const char *why = dg_name_unsafe(name);
 
-		if (!why || (force && name->labels))
-			continue;
-		return dg_fail(err, -EPERM, DG_EXIT_UNSAFE, "name %s is not changed: %s%s",
-			       DG_QUOTE(dg_name_text(name->wire, name->len, text)), why,
-			       name->labels ? "; --force overrides this" : "");
+		if (!name->labels)
+			return dg_fail(
+				err, -EPERM, DG_EXIT_UNSAFE,
+				"name \".\" is the root, which cannot be listed, not even with --force; "
+				"%s",
+				instead);
+		if (why && !force)
+			return dg_fail(err, -EPERM, DG_EXIT_UNSAFE,
+				       "name %s is not changed: %s; --force overrides this",
+				       DG_QUOTE(dg_name_text(name->wire, name->len, text)), why);
 	}
 	return 0;
 }

@@ -26,9 +26,11 @@ void dg_entry_names_free(struct dg_entry_names *names);
 int dg_entry_names_read(const struct dg_cli *cli, const char *file, struct dg_entry_names *ret,
 			struct dg_error *err);
 /*
- * -EPERM (status DG_EXIT_UNSAFE) for the first name that needs --force, or that no force can list.
+ * -EPERM (status DG_EXIT_UNSAFE) for the first name that needs --force, and for the root, which no entry can stand for;
+ * instead says what does for all names what the verb does for some.
  */
-int dg_entry_names_judge(const struct dg_entry_names *names, bool force, struct dg_error *err);
+int dg_entry_names_judge(const struct dg_entry_names *names, bool force, const char *instead,
+			 struct dg_error *err);
 
 /* Sets the same entry for all names and saves; one lock, one save. */
 int dg_entries_set(const struct dg_cli *cli, const struct dg_entry_names *names,
