@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab itself: what it shows, and that it comes up and goes away whatever was done to it."""
+import fnmatch
 import json
 import os
 import signal
@@ -102,12 +103,43 @@ def test_killed_it_can_be_put_right(lab):
     assert lab.is_whole()
 
 
-def test_missing_tools_are_named(lab, tmp_path):
-    """A PATH with everything but dig."""
-    for tool in ("bash", "dirname", "readlink", "id", "ip", "nsenter", "flock"):
-        (tmp_path / tool).symlink_to(run("which", tool).stdout.strip())
-    script = h.BUILD / "lab.sh"
-    done = run("/bin/bash", script, "up", check=False, env={**lab.env, "PATH": str(tmp_path)})
+@pytest.fixture
+def tools(tmp_path):
+    """A directory with every tool of the system but some; "sbin" in its name, so that the lab adds none to it."""
+    def without(*names):
+        room = tmp_path / "sbin"
+        room.mkdir()
+        for place in ("/usr/sbin", "/usr/bin"):
+            for tool in Path(place).iterdir():
+                if not any(fnmatch.fnmatch(tool.name, name) for name in names) and not (room / tool.name).is_symlink():
+                    (room / tool.name).symlink_to(tool)
+        return str(room)
+
+    return without
+
+
+def test_named_where_unbound_is_not_there(lab, tools):
+    """The whole of it again, by the other resolver."""
+    shown = lab("run", PATH=tools("unbound*")).stdout
+    assert "Lab: named on 10.53.0.1" in shown
+    processes = run("ip", "netns", "pids", f"{lab.name}-server").stdout.split()
+    assert {Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes} == {"named"}
+    answered, = [line.split() for line in shown.splitlines() if line.split()[:1] == ["answered"]]
+    assert float(answered[1]) < 90 < 99 <= float(answered[2])
+    assert "status: NOERROR" in shown and "status: NXDOMAIN" in shown
+    assert lab.is_whole()
+    assert "up already" in lab("up").stdout
+
+
+def test_without_any_resolver_it_says_what_to_install(lab, tools):
+    done = lab("up", check=False, PATH=tools("unbound*", "named*"))
+    assert done.returncode == 1 and "no resolver: apt-get install unbound (or bind9)" in done.stderr
+    assert not lab.namespaces()
+    lab("up")
+
+
+def test_missing_tools_are_named(lab, tools):
+    done = lab("up", check=False, PATH=tools("dig"))
     assert done.returncode == 1 and "dig is missing: apt-get install" in done.stderr, done.stderr
     assert not lab.namespaces()
     lab("up")

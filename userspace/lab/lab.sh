@@ -17,6 +17,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 
 # Addresses. Clients sit in a /18 of their own, 20 to a /24, as customers do.
 SERVER4=10.53.0.1 SERVER6=fd53::1
+AUTHORITY=127.0.0.1 # beside the resolver; an address of a device, or named would not listen there
 CLIENT_NET4=10.53.64.0/18
 ATTACKER_NET4=10.66.0.0/16
 GATEWAY_MAC=02:53:00:00:00:fe # of the router, on every link
@@ -50,7 +51,7 @@ need() { # TOOL PACKAGE
 
 check_basics() {
 	[ "$(id -u)" = 0 ] || die "namespaces need root: run it with sudo"
-	PATH=$PATH:/usr/sbin:/sbin
+	case $PATH in *sbin*) ;; *) PATH=$PATH:/usr/sbin:/sbin ;; esac # su leaves them out
 	need ip iproute2
 	need nsenter util-linux
 	need flock util-linux
@@ -120,7 +121,7 @@ zone_write() {
 	say "\$TTL 3600"
 	say '. SOA ns.example. hostmaster.example. 1 3600 600 86400 60'
 	say '. NS ns.example.'
-	say 'ns.example. A 127.0.0.2'
+	say "ns.example. A $AUTHORITY"
 	say "$BLOCKED. A $BLOCKED_ADDRESS"
 	say 'allowed.example. A 192.0.2.80'
 	for ((i = 0; i < NAMES; i++)); do say "www$i.lab.example. A 192.0.2.$((i % 250 + 1))"; done
@@ -146,7 +147,7 @@ unbound_config() { # NAME ADDRESS...
 }
 
 unbound_start() {
-	unbound_config authority 127.0.0.2 >"$RUN/authority.conf"
+	unbound_config authority $AUTHORITY >"$RUN/authority.conf"
 	cat >>"$RUN/authority.conf" <<-END
 		auth-zone:
 		  name: "."
@@ -157,7 +158,7 @@ unbound_start() {
 	cat >>"$RUN/resolver.conf" <<-END
 		stub-zone:
 		  name: "."
-		  stub-addr: 127.0.0.2
+		  stub-addr: $AUTHORITY
 	END
 	in_ns "$SERVER" unbound -c "$RUN/authority.conf" 9>&-
 	in_ns "$SERVER" unbound -c "$RUN/resolver.conf" 9>&-
@@ -165,6 +166,7 @@ unbound_start() {
 
 named_config() { # NAME ADDRESS
 	cat <<-END
+		controls { };
 		options {
 		  directory "$RUN";
 		  pid-file "$RUN/$1.pid";
@@ -179,12 +181,12 @@ named_config() { # NAME ADDRESS
 }
 
 named_start() {
-	{ named_config authority 127.0.0.2
+	{ named_config authority $AUTHORITY
 	  say 'listen-on-v6 { none; }; recursion no; };'
 	  say "zone \".\" { type primary; file \"$RUN/zone\"; };"; } >"$RUN/authority.conf"
 	{ named_config resolver "$SERVER4"
 	  say "listen-on-v6 { $SERVER6; }; recursion yes; };"
-	  say 'zone "." { type static-stub; server-addresses { 127.0.0.2; }; };'; } >"$RUN/resolver.conf"
+	  say "zone \".\" { type static-stub; server-addresses { $AUTHORITY; }; };"; } >"$RUN/resolver.conf"
 	in_ns "$SERVER" named -c "$RUN/authority.conf" -L "$RUN/authority.log" 9>&-
 	in_ns "$SERVER" named -c "$RUN/resolver.conf" -L "$RUN/resolver.log" 9>&-
 }
@@ -194,7 +196,7 @@ ask() { # NAME: dig's answer, as a client of the lab sees it
 }
 
 resolver_start() {
-	local try
+	local until=$((SECONDS + 30))
 	zone_write >"$RUN/zone"
 	if command -v unbound >/dev/null; then
 		RESOLVER=unbound
@@ -203,10 +205,10 @@ resolver_start() {
 		RESOLVER=named
 		named_start
 	fi
-	for ((try = 0; try < 30; try++)); do
-		ask www0.lab.example | grep -q 'status: NOERROR' && return
+	until ask www0.lab.example | grep -q 'status: NOERROR'; do
+		[ "$SECONDS" -lt "$until" ] || die "$RESOLVER does not answer: $(tail -n 3 "$RUN/resolver.log" | tr '\n' ' ')"
+		sleep 0.1
 	done
-	die "$RESOLVER does not answer; see $RUN/resolver.log"
 }
 
 # ---- up and down ----------------------------------------------------------------------------------
