@@ -123,17 +123,16 @@ int dg_key_parse(const char *path, char *text, knot_tsig_key_t *ret, struct dg_e
 	return 0;
 }
 
-int dg_key_read(const char *path, knot_tsig_key_t *ret, struct dg_error *err)
+int dg_key_read_fd(const char *path, int fd, knot_tsig_key_t *ret, struct dg_error *err)
 {
-	dg_scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[FILE_MAX + 1];
 	struct stat st;
 	ssize_t len;
 	int rc;
 
-	if (fd < 0 || fstat(fd, &st))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "TSIG key file %s: cannot open it: %s",
-			       DG_QUOTE(path), strerror(errno));
+	if (fstat(fd, &st))
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "TSIG key file %s: %s", DG_QUOTE(path),
+			       strerror(errno));
 	if (st.st_mode & S_IROTH)
 		return refuse(path, "everybody may read it: chmod o-rwx", err);
 	len = read(fd, text, sizeof(text));
@@ -143,4 +142,14 @@ int dg_key_read(const char *path, knot_tsig_key_t *ret, struct dg_error *err)
 	rc = dg_key_parse(path, text, ret, err);
 	explicit_bzero(text, sizeof(text));
 	return rc;
+}
+
+int dg_key_read(const char *path, knot_tsig_key_t *ret, struct dg_error *err)
+{
+	dg_scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "TSIG key file %s: cannot open it: %s",
+			       DG_QUOTE(path), strerror(errno));
+	return dg_key_read_fd(path, fd, ret, err);
 }

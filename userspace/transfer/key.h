@@ -19,6 +19,8 @@
  * caller: knot_tsig_key_deinit.
  */
 int dg_key_read(const char *path, knot_tsig_key_t *ret, struct dg_error *err);
+/* The same from an open descriptor, which stays open. */
+int dg_key_read_fd(const char *path, int fd, knot_tsig_key_t *ret, struct dg_error *err);
 /* The same from the file's text, which is changed. `path` is for messages. */
 int dg_key_parse(const char *path, char *text, knot_tsig_key_t *ret, struct dg_error *err);
 

@@ -28,8 +28,10 @@ const char dg_options_usage[] =
 	"                        Nothing is written when the zone has not changed\n"
 	"  --state FILE          the zone that we have: the next transfer brings what is newer.\n"
 	"                        Only read, and only at the start; without it, FILE of --output\n"
+	"  --state-fd N          the same from an open descriptor of a regular file\n"
 	"  --tsig-file FILE      sign and verify with the key in this file, as tsig-keygen (BIND) or\n"
 	"                        keymgr -t (Knot DNS) write it; others must not be able to read it\n"
+	"  --tsig-fd N           the same from an open descriptor\n"
 	"  --once                one check, and a transfer when it is due; then exit\n"
 	"  --listen ADDR[@PORT]  hear NOTIFY there, by UDP and TCP: from the primary's address, or\n"
 	"                        signed with the key from anywhere\n"
@@ -43,8 +45,9 @@ const char dg_options_usage[] =
 	"Each event is a line of JSON on standard output:\n"
 	"  {\"event\":\"loaded\",\"serial\":N,\"records\":N}  the zone file at the start\n"
 	"  {\"event\":\"changed\",\"serial\":N,\"from\":N|null,\"method\":\"axfr\"|\"ixfr\"|\"none\",\n"
-	"   \"records\":N,\"added\":N,\"deleted\":N,\"bytes\":N}  the file is new, or valid again\n"
-	"  {\"event\":\"unchanged\",\"serial\":N,\"primary_serial\":N}\n"
+	"   \"records\":N,\"added\":N,\"deleted\":N,\"bytes\":N,\"refresh\":S,\"retry\":S,\"expire\":S}\n"
+	"                                             the file is new, or valid again\n"
+	"  {\"event\":\"unchanged\",\"serial\":N,\"primary_serial\":N,\"refresh\":S,\"retry\":S,\"expire\":S}\n"
 	"  {\"event\":\"failed\",\"reason\":\"...\",\"retry_seconds\":N}  retry_seconds: not with --once\n"
 	"  {\"event\":\"expired\",\"serial\":N}  the primary was not reached for too long (SOA expire)\n"
 	"\n"
@@ -58,7 +61,9 @@ enum {
 	OPT_OUTPUT,
 	OPT_OUTPUT_FD,
 	OPT_STATE,
+	OPT_STATE_FD,
 	OPT_TSIG_FILE,
+	OPT_TSIG_FD,
 	OPT_ONCE,
 	OPT_LISTEN,
 	OPT_JSON,
@@ -75,7 +80,9 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ "output-fd", required_argument, NULL, OPT_OUTPUT_FD },
 	{ "state", required_argument, NULL, OPT_STATE },
+	{ "state-fd", required_argument, NULL, OPT_STATE_FD },
 	{ "tsig-file", required_argument, NULL, OPT_TSIG_FILE },
+	{ "tsig-fd", required_argument, NULL, OPT_TSIG_FD },
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -97,10 +104,10 @@ static int zone_read(const char *text, struct dg_options *options, struct dg_err
 	return 0;
 }
 
-static int fd_read(const char *text, int *ret, struct dg_error *err)
+static int fd_read(const char *option, int *ret, struct dg_error *err)
 {
 	__u64 fd;
-	int rc = dg_count_parse("--output-fd", text, 0, 65535, &fd, err);
+	int rc = dg_count_parse(option, optarg, 0, 65535, &fd, err);
 
 	if (!rc)
 		*ret = (int)fd;
@@ -108,9 +115,15 @@ static int fd_read(const char *text, int *ret, struct dg_error *err)
 }
 
 /* Numbers and durations. */
-static int limit_read(int option, struct dg_options *options, struct dg_error *err)
+static int number_read(int option, struct dg_options *options, struct dg_error *err)
 {
 	switch (option) {
+	case OPT_OUTPUT_FD:
+		return fd_read("--output-fd", &options->output_fd, err);
+	case OPT_STATE_FD:
+		return fd_read("--state-fd", &options->state_fd, err);
+	case OPT_TSIG_FD:
+		return fd_read("--tsig-fd", &options->tsig_fd, err);
 	case OPT_MAX_BYTES:
 		return dg_count_parse("--max-bytes", optarg, 4096, 1ull << 34, &options->max_bytes,
 				      err);
@@ -135,8 +148,6 @@ static int option_take(int option, struct dg_options *options, struct dg_error *
 	case OPT_OUTPUT:
 		options->output = optarg;
 		return 0;
-	case OPT_OUTPUT_FD:
-		return fd_read(optarg, &options->output_fd, err);
 	case OPT_STATE:
 		options->state = optarg;
 		return 0;
@@ -151,11 +162,14 @@ static int option_take(int option, struct dg_options *options, struct dg_error *
 		return 0;
 	case OPT_HELP:
 		return 1;
+	case OPT_OUTPUT_FD:
+	case OPT_STATE_FD:
+	case OPT_TSIG_FD:
 	case OPT_MAX_BYTES:
 	case OPT_CONNECT:
 	case OPT_IDLE:
 	case OPT_WHOLE:
-		return limit_read(option, options, err);
+		return number_read(option, options, err);
 	}
 	return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 		       "an option is unknown or lacks its value: see dnsguard-transfer --help");
@@ -169,6 +183,10 @@ static const char *missing(const struct dg_options *options)
 		return "--primary is missing";
 	if (!options->output == (options->output_fd < 0))
 		return "one of --output and --output-fd is needed, not both";
+	if (options->state && options->state_fd >= 0)
+		return "--state and --state-fd say the same";
+	if (options->tsig_file && options->tsig_fd >= 0)
+		return "--tsig-file and --tsig-fd say the same";
 	if (options->output_fd >= 0 && !options->once)
 		return "--output-fd needs --once: what stays replaces a file";
 	if (options->listen.len && options->once)
@@ -181,6 +199,8 @@ static const char *missing(const struct dg_options *options)
 int dg_options_read(struct dg_options *ret, int argc, char **argv, struct dg_error *err)
 {
 	struct dg_options options = { .output_fd = -1,
+				      .state_fd = -1,
+				      .tsig_fd = -1,
 				      .max_bytes = 1ull << 30,
 				      .connect_ns = 10 * DG_NS_PER_S,
 				      .idle_ns = 30 * DG_NS_PER_S,

@@ -20,7 +20,7 @@ struct dg_options {
 	struct dg_host listen; /* len 0 = none */
 	const char *tsig_file; /* NULL = none, as below */
 	const char *state, *output;
-	int output_fd; /* -1 = none */
+	int output_fd, state_fd, tsig_fd; /* -1 = none */
 	bool once, json;
 	__u64 max_bytes;
 	__u64 connect_ns, idle_ns, whole_ns;
