@@ -50,25 +50,74 @@ __u64 dg_image_count(const struct dg_image_builder *builder, __u64 *ret)
 	return ways;
 }
 
-static __u64 buckets_for(__u64 ways)
-{
-	return ways * BUCKETS_PER_STEP / NAMES_PER_STEP + 1;
-}
-
-__u64 dg_image_bytes(const struct dg_image_builder *builder)
-{
-	__u64 names[DG_LISTS_MAX + 1];
-	__u64 buckets = buckets_for(dg_image_count(builder, names));
-
-	return (1 + builder->answer_count + buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
-}
-
-/* ---- order ---------------------------------------------------------------------------------- */
+/* ---- how large ------------------------------------------------------------------------------ */
 
 static __u32 home_of(const struct dg_entry_row *row, __u32 buckets)
 {
 	return dg_hash_bucket(row->hash, buckets);
 }
+
+/* Ways at home in each bucket, as far as an octet counts: more than that fit nowhere anyway. */
+static void homes_count(const struct dg_image_builder *b, __u32 buckets, __u8 *count)
+{
+	const struct dg_entry_row *rows = dg_entry_rows(b);
+
+	for (__u64 i = 0; i < b->names; i++) {
+		__u8 *home = count + home_of(rows + i, buckets);
+
+		if (i + DG_AHEAD < b->names)
+			__builtin_prefetch(count + home_of(rows + i + DG_AHEAD, buckets), 1);
+		if (*home < 0xfe)
+			*home += (__u8)ways_of(rows + i);
+	}
+}
+
+/* Would every way lie near its home? Ways fill from front to back, as way_fill() does it. */
+static bool homes_fit(const __u8 *count, __u32 buckets)
+{
+	__u64 next = 0; /* way, counted from the first of the first bucket */
+
+	for (__u32 home = 0; home < buckets; home++) {
+		__u64 first = (__u64)home * DG_IMAGE_WAYS;
+
+		next = (next < first ? first : next) + count[home];
+		if (next > first + (1 + DG_IMAGE_SPILL_MAX) * DG_IMAGE_WAYS)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The home buckets that this many ways need: one cluster among millions of names is enough to need a
+ * few more. 0: no memory; DG_ENTRIES_MAX: no number would do.
+ */
+static __u32 buckets_choose(const struct dg_image_builder *b, __u64 ways)
+{
+	dg_scoped(dg_pages_free) struct dg_pages count = { 0 };
+	__u64 buckets = ways * BUCKETS_PER_STEP / NAMES_PER_STEP + 1;
+	__u64 most = 64 * buckets + 4096;
+
+	for (; buckets < most && buckets < DG_ENTRIES_MAX; buckets += buckets / 64 + 1) {
+		dg_pages_free(&count);
+		if (dg_pages_grow(&count, buckets))
+			return 0;
+		homes_count(b, (__u32)buckets, count.at);
+		if (homes_fit(count.at, (__u32)buckets))
+			return (__u32)buckets;
+	}
+	return DG_ENTRIES_MAX;
+}
+
+__u64 dg_image_bytes(const struct dg_image_builder *builder)
+{
+	__u64 names[DG_LISTS_MAX + 1];
+	__u64 ways = dg_image_count(builder, names);
+	__u64 buckets = buckets_choose(builder, ways);
+
+	return (1 + builder->answer_count + buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
+}
+
+/* ---- order ---------------------------------------------------------------------------------- */
 
 /* Where each bucket's entries start in the order: a counting sort's first half. */
 static void starts_fill(const struct dg_image_builder *b, __u32 buckets, __u32 *start)
@@ -202,7 +251,7 @@ static void header_fill(const struct dg_image_builder *b, __u32 buckets,
 	};
 }
 
-/* One try with this many home buckets. */
+/* With this many home buckets, in which the ways are known to fit. */
 static int lay_out(struct dg_image_builder *b, __u32 buckets, __u64 *ret_count)
 {
 	__u64 first = 1 + b->answer_count, count = first + buckets + DG_IMAGE_SPILL_MAX;
@@ -247,13 +296,12 @@ static __u64 prepare(struct dg_image_builder *b)
 int dg_image_finish(struct dg_image_builder *builder, const void **ret_elements, __u64 *ret_count,
 		    struct dg_error *err)
 {
-	__u64 ways = prepare(builder), buckets = buckets_for(ways);
-	int rc;
+	__u64 ways = prepare(builder);
+	__u32 buckets = buckets_choose(builder, ways);
+	int rc = buckets == DG_ENTRIES_MAX ? -EXFULL : buckets ? 0 : -ENOMEM;
 
-	do {
-		rc = lay_out(builder, (__u32)buckets, ret_count);
-		buckets += buckets / 32 + 1;
-	} while (rc == -EXFULL && buckets < DG_ENTRIES_MAX);
+	if (!rc)
+		rc = lay_out(builder, buckets, ret_count);
 	if (rc == -EXFULL)
 		return dg_fail(err, rc, DG_EXIT_FAILED,
 			       "image of %llu names: some share one hash too often",
