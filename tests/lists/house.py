@@ -76,13 +76,25 @@ class GuardedRoom(Room):
     def __init__(self):
         super().__init__()
         self.bpffs.mkdir()
-        self.inside, self.outside = Netns(f"dgl-in-{self.tag}"), Netns(f"dgl-out-{self.tag}")
+        self.namespaces = []
+        try:
+            self.make()
+        except BaseException:
+            self.close()
+            raise
+
+    def make(self):
+        self.inside, self.outside = self.netns("in"), self.netns("out")
         run("ip", "link", "add", "guarded", "netns", self.inside.name, "type", "veth", "peer", "name", "peer",
             "netns", self.outside.name)
         self.inside.ip("addr", "add", f"{SERVER}/24", "dev", "guarded")
         self.inside.ip("link", "set", "guarded", "up")
         self.outside.ip("link", "set", "peer", "up")
         self.attach()
+
+    def netns(self, word):
+        self.namespaces.append(Netns(f"dgl-{word}-{self.tag}"))
+        return self.namespaces[-1]
 
     def argv(self, *args):
         return self.inside.enter(*super().argv(*args))
@@ -94,7 +106,7 @@ class GuardedRoom(Room):
         self.cli("detach", "--all", "--purge")
 
     def explain(self, name):
-        return self.json("explain", name)
+        return self.json("explain", name, "--client", CLIENT)
 
     def decided(self, name):
         """(verdict, list) of the live program for a query for this name."""
@@ -110,11 +122,10 @@ class GuardedRoom(Room):
         return {row["id"]: row["bytes_memlock"] for row in shown if row.get("name") == "dg_image_data"}
 
     def close(self):
-        self.cli("detach", "--all", "--purge")
         shutil.rmtree(self.bpffs / "dnsguard", ignore_errors=True)
         self.bpffs.rmdir()
-        self.inside.delete()
-        self.outside.delete()
+        for netns in self.namespaces:
+            netns.delete()
         super().close()
 
 

@@ -315,20 +315,20 @@ int dg_compile_all(struct dg_run *run, struct dg_error *err)
 	return rc;
 }
 
-int dg_compile_mode(const struct dg_item *item, const char *mode, const char *value, int out_fd,
-		    char **ret_said, struct dg_error *err)
+int dg_compile_ask(const struct dg_item *item, const struct dg_compile_ask *ask, char **ret_said,
+		   struct dg_error *err)
 {
 	dg_scoped_child struct dg_child child = { .program = "dnsguard-compile",
 						  .cwd_fd = -1,
-						  .stdout_fd = out_fd,
-						  .seconds_max = value ? WHERE_SECONDS_MAX :
-									 COMPILE_SECONDS_MAX };
+						  .stdout_fd = ask->out_fd,
+						  .seconds_max = ask->value ? WHERE_SECONDS_MAX :
+									      COMPILE_SECONDS_MAX };
 	int keep[DG_LIST_FILES_MAX + 1], rc;
 
 	dg_child_word(&child, "%s", child.program);
-	dg_child_word(&child, "%s", mode);
-	if (value) {
-		dg_child_word(&child, "%s", value);
+	dg_child_word(&child, "%s", ask->mode);
+	if (ask->value) {
+		dg_child_word(&child, "%s", ask->value);
 		dg_child_word(&child, "--json");
 	}
 	item_words(&child, item, keep, 0);

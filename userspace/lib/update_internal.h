@@ -72,9 +72,13 @@ int dg_stage_commit(struct dg_item *item, struct dg_error *err);
 int dg_compile_check(const struct dg_run *run, struct dg_item *item);
 int dg_compile_all(struct dg_run *run, struct dg_error *err);
 json_t *dg_report_list(const json_t *report, size_t at);
-/* Runs the compiler in a mode of its own ("--dump", "--where NAME") on one item's inputs. */
-int dg_compile_mode(const struct dg_item *item, const char *mode, const char *value, int out_fd,
-		    char **ret_said, struct dg_error *err);
+/* Runs the compiler in a mode of its own on one item's inputs. */
+struct dg_compile_ask {
+	const char *mode, *value; /* "--dump", or "--where" and a name */
+	int out_fd; /* >= 0: what it says goes there, else into ret_said (malloc'ed) */
+};
+int dg_compile_ask(const struct dg_item *item, const struct dg_compile_ask *ask, char **ret_said,
+		   struct dg_error *err);
 /* Puts the operator's words where "/dev/fd/N" stands. Cut to size. */
 void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
 

@@ -86,22 +86,23 @@ static int item_open(const char *state_dir, const char *name, struct dg_item *it
 
 int dg_update_dump(const char *state_dir, const char *name, int out_fd, struct dg_error *err)
 {
+	const struct dg_compile_ask dump = { "--dump", NULL, out_fd };
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
 	int rc = item_open(state_dir, name, &item, err);
 
-	return rc ? rc : dg_compile_mode(&item, "--dump", NULL, out_fd, NULL, err);
+	return rc ? rc : dg_compile_ask(&item, &dump, NULL, err);
 }
 
 json_t *dg_update_where(const char *state_dir, const char *list, const char *name)
 {
+	const struct dg_compile_ask where = { "--where", name, -1 };
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
 	dg_scoped_free char *said = NULL;
 	struct dg_error err;
 	json_t *document, *found, *place;
 	size_t i;
 
-	if (item_open(state_dir, list, &item, &err) ||
-	    dg_compile_mode(&item, "--where", name, -1, &said, &err))
+	if (item_open(state_dir, list, &item, &err) || dg_compile_ask(&item, &where, &said, &err))
 		return NULL;
 	document = json_loads(said ? said : "", 0, NULL);
 	found = json_incref(json_object_get(document, "where"));
@@ -137,6 +138,7 @@ static int source_stage(struct dg_run *run, struct dg_item *item, struct dg_erro
 int dg_update_dump_source(const struct dg_update *want, const char *name, int out_fd,
 			  struct dg_error *err)
 {
+	const struct dg_compile_ask dump = { "--dump", NULL, out_fd };
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
 	struct dg_run run = { .want = want, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE };
 	dg_scoped_dir struct dg_dir scratch = DG_DIR_NONE;
@@ -158,5 +160,5 @@ int dg_update_dump_source(const struct dg_update *want, const char *name, int ou
 	dg_dir_remove(&item.dir, "candidate");
 	dg_dir_remove(&item.dir, "candidate.d");
 	rmdir(path);
-	return rc ? rc : dg_compile_mode(&item, "--dump", NULL, out_fd, NULL, err);
+	return rc ? rc : dg_compile_ask(&item, &dump, NULL, err);
 }
