@@ -19,6 +19,7 @@ GUARDED, OWN = 1, 2  # enum dg_service_flags
 NO_LIMIT, NO_SINKHOLE, CLIENT = 1, 2, 4  # enum dg_source_flags
 IF_OBSERVE, IF_ANSWERS_OFF = 2, 4  # enum dg_iface_flags
 EDE_TEXT, COOKIE_SECRET, COOKIE_PASS, CLIENTS_ONLY = 1, 2, 4, 8  # enum dg_settings_flags
+BELOW, SELF = 1, 2  # enum dg_scope
 PASSED, DROPPED, SLIPPED, OBSERVED = range(4)  # enum dg_limit_action
 FIRST, RETRANSMITTED = range(2)  # enum dg_syn_kind
 UNIX_OFFSET = 1700000000 * SECOND  # realtime_offset_ns of the base state
@@ -68,13 +69,26 @@ class Book:
         return answer
 
     def image(self, *lists):
-        """lists: (Answer, names...), published as list 1, 2, ..."""
+        """lists: (Answer, names...), published as list 1, 2, ... A name may be (name, scope) or (name, scope, Answer)."""
         for answer, *_ in lists:
             self.say("list", *self._answer(answer))
+        self._own_answers = {}
         for number, (_, *names) in enumerate(lists, 1):
             for qname in names:
-                self.say("name", qname if isinstance(qname, str) else dns.text_of(qname), number)
+                if isinstance(qname, tuple):
+                    self._scoped(len(lists), number, *qname)
+                else:
+                    self.say("name", qname if isinstance(qname, str) else dns.text_of(qname), number)
         self.say("publish")
+
+    def _scoped(self, lists, number, qname, scope, answer=None):
+        """A name in one scope, with an answer of its own (equal ones have one number) or its list's."""
+        if answer:
+            key = (number, self._answer(answer))
+            if key not in self._own_answers:
+                self.say("answer", number, *self._answer(answer))
+            number = self._own_answers.setdefault(key, lists + 1 + len(self._own_answers))
+        self.say("scope", qname, number, scope)
 
     def source(self, prefix, flags=0, banned_until=0):
         self.say("source", prefix, flags, banned_until)

@@ -218,6 +218,27 @@ static int do_name(struct replay *re, char **word)
 	return ret < 0 ? ret : 0;
 }
 
+static int do_answer(struct replay *re, char **word)
+{
+	struct dg_answer answer;
+	int ret = answer_read(word + 2, &answer);
+
+	answer.list = number(word[1]);
+	if (!ret)
+		ret = dg_image_add_answer(re->guard.builder, &answer);
+	return ret < 0 ? ret : 0;
+}
+
+static int do_scope(struct replay *re, char **word)
+{
+	struct dg_name name;
+	int ret = dg_name_parse(word[1], &name, NULL);
+
+	if (!ret)
+		ret = dg_image_add_name(re->guard.builder, &name, number(word[2]), number(word[3]));
+	return ret < 0 ? ret : 0;
+}
+
 static int do_publish(struct replay *re, char **word)
 {
 	struct dg_error err = { .text = "" };
@@ -554,6 +575,8 @@ static const struct command {
 	{ "own", 8, do_own },	      /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
 	{ "list", 6, do_list },	      /* an answer */
 	{ "name", 2, do_name },	      /* NAME LIST */
+	{ "answer", 7, do_answer },   /* LIST and an answer, for single names of the list */
+	{ "scope", 3, do_scope },     /* NAME ANSWER SCOPE: 1 below, 2 self, 3 both */
 	{ "publish", 0, do_publish }, { "row", 1, do_row },			  /* SENTENCE */
 	{ "now", 1, do_now },							  /* NS */
 	{ "in", 1, do_in },							  /* HEX */

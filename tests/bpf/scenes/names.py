@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which entry decides: label boundaries, precedence, deadlines, modes. DESIGN section 4, "Names"."""
 import message as dns
-from book import CLIENT, CLIENTS_ONLY, ENFORCE, IF_OBSERVE, OBSERVE, OFF, SECOND, WIRES
+from book import BELOW, CLIENT, CLIENTS_ONLY, ENFORCE, IF_OBSERVE, OBSERVE, OFF, SECOND, SELF, WIRES
 
 ALLOW = dns.Answer(dns.ALLOW)
 REFUSED = dns.Answer(dns.REFUSE)
@@ -119,6 +119,39 @@ def _lists_rows(book, net, first, second):
     book.asks(net, dns.Query("allow.example"), "the operator's allow of a name in no list", "pass_allowed")
 
 
+def _scopes(book):
+    """What an entry of the image covers: itself, what is below it, or both, each with its own answer."""
+    feed, second = dns.Answer(dns.NX, text="feed"), dns.Answer(dns.REFUSE, text="second")
+    nodata, allow = dns.Answer(dns.NODATA, text="feed"), dns.Answer(dns.ALLOW, text="feed")
+    book.scene("scopes")
+    book.image((feed, ("exact.example", SELF), ("below.example", BELOW), ("two.example", SELF),
+                ("two.example", BELOW, nodata), ("a.two.example", SELF, allow), ("wide.example", BELOW, allow),
+                ("deep.wide.example", SELF), ("x.y.exact.example", BELOW)),
+               (second, "below.example", ("exact.example", BELOW)))
+    for net in WIRES:
+        book.answered(net, dns.Query("exact.example"), "an exact entry covers its name", feed, "exact.example", number=1)
+        book.answered(net, dns.Query("a.exact.example"), "not what is below it, which another list has", second,
+                      "exact.example", number=2)
+        book.answered(net, dns.Query("q.x.y.exact.example"), "a deeper entry decides over it", feed, "x.y.exact.example",
+                      number=1)
+        book.answered(net, dns.Query("x.y.exact.example"), "an entry for what is below does not cover its own name",
+                      second, "exact.example", number=2)
+        book.answered(net, dns.Query("a.b.below.example"), "what is below, at any depth", feed, "below.example", number=1)
+        book.answered(net, dns.Query("below.example"), "the name itself, which another list has", second, "below.example",
+                      number=2)
+        book.answered(net, dns.Query("two.example"), "of two answers at one name, the one for itself", feed, "two.example",
+                      number=1)
+        book.answered(net, dns.Query("b.two.example"), "and the one for what is below", nodata, "two.example", number=1)
+        book.asks(net, dns.Query("a.two.example"), "an exact allow under a block", "pass_allowed")
+        book.answered(net, dns.Query("b.a.two.example"), "twin: below it the block holds", nodata, "two.example", number=1)
+        book.asks(net, dns.Query("b.wide.example"), "an allow of all that is below", "pass_allowed")
+        book.asks(net, dns.Query("wide.example"), "twin: the name itself is not listed", "pass_clean")
+        book.answered(net, dns.Query("deep.wide.example"), "an exact block under an allow", feed, "deep.wide.example",
+                      number=1)
+        book.asks(net, dns.Query("b.deep.wide.example"), "twin: below it the allow holds", "pass_allowed")
+        book.asks(net, dns.Query("example"), "above all of them nothing is listed", "pass_clean")
+
+
 def _own_beats_deeper_list(book):
     book.scene("the operator's wide block against deeper list entries")
     book.image((NULL, "a.example.com", "b.a.example.com"), (dns.Answer(dns.ALLOW, text="ok"), "ok.example.com"))
@@ -186,5 +219,5 @@ def _kinds(book):
 
 
 def write(book):
-    for part in (_boundaries, _folding, _precedence, _lists, _own_beats_deeper_list, _deadlines, _modes, _kinds):
+    for part in (_boundaries, _folding, _precedence, _lists, _scopes, _own_beats_deeper_list, _deadlines, _modes, _kinds):
         part(book)
