@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -113,6 +114,9 @@ static void child_exec(const struct dg_child *child, const char *path, const str
 	int out = child->stdout_fd >= 0 ? child->stdout_fd : pipes->out[1];
 
 	if (dup2(pipes->null, 0) < 0 || dup2(out, 1) < 0 || dup2(pipes->err[1], 2) < 0)
+		return;
+	/* Also what whoever started us left open. */
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC))
 		return;
 	for (const int *fd = child->keep; fd && *fd >= 0; fd++)
 		fcntl(*fd, F_SETFD, 0);
