@@ -100,7 +100,9 @@ static int fold(struct dg_plan *plan, struct dg_image_builder *builder,
 	if (dg_image_fold(builder, folded, tell_fold, progress))
 		return no_memory(err);
 	plan->names = dg_image_count(builder, names);
-	plan->bytes = dg_image_bytes(builder);
+	/* Counting the homes takes a while: writing will tell, unless somebody must know before. */
+	if (plan->mode != DG_PLAN_BUILD || plan->memory)
+		plan->bytes = dg_image_bytes(builder);
 	for (__u32 i = 0; i < plan->lists; i++) {
 		plan->list[i].accepted = names[i + 1];
 		plan->list[i].shadowed += folded[i + 1].shadowed;
