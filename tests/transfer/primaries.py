@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import dns.message
-import dns.name
 import dns.query
 import dns.tsig
 import dns.tsigkeyring
@@ -42,11 +41,11 @@ def until(true, what, process=None):
         time.sleep(0.02)
 
 
-def ask_soa(key=None):
+def ask_soa(keyring=None):
     """The primary's serial, or None while it does not answer."""
     query = dns.message.make_query(ZONE, "SOA")
-    if key:
-        query.use_tsig(dns.tsigkeyring.from_text({key[0]: (key[1], key[2])}))
+    if keyring:
+        query.use_tsig(keyring)
     try:
         answer = dns.query.udp(query, PRIMARY, timeout=1)
     except (OSError, dns.exception.Timeout):
@@ -72,7 +71,10 @@ class Primary:
         until(lambda: self.serial() is not None, f"{self.name} answers", self.process)
 
     def serial(self):
-        return ask_soa(self.key and ("k.example", SECRET, self.key[0]))
+        return ask_soa(self.keyring())
+
+    def keyring(self):
+        return dns.tsigkeyring.from_text({"k.example": self.key}) if self.key else None
 
     def stop(self):
         if self.process:
@@ -96,10 +98,8 @@ class Primary:
 
     def records(self):
         """What a third party sees: the zone by AXFR, as comparable() has it."""
-        keyring = dns.tsigkeyring.from_text({"k.example": (self.key[0], SECRET)}) if self.key else None
         found = set()
-        for message in dns.query.xfr(PRIMARY, ZONE, relativize=False, lifetime=DEADLINE, keyring=keyring,
-                                     keyalgorithm=self.key and dns.name.from_text(self.key[0])):
+        for message in dns.query.xfr(PRIMARY, ZONE, relativize=False, lifetime=DEADLINE, keyring=self.keyring()):
             found |= comparable(message.answer)
         return found
 

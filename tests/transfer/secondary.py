@@ -10,7 +10,6 @@ from pathlib import Path
 from primaries import DEADLINE, PRIMARY, SECONDARY, ZONE
 
 PROGRAM = str(Path(os.environ.get("DG_BUILD", "build")) / "dnsguard-transfer")
-WORDS = [PROGRAM, "--zone", ZONE, "--primary", PRIMARY]
 
 
 def once(output, *more, wrapper=(), check=True, primary=PRIMARY, **kwargs):
@@ -53,6 +52,10 @@ class Follower:
             self.seen.append(event)
             if event["event"] == name and all(event[key] == value for key, value in fields.items()):
                 return event
+
+    def silent(self, seconds):
+        """Nothing is said for so long."""
+        return not self.rest and not select.select([self.process.stdout], [], [], seconds)[0]
 
     def stop(self):
         if self.process.poll() is None:

@@ -66,6 +66,15 @@ static int zone_fetch(struct dg_follow *follow, struct dg_checked *checked, stru
 	return 0;
 }
 
+static void timers_take(const struct dg_zone *zone, struct dg_checked *checked)
+{
+	const knot_rdata_t *soa = dg_records_view(&zone->records, zone->soa).rrs.rdata;
+
+	checked->refresh_s = knot_soa_refresh(soa);
+	checked->retry_s = knot_soa_retry(soa);
+	checked->expire_s = knot_soa_expire(soa);
+}
+
 int dg_follow_check(struct dg_follow *follow, struct dg_checked *ret, struct dg_error *err)
 {
 	struct dg_checked checked = { .written = false };
@@ -82,6 +91,7 @@ int dg_follow_check(struct dg_follow *follow, struct dg_checked *ret, struct dg_
 		return rc;
 	checked.serial = dg_zone_serial(&follow->zone);
 	checked.records = (__u64)follow->zone.count + 1;
+	timers_take(&follow->zone, &checked);
 	*ret = checked;
 	return 0;
 }

@@ -46,14 +46,21 @@ static json_t *changed(const struct dg_checked *checked)
 			 "bytes", (json_int_t)checked->bytes);
 }
 
+static json_t *unchanged(const struct dg_checked *checked)
+{
+	return json_pack("{s:s, s:I, s:I}", "event", "unchanged", "serial",
+			 (json_int_t)checked->serial, "primary_serial",
+			 (json_int_t)checked->primary_serial);
+}
+
 void dg_event_checked(const struct dg_follow *follow, const struct dg_checked *checked)
 {
-	if (checked->written)
-		say(follow, changed(checked));
-	else
-		say(follow, json_pack("{s:s, s:I, s:I}", "event", "unchanged", "serial",
-				      (json_int_t)checked->serial, "primary_serial",
-				      (json_int_t)checked->primary_serial));
+	json_t *event = checked->written ? changed(checked) : unchanged(checked);
+
+	json_object_set_new(event, "refresh", json_integer(checked->refresh_s));
+	json_object_set_new(event, "retry", json_integer(checked->retry_s));
+	json_object_set_new(event, "expire", json_integer(checked->expire_s));
+	say(follow, event);
 }
 
 void dg_event_expired(const struct dg_follow *follow)

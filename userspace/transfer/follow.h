@@ -26,8 +26,9 @@ struct dg_checked {
 	bool written;
 	struct dg_change change;
 	__u32 serial, primary_serial;
-	__u64 records; /* the SOA among them */
-	size_t bytes;  /* of text, when written */
+	__u64 records;			    /* the SOA among them */
+	__u32 refresh_s, retry_s, expire_s; /* the SOA's timers, as it says them */
+	size_t bytes;			    /* of text, when written */
 };
 
 /*

@@ -35,10 +35,12 @@ static int state_open(struct program *program, struct dg_error *err)
 	const struct dg_options *options = &program->options;
 	const char *path = options->state ? options->state : options->output;
 
-	if (!path)
-		return 0;
 	/* The zone that we have, and no file of it yet. */
-	program->follow.dirty = options->state && options->output && access(options->output, F_OK);
+	program->follow.dirty = (options->state || options->state_fd >= 0) && options->output &&
+				access(options->output, F_OK);
+	program->state = options->state_fd;
+	if (options->state_fd >= 0 || !path)
+		return 0;
 	program->state = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (program->state >= 0 || errno == ENOENT)
 		return 0;
@@ -61,11 +63,13 @@ static int listener_open(struct program *program, struct dg_error *err)
 
 static int key_open(struct program *program, struct dg_error *err)
 {
+	const struct dg_options *options = &program->options;
 	int rc;
 
-	if (!program->options.tsig_file)
+	if (!options->tsig_file && options->tsig_fd < 0)
 		return 0;
-	rc = dg_key_read(program->options.tsig_file, &program->key, err);
+	rc = options->tsig_file ? dg_key_read(options->tsig_file, &program->key, err) :
+				  dg_key_read_fd("--tsig-fd", options->tsig_fd, &program->key, err);
 	if (!rc)
 		program->follow.primary.key = program->listener.key = &program->key;
 	return rc;
