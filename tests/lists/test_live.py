@@ -1,10 +1,11 @@
 """Lists on a guarded device: live at once, swapped whole, kept for the next attach, and seen by whoever watches."""
 
 import json
+import subprocess
 
 import pytest
 
-from house import FAILED, NOT_ATTACHED, OK
+from house import CLI, FAILED, NOT_ATTACHED, OK
 
 WARNING = 1
 ZONE = """$TTL 60
@@ -113,6 +114,8 @@ def test_an_image_that_somebody_dropped_comes_back(guard):
     guard.cli("list", "add", "ads", guard.file("ads", "bad.example"))
     guard.cli("image", "drop")
     assert guard.decided("bad.example") == ("pass_clean", None)
+    assert guard.list("ads")["state"] == "not live"
+    assert "list ads is not live" in guard.cli("status", "--check", status=WARNING).stdout
     assert guard.json("list", "update")["published"]
     assert guard.decided("bad.example") == ("reply_sinkhole", "ads")
 
@@ -124,6 +127,27 @@ def test_an_image_of_somebody_else_is_not_dropped(guard):
     guard.cli("image", "load", guard.dir / "image")
     guard.cli("list", "update")
     assert guard.decided("hand.example")[0] == "reply_sinkhole"
+
+
+def test_lists_that_cannot_be_read_are_a_warning(guard):
+    guard.cli("list", "add", "ads", guard.file("ads", "bad.example"))
+    (guard.state / "lists" / "registry.json").write_text("{")
+    assert "the lists cannot be read" in guard.cli("status", "--check", status=WARNING).stdout
+
+
+def test_with_the_rights_of_the_service_and_no_more(guard):
+    """The rights that a unit has to give: those of the guard, and to become nobody."""
+    def confined(*caps):
+        argv = guard.argv("list", "update", "--force")
+        at = argv.index(str(CLI))
+        return subprocess.run([*argv[:at], "setpriv", f"--bounding-set=-all,{','.join('+' + cap for cap in caps)}", *argv[at:]],
+                              text=True, capture_output=True)
+
+    guard.cli("list", "add", "ads", guard.file("ads", "bad.example"))
+    done = confined("bpf", "net_admin", "perfmon", "setuid", "setgid")
+    assert done.returncode == OK, done
+    done = confined("bpf", "net_admin", "perfmon")
+    assert done.returncode == FAILED and "CAP_SETUID" in done.stdout
 
 
 # ---- senders --------------------------------------------------------------------------------------

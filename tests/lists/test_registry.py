@@ -45,6 +45,26 @@ def test_order_is_precedence(room):
     assert room.list("one")["precedence"] == 2
 
 
+def test_move_changes_precedence_at_once(room):
+    room.cli("list", "add", "one", room.file("one", "x.example", "1.example"))
+    room.cli("list", "add", "two", room.file("two", "x.example", "2.example"))
+    before = room.tree()["image"]
+    assert room.json("list", "move", "two", "1")["compiled"]
+    assert [row["name"] for row in room.lists()] == ["two", "one"]
+    assert room.tree()["image"] != before
+    room.cli("list", "move", "two", "99")
+    assert [row["name"] for row in room.lists()] == ["one", "two"]
+    room.refused("list", "move", "two", "0", status=USAGE)
+    room.refused("list", "move", "three", "1", status=NOT_FOUND)
+
+
+def test_an_image_that_was_lost_is_made_again(room):
+    room.cli("list", "add", "one", room.file("one", "x.example"))
+    (room.state / "image").unlink()
+    assert room.json("list", "update")["compiled"]
+    assert "image" in room.tree()
+
+
 def test_remove_takes_everything_away(room):
     room.cli("list", "add", "one", room.file("one", "one.example"))
     before = set(room.tree())

@@ -58,6 +58,7 @@ static bool only_reads(const struct dg_verb *verb)
 	static dg_verb_fn *const readers[] = {
 		dg_status_run,	dg_top_run,	   dg_watch_run,       dg_names_run,
 		dg_explain_run, dg_limit_show_run, dg_source_show_run, dg_image_show_run,
+		dg_list_ls_run, dg_list_show_run,  dg_list_dump_run,
 	};
 
 	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)

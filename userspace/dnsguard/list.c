@@ -301,6 +301,25 @@ int dg_list_update_run(const struct dg_cli *cli, struct dg_error *err)
 	return rc;
 }
 
+int dg_list_move_run(const struct dg_cli *cli, struct dg_error *err)
+{
+	struct dg_progress progress;
+	struct dg_update want;
+	json_t *report;
+	__u64 position;
+	int rc = dg_count_parse("POSITION", cli->arg[1], 1, DG_LISTS_MAX, &position, err);
+
+	if (rc)
+		return rc;
+	want_make(cli, &progress, &want);
+	rc = dg_update_move(&want, cli->arg[0], (__u32)position, &report, err);
+	dg_progress_end(&progress);
+	if (rc)
+		return rc;
+	message_set(report);
+	return dg_render(stdout, report, run_sections + 3, cli->json);
+}
+
 int dg_list_rm_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	struct dg_progress progress;

@@ -12,12 +12,11 @@
 #include "userspace/lib/stats.h"
 #include "userspace/lib/update.h"
 
-/* One list for people: its description, what is known of it, and its place in the image (0 entries: not there). */
-json_t *dg_list_json(const struct dg_list_state *state, const struct dg_answer *image_lists,
-		     __u32 image_count);
-/* All lists for `status`: [] when there are none or they cannot be read. */
-json_t *dg_lists_json(const struct dg_cli *cli, const struct dg_snapshot *snapshot);
-/* Is a list of dg_lists_json() stale? Then buf says which, and since when. */
-bool dg_lists_stale(const json_t *lists, char *buf, size_t size);
+/* One list for people: its description, what is known of it, its place in the image. snapshot NULL: no guard runs. */
+json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot *snapshot);
+/* Puts "lists" into the document of `status`; "lists_error" when they cannot be read. */
+void dg_lists_status(const struct dg_cli *cli, const struct dg_snapshot *snapshot, json_t *doc);
+/* Is something wrong with the lists of such a document? Then buf says what. */
+bool dg_lists_judge(const json_t *status, char *buf, size_t size);
 
 #endif

@@ -48,10 +48,13 @@ static const struct dg_section show_sections[] = {
 
 /* ---- one list ------------------------------------------------------------------------------- */
 
-static const char *state_word(const struct dg_list_meta *meta)
+/* live: its names are in the image, or there is no guard that could have one. */
+static const char *state_word(const struct dg_list_meta *meta, bool live)
 {
 	if (!meta->content_inode)
 		return meta->stale_since ? "empty, cannot be fetched" : "not fetched yet";
+	if (!live)
+		return "not live";
 	return meta->stale_since ? "stale" : "fresh";
 }
 
@@ -71,20 +74,22 @@ static void time_set(json_t *object, const char *key, __u64 unix_sec)
 			    unix_sec ? json_integer((json_int_t)unix_sec) : json_null());
 }
 
-json_t *dg_list_json(const struct dg_list_state *state, const struct dg_answer *image_lists,
-		     __u32 image_count)
+json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot *snapshot)
 {
-	__u32 number = image_find(state->spec.name, image_lists, image_count);
 	const struct dg_list_meta *meta = &state->meta;
+	__u32 number = snapshot ? image_find(state->spec.name, snapshot->image_list,
+					     snapshot->image.lists) :
+				  0;
 	json_t *object = dg_list_meta_json(meta);
 
 	json_object_update_new(object, dg_list_spec_json(&state->spec));
 	if (meta->format[0])
 		json_object_set_new(object, "format", json_string(meta->format));
-	json_object_set_new(object, "state", json_string(state_word(meta)));
+	json_object_set_new(object, "state", json_string(state_word(meta, number || !snapshot)));
 	json_object_set_new(object, "number", json_integer(number));
 	json_object_set_new(object, "entries",
-			    json_integer(number ? (json_int_t)image_lists[number].names : 0));
+			    json_integer(number ? (json_int_t)snapshot->image_list[number].names :
+						  0));
 	time_set(object, "fetched", meta->fetched);
 	time_set(object, "changed", meta->changed);
 	time_set(object, "attempted", meta->attempted);
@@ -98,70 +103,83 @@ json_t *dg_list_json(const struct dg_list_state *state, const struct dg_answer *
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-json_t *dg_lists_json(const struct dg_cli *cli, const struct dg_snapshot *snapshot)
+static json_t *states_json(const struct dg_list_state *states, int count,
+			   const struct dg_snapshot *snapshot)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < count; i++)
+		json_array_append_new(array, dg_list_json(states + i, snapshot));
+	return array;
+}
+
+void dg_lists_status(const struct dg_cli *cli, const struct dg_snapshot *snapshot, json_t *doc)
 {
 	dg_scoped_free struct dg_list_state *states = NULL;
 	struct dg_error err;
 	int count = dg_lists_read(cli->state_dir, &states, &err);
-	json_t *array = json_array();
 
-	for (int i = 0; i < count; i++)
-		json_array_append_new(array, dg_list_json(states + i, snapshot->image_list,
-							  snapshot->image.lists));
-	return array;
+	json_object_set_new(doc, "lists", states_json(states, count, snapshot));
+	if (count < 0)
+		json_object_set_new(doc, "lists_error", json_string(err.text));
 }
 
-bool dg_lists_stale(const json_t *lists, char *buf, size_t size)
+static bool list_judge(const json_t *list, char *buf, size_t size)
 {
-	const json_t *list;
+	const char *name = json_string_value(json_object_get(list, "name"));
+	const char *state = json_string_value(json_object_get(list, "state"));
+	const json_t *since = json_object_get(list, "stale_since");
 	char when[32];
-	size_t i;
 
-	json_array_foreach(lists, i, list)
-	{
-		const json_t *since = json_object_get(list, "stale_since");
-
-		if (!json_is_integer(since))
-			continue;
-		snprintf(buf, size, "list %s is stale since %s: %s",
-			 json_string_value(json_object_get(list, "name")),
-			 dg_format_value(since, DG_AS_WHEN, when, sizeof(when)),
-			 json_string_value(json_object_get(list, "error")));
+	if (!strcmp(state, "not live")) {
+		snprintf(buf, size, "list %s is not live: \"dnsguard list update\" loads it", name);
 		return true;
 	}
+	if (!json_is_integer(since))
+		return false;
+	snprintf(buf, size, "list %s is stale since %s: %s", name,
+		 dg_format_value(since, DG_AS_WHEN, when, sizeof(when)),
+		 json_string_value(json_object_get(list, "error")));
+	return true;
+}
+
+bool dg_lists_judge(const json_t *status, char *buf, size_t size)
+{
+	const json_t *error = json_object_get(status, "lists_error"), *list;
+	size_t i;
+
+	if (error) {
+		snprintf(buf, size, "the lists cannot be read: %s", json_string_value(error));
+		return true;
+	}
+	json_array_foreach(json_object_get(status, "lists"), i,
+			   list) if (list_judge(list, buf, size)) return true;
 	return false;
 }
 
 /* Without a guard the lists are there all the same; nothing of them is live then. */
-static int snapshot_try(const struct dg_cli *cli, struct dg_snapshot **ret, struct dg_error *err)
+static struct dg_snapshot *snapshot_try(const struct dg_cli *cli)
 {
-	struct dg_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	dg_scoped_free struct dg_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 
-	*ret = snapshot;
-	if (!snapshot)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
-	if (!dg_maps_open(cli->bpffs, &maps, NULL) && dg_snapshot_read(&maps, snapshot))
-		memset(snapshot, 0, sizeof(*snapshot));
-	return 0;
+	if (!snapshot || dg_maps_open(cli->bpffs, &maps, NULL) || dg_snapshot_read(&maps, snapshot))
+		return NULL;
+	return dg_take_ptr(snapshot);
 }
 
 int dg_list_ls_run(const struct dg_cli *cli, struct dg_error *err)
 {
+	dg_scoped_free struct dg_snapshot *snapshot = snapshot_try(cli);
 	dg_scoped_free struct dg_list_state *states = NULL;
-	dg_scoped_free struct dg_snapshot *snapshot = NULL;
 	int count = dg_lists_read(cli->state_dir, &states, err);
-	int rc = count < 0 ? count : snapshot_try(cli, &snapshot, err);
-	json_t *array;
 
-	if (rc)
-		return rc;
-	array = json_array();
-	for (int i = 0; i < count; i++)
-		json_array_append_new(array, dg_list_json(states + i, snapshot->image_list,
-							  snapshot->image.lists));
-	return dg_render(stdout, json_pack("{s:i, s:o}", "schema", 1, "lists", array), ls_sections,
-			 cli->json);
+	if (count < 0)
+		return count;
+	return dg_render(stdout,
+			 json_pack("{s:i, s:o}", "schema", 1, "lists",
+				   states_json(states, count, snapshot)),
+			 ls_sections, cli->json);
 }
 
 /* ---- one of them ---------------------------------------------------------------------------- */
@@ -182,23 +200,24 @@ static void answers_set(json_t *object, const struct dg_list_stats *stats)
 
 int dg_list_show_run(const struct dg_cli *cli, struct dg_error *err)
 {
+	dg_scoped_free struct dg_snapshot *snapshot = snapshot_try(cli);
 	dg_scoped_free struct dg_list_state *states = NULL;
-	dg_scoped_free struct dg_snapshot *snapshot = NULL;
 	int count = dg_lists_read(cli->state_dir, &states, err), at = 0;
-	int rc = count < 0 ? count : snapshot_try(cli, &snapshot, err);
 	json_t *object;
 
-	if (rc)
-		return rc;
+	if (count < 0)
+		return count;
 	while (at < count && strcmp(states[at].spec.name, cli->arg[0]))
 		at++;
 	if (at == count)
 		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
 			       "there is no list %s: \"dnsguard list ls\" shows those there are",
 			       DG_QUOTE(cli->arg[0]));
-	object = dg_list_json(states + at, snapshot->image_list, snapshot->image.lists);
+	object = dg_list_json(states + at, snapshot);
 	json_object_set_new(object, "schema", json_integer(1));
 	json_object_set_new(object, "precedence", json_integer(at + 1));
-	answers_set(object, snapshot->list + json_integer_value(json_object_get(object, "number")));
+	if (json_integer_value(json_object_get(object, "number")))
+		answers_set(object,
+			    snapshot->list + json_integer_value(json_object_get(object, "number")));
 	return dg_render(stdout, object, show_sections, cli->json);
 }

@@ -209,7 +209,7 @@ json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 				    json_integer((json_int_t)dg_budget_read(settings)));
 		json_object_set_new(doc, "drift", dg_drift_json(cli, maps, snapshot));
 		json_object_set_new(doc, "seen", seen_json(&snapshot->total));
-		json_object_set_new(doc, "lists", dg_lists_json(cli, snapshot));
+		dg_lists_status(cli, snapshot, doc);
 	}
 	return doc;
 }
@@ -323,7 +323,7 @@ enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 		snprintf(buf, size, "%s", json_string_value(drifted));
 		return DG_CHECK_WARNING;
 	}
-	if (dg_lists_stale(json_object_get(status, "lists"), buf, size))
+	if (dg_lists_judge(status, buf, size))
 		return DG_CHECK_WARNING;
 	snprintf(buf, size, "%zu device%s guarded", json_array_size(ifaces),
 		 json_array_size(ifaces) == 1 ? "" : "s");

@@ -30,6 +30,7 @@ const struct dg_verb dg_verbs[] = {
 	  dg_list_add_options, 2, 2 },
 	{ "list update", dg_list_update_run, "[NAME...]", "fetch lists again, and load what changed",
 	  dg_list_update_options, 0, DG_ARGS_MAX },
+	{ "list move", dg_list_move_run, "NAME POSITION", "change the order of precedence; 1 is first", NULL, 2, 2 },
 	{ "list rm", dg_list_rm_run, "NAME", "take a list away", NULL, 1, 1 },
 	{ "list show", dg_list_show_run, "NAME", "what is known of one list, and what it decided", NULL, 1, 1 },
 	{ "list dump", dg_list_dump_run, "NAME", "its names, one a line: name, scope, answer", NULL, 1, 1 },

@@ -19,12 +19,12 @@ dg_verb_fn dg_pause_run, dg_resume_run; /* pause.c */
 
 dg_verb_fn dg_block_run, dg_allow_run, dg_unblock_run,
 	dg_names_run; /* block.c allow.c unblock.c names.c */
-dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run; /* image.c */
-dg_verb_fn dg_list_add_run, dg_list_update_run, dg_list_rm_run;	    /* list.c */
-dg_verb_fn dg_list_ls_run, dg_list_show_run;			    /* list_show.c */
-dg_verb_fn dg_list_check_run, dg_list_dump_run, dg_list_diff_run;   /* list_look.c */
-dg_verb_fn dg_explain_run;					    /* explain.c */
-dg_verb_fn dg_lab_run;						    /* lab.c */
+dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run;		  /* image.c */
+dg_verb_fn dg_list_add_run, dg_list_update_run, dg_list_move_run, dg_list_rm_run; /* list.c */
+dg_verb_fn dg_list_ls_run, dg_list_show_run;					  /* list_show.c */
+dg_verb_fn dg_list_check_run, dg_list_dump_run, dg_list_diff_run;		  /* list_look.c */
+dg_verb_fn dg_explain_run;							  /* explain.c */
+dg_verb_fn dg_lab_run;								  /* lab.c */
 
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
 extern const struct dg_option dg_list_add_options[], dg_list_update_options[];

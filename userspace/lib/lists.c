@@ -58,6 +58,20 @@ void dg_registry_remove(struct dg_registry *registry, const char *name)
 	memmove(spec, spec + 1, (size_t)(registry->list + registry->lists - spec) * sizeof(*spec));
 }
 
+void dg_registry_move(struct dg_registry *registry, const char *name, __u32 position)
+{
+	struct dg_list_spec spec = *dg_registry_find(registry, name);
+	__u32 at = position ? position - 1 : 0;
+
+	dg_registry_remove(registry, name);
+	if (at > registry->lists)
+		at = registry->lists;
+	memmove(registry->list + at + 1, registry->list + at,
+		(registry->lists - at) * sizeof(spec));
+	registry->list[at] = spec;
+	registry->lists++;
+}
+
 /* ---- one list as JSON ----------------------------------------------------------------------- */
 
 json_t *dg_list_spec_json(const struct dg_list_spec *spec)

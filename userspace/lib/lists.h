@@ -65,6 +65,8 @@ struct dg_list_spec *dg_registry_find(struct dg_registry *registry, const char *
 /* -EEXIST, -ENOSPC. first: before all others, else behind them. */
 int dg_registry_add(struct dg_registry *registry, const struct dg_list_spec *spec, bool first,
 		    struct dg_error *err);
+/* position: 1 = first; beyond the last = last. The list is there. */
+void dg_registry_move(struct dg_registry *registry, const char *name, __u32 position);
 void dg_registry_remove(struct dg_registry *registry, const char *name);
 /* 0 also when there is no file: no lists then. The message names file, line and column. */
 int dg_registry_load(const struct dg_dir *lists, struct dg_registry *ret, struct dg_error *err);

@@ -19,6 +19,7 @@
 
 #define COMPILED "compiled.json"
 #define COMPILED_BYTES_MAX (1 << 20)
+#define KEY_TEXT 32
 #define FILES_MAX 1024 /* as many as dnsguard-compile takes at once */
 
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress)
@@ -287,9 +288,11 @@ static json_t *compiled_read(const struct dg_run *run)
 	return json_loads(text, 0, NULL);
 }
 
-static void key_text(const struct dg_run *run, char buf[17])
+/* What an image must have been made for to be of use: the key and the layout. */
+static void key_text(const struct dg_run *run, char buf[KEY_TEXT])
 {
-	snprintf(buf, 17, "%016llx", (unsigned long long)dg_hash_key_check(run->key));
+	snprintf(buf, KEY_TEXT, "%016llx/%u", (unsigned long long)dg_hash_key_check(run->key),
+		 DG_ABI_VERSION);
 }
 
 /* Of the image that is published; 0 = none is. */
@@ -307,17 +310,27 @@ static __u64 generation_of(const json_t *compiled)
 	return (__u64)json_integer_value(json_object_get(compiled, "generation"));
 }
 
+static bool is_kept(const struct dg_run *run)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/image", run->want->state_dir) < PATH_MAX &&
+	       !access(path, F_OK);
+}
+
 static bool is_in_step(const struct dg_run *run)
 {
 	json_t *compiled = compiled_read(run), *inputs = inputs_json(run);
-	const char *key = json_string_value(json_object_get(compiled, "key_check"));
-	char now[17];
+	const char *key = json_string_value(json_object_get(compiled, "made_for"));
+	char now[KEY_TEXT];
 	bool same;
 
 	key_text(run, now);
 	same = json_equal(json_object_get(compiled, "inputs"), inputs) && key && !strcmp(key, now);
 	if (run->attached)
 		same = same && generation_live(run) == generation_of(compiled);
+	else
+		same = same && (is_kept(run) || !json_array_size(inputs));
 	json_decref(compiled);
 	json_decref(inputs);
 	return same;
@@ -327,12 +340,12 @@ static int compiled_write(const struct dg_run *run, struct dg_error *err)
 {
 	const struct dg_image_header *header = run->elements;
 	dg_scoped_free char *text = NULL;
-	char key[17];
+	char key[KEY_TEXT];
 	json_t *document;
 
 	key_text(run, key);
 	document = json_pack("{s:i, s:o, s:I, s:s}", "schema", 1, "inputs", inputs_json(run),
-			     "generation", header ? (json_int_t)header->generation : 0, "key_check",
+			     "generation", header ? (json_int_t)header->generation : 0, "made_for",
 			     key);
 	text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
 	json_decref(document);
@@ -525,6 +538,27 @@ int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
 	if (rc)
 		orphan_remove(&run.lists, add->spec.name);
 	else
+		*ret_report = dg_run_report(&run);
+	return rc;
+}
+
+int dg_update_move(const struct dg_update *want, const char *name, __u32 position,
+		   json_t **ret_report, struct dg_error *err)
+{
+	scoped_run struct dg_run run;
+	int rc = run_open(&run, want, err);
+
+	*ret_report = NULL;
+	if (!rc && !dg_registry_find(run.registry, name))
+		rc = unknown(name, err);
+	if (rc)
+		return rc;
+	dg_registry_move(run.registry, name, position);
+	run.registry_changed = true;
+	rc = items_make(&run, err);
+	if (!rc)
+		rc = finish(&run, err);
+	if (!rc)
 		*ret_report = dg_run_report(&run);
 	return rc;
 }

@@ -57,6 +57,10 @@ int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
 int dg_update_remove(const struct dg_update *want, const char *name, json_t **ret_report,
 		     struct dg_error *err);
 
+/* Gives a list another place in the order: 1 = before all others; what is beyond the last is the last. */
+int dg_update_move(const struct dg_update *want, const char *name, __u32 position,
+		   json_t **ret_report, struct dg_error *err);
+
 /* ---- looking, without changing -------------------------------------------------------------- */
 
 /* Checks a file as an update would: report as above with one list. -EINVAL and the words when it is not good. */

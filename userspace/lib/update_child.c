@@ -87,10 +87,12 @@ static int privileges_drop(void)
 {
 	if (geteuid())
 		return 0;
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
-		return -1;
-	return 0;
+	if (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
+	    !setresuid(NOBODY, NOBODY, NOBODY))
+		return 0;
+	dprintf(2, "it cannot be started as nobody: %s: CAP_SETUID and CAP_SETGID are needed\n",
+		strerror(errno));
+	_exit(127);
 }
 
 static void limits_set(const struct dg_child *child)
