@@ -1,0 +1,72 @@
+"""How far a long run is: on a terminal a line that renews itself and goes; elsewhere nothing for what is short."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+
+import pytest
+
+import server as web
+from house import OK, PATIENCE
+
+LINE = "name{}.example\n"
+
+
+@pytest.fixture
+def slow():
+    """A server that takes two seconds for a list, in twenty pieces."""
+    made = web.Server()
+
+    def page(request):
+        content = "".join(LINE.format(i) for i in range(2000)).encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        for at in range(0, len(content), len(content) // 20):
+            request.wfile.write(content[at:at + len(content) // 20])
+            request.wfile.flush()
+            made.stopping.wait(0.1)
+
+    made.pages["/slow"] = page
+    made.pages["/quick"] = web.text("a.example\n")
+    yield made
+    made.close()
+
+
+def on_a_terminal(argv):
+    """(exit status, standard output, what the terminal got as standard error)."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    said = b""
+    while select.select([ours], [], [], PATIENCE)[0]:
+        try:
+            said += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    out = process.stdout.read()
+    process.stdout.close()
+    return process.wait(PATIENCE), out, said.decode()
+
+
+def test_a_bar_on_a_terminal(room, slow):
+    status, out, said = on_a_terminal(room.argv("list", "add", "l", slow.url("/slow")))
+    assert status == OK and "2000" in out
+    shares = [int(share) for share in re.findall(r"fetch l \[#+\.*\] (\d+)% [\d.]+ KiB of [\d.]+ KiB", said)]
+    assert len(shares) >= 2 and shares == sorted(shares)
+    assert re.search(r"\d+s left", said)
+    assert "memory needed 195.3 KiB, allowed " in said  # before anything is compiled
+    assert "\n" not in said and said.rsplit("\r", 2)[1].strip() == ""  # it is gone in the end
+
+
+def test_what_is_quick_shows_none(room, slow):
+    status, _, said = on_a_terminal(room.argv("list", "add", "l", slow.url("/quick")))
+    assert (status, said) == (OK, "")
+
+
+def test_nothing_but_the_result_in_a_pipe(room, slow):
+    done = room.cli("list", "add", "l", slow.url("/slow"))
+    assert not re.search("fetch l", done.stdout + done.stderr)
