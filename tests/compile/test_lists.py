@@ -36,11 +36,21 @@ def test_names_above_one_of_a_higher_list_stay(room):
 
 
 def test_the_same_list_folds_only_what_says_the_same(room):
-    rpz = ("*.a.example CNAME .\nx.a.example CNAME .\n*.x.a.example CNAME *.\ny.x.a.example CNAME *.\n"
-           "z.x.a.example CNAME .\n")
+    rpz = "".join("%s CNAME %s\n*.%s CNAME %s\n" % (name, target, name, target) for name, target in (
+        ("a.example", "."), ("x.a.example", "*."), ("y.x.a.example", "*."), ("z.x.a.example", "."), ("b.a.example", ".")))
     assert room.dump(("one,format=rpz", rpz)) == [
-        ("a.example", "below", NX), ("x.a.example", "below", "nodata"), ("z.x.a.example", "self", NX)]
-    assert counts(room.check(("one,format=rpz", rpz)), "accepted", "folded") == [(3, 2)]
+        ("a.example", "suffix", NX), ("x.a.example", "suffix", "nodata"), ("z.x.a.example", "suffix", NX)]
+    assert counts(room.check(("one,format=rpz", rpz)), "accepted", "folded") == [(3, 7)]
+
+
+def test_a_wildcard_does_not_reach_below_a_name_that_exists(room):
+    """RFC 4592, and so both BIND and Unbound: below x.a the zone has nothing to say, and the next list may."""
+    given = [("one,format=rpz", "*.a.example CNAME .\nx.a.example CNAME *.\n"), ("two", "b.x.a.example\nc.a.example\n")]
+    assert room.dump(*given) == [("a.example", "below", NX), ("b.x.a.example", "suffix", NX),
+                                 ("x.a.example", "below", "allow"), ("x.a.example", "self", "nodata")]
+    given = [("one,format=rpz", "*.b.a.example CNAME .\nx.b.a.example CNAME *.\n"), ("two,answer=refused", "a.example\n")]
+    assert room.dump(*given) == [("a.example", "suffix", "refused"), ("b.a.example", "below", NX),
+                                 ("x.b.a.example", "below", "refused"), ("x.b.a.example", "self", "nodata")]
 
 
 def test_an_exact_entry_covers_nothing_below_it(room):
@@ -79,23 +89,26 @@ def suffixes(name):
     return [".".join(parts[at:]) for at in range(len(parts))]
 
 
-def test_folding_changes_no_decision(room):
-    """Random lists: what the dump decides for every question is what the lists say, by the rule of precedence."""
-    chance = random.Random(20)
+@pytest.mark.parametrize("seed", range(8))
+def test_folding_changes_no_decision(room, seed):
+    """Random lists, each name in one of them: what the dump decides for every question is what the lists say."""
+    chance = random.Random(seed)
     names = ["t.example"]
     while len(names) < 250:
         names.append("%s.%s" % (chance.choice("abcdef"), chance.choice(names)))
-    lists = []
-    for number in range(4):
-        lines = ["%s%s CNAME ." % (chance.choice(["", "*."]), chance.choice(names)) for _ in range(60)]
-        lists.append(("l%d,format=rpz,answer=192.0.2.%d" % (number, number + 1), "\n".join(lines) + "\n"))
+    lines = [[], [], [], []]
+    for name in set(names[::2]):
+        lines[chance.randrange(4)] += ["%s%s CNAME ." % (star, name) for star in chance.choice([("",), ("*.",), ("", "*.")])]
+    lists = [("l%d,format=rpz,answer=192.0.2.%d" % (number, number + 1), "\n".join(of) + "\n")
+             for number, of in enumerate(lines)]
     decided = {}
     for name, scope, answer in room.dump(*lists):
         decided[name, scope] = answer
         if scope == "suffix":
             decided[name, "self"] = decided[name, "below"] = answer
     for name in names + ["q." + name for name in names]:
-        assert asked(decided, name) == meant(lists, name), name
+        found = asked(decided, name)
+        assert (None if found == "allow" else found) == meant(lists, name), name
 
 
 def asked(decided, name):
@@ -108,10 +121,12 @@ def asked(decided, name):
 
 
 def meant(lists, name):
-    """The first list that has anything to say; within it nothing differs, for all of it has one answer."""
+    """The first list that has anything to say: of the name itself, or else by the wildcard of the nearest trigger above."""
     for settings, content in lists:
         lines = set(content.splitlines())
-        if "%s CNAME ." % name in lines or any("*.%s CNAME ." % suffix in lines for suffix in suffixes(name)[1:]):
+        exact, *above = [("%s CNAME ." % suffix in lines, "*.%s CNAME ." % suffix in lines) for suffix in suffixes(name)]
+        nearest = next((wild for own, wild in above if own or wild), False)
+        if exact[0] or nearest:
             return settings.rsplit("=", 1)[1]
     return None
 

@@ -429,6 +429,51 @@ static void folding_takes_away_what_is_decided_above(void **state)
 	assert_int_equal(add_in(builder, "d.example", 1, DG_SCOPE_SELF), -EINVAL); /* too late */
 }
 
+static void add_stop(struct dg_image_builder *builder, const char *text, unsigned int answer)
+{
+	struct dg_name name = name_of(text);
+	struct dg_image_item item = {
+		.name = &name, .answer = answer, .scope = DG_SCOPE_SELF, .stops = true
+	};
+
+	dg_image_add_names(builder, &item, 1);
+	assert_int_equal(item.added, DG_SCOPE_SELF);
+}
+
+/* A wildcard does not reach below a name that exists: RFC 4592. There the next list decides, or none. */
+static void claims_end_where_a_name_stops_them(void **state)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder = builder_of(2);
+	struct dg_image_folded folded[DG_LISTS_MAX + 1] = { 0 };
+	unsigned int allow = answer_of(builder, 1, DG_ANSWER_ALLOW);
+	const void *image;
+
+	(void)state;
+	add_in(builder, "z.x.a.example", 2, DG_SCOPE_SELF); /* not shadowed: list 1 ends at x */
+	add_in(builder, "a.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "x.a.example", 1);
+	add_in(builder, "b.example", 1, DG_SCOPE_BELOW);
+	add_in(builder, "b.example", 2, DG_SCOPE_SELF);
+	add_stop(builder, "x.b.example", 1);
+	add_in(builder, "x.b.example", 2, DG_SCOPE_BELOW);
+	add_in(builder, "c.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "x.c.example", 1);
+	add_in(builder, "x.c.example", 1, DG_SCOPE_BELOW); /* it goes on */
+	add_in(builder, "z.x.c.example", 2, DG_SCOPE_SELF);
+	add_in(builder, "d.example", 1, DG_SCOPE_BELOW);
+	assert_int_equal(dg_image_fold(builder, folded, NULL, NULL), 0);
+	assert_int_equal(folded[2].shadowed, 1);
+	image = finish(builder);
+	assert_int_equal(decides(image, "q.a.example"), 1);
+	assert_int_equal(decides(image, "x.a.example"), 1);
+	assert_int_equal(decides(image, "q.x.a.example"), allow);
+	assert_int_equal(decides(image, "q.q.x.a.example"), allow);
+	assert_int_equal(decides(image, "z.x.a.example"), 2);
+	assert_int_equal(decides(image, "q.x.b.example"), 2);
+	assert_int_equal(decides(image, "q.x.c.example"), 1);
+	assert_int_equal(decides(image, "z.x.c.example"), 1);
+}
+
 /* Many at once are as one by one, also when the index grows in the midst of them. */
 static void many_at_once_are_as_one_by_one(void **state)
 {
@@ -787,6 +832,7 @@ int main(void)
 		cmocka_unit_test(the_higher_rank_keeps_the_name),
 		cmocka_unit_test(names_are_given_other_answers),
 		cmocka_unit_test(folding_takes_away_what_is_decided_above),
+		cmocka_unit_test(claims_end_where_a_name_stops_them),
 		cmocka_unit_test(many_at_once_are_as_one_by_one),
 		cmocka_unit_test_setup_teardown(file_holds_what_was_saved, on_disk_make,
 						on_disk_free),

@@ -33,6 +33,7 @@ void dg_domains_line(struct dg_feed *feed, struct dg_span line)
 	}
 	entry.scope = 0;
 	entry.say = DG_SAY_BLOCK;
+	entry.stops = false;
 	if (dg_span_starts(word, DG_SPAN("*."))) {
 		entry.scope = DG_SCOPE_SUFFIX;
 		word = dg_span_from(word, 2);
@@ -93,6 +94,7 @@ static void host_name(struct dg_feed *feed, struct dg_span word)
 
 	entry.scope = 0;
 	entry.say = DG_SAY_BLOCK;
+	entry.stops = false;
 	if (is_own_name(word))
 		feed->sink->skip(feed);
 	else if (dg_feed_name(feed, word, &entry))

@@ -166,8 +166,9 @@ static void batch_add(struct intake *intake, const struct dg_entry *entry, __u32
 	name->len = entry->name.len;
 	name->labels = entry->name.labels;
 	memcpy(name->wire, entry->name.wire, name->len);
-	intake->item[intake->count++] =
-		(struct dg_image_item){ .name = name, .answer = answer, .scope = entry->scope };
+	intake->item[intake->count++] = (struct dg_image_item){
+		.name = name, .answer = answer, .scope = entry->scope, .stops = entry->stops
+	};
 	if (intake->count == BATCH)
 		batch_flush(intake);
 }

@@ -298,7 +298,9 @@ static void item_add(struct dg_image_builder *b, struct dg_hash hash, struct dg_
 		item->added |= DG_SCOPE_SELF;
 	if (item->scope & DG_SCOPE_BELOW && scope_take(b, &entry->below, item))
 		item->added |= DG_SCOPE_BELOW;
-	if (item->added & DG_SCOPE_BELOW)
+	if (item->stops && !entry->stop)
+		entry->stop = (__u16)b->answers[item->answer].list;
+	if (item->added & DG_SCOPE_BELOW || item->stops)
 		b->below[(entry->labels - 1) / 64] |= 1ull << ((entry->labels - 1) % 64);
 }
 

@@ -10,6 +10,8 @@
 #ifndef DG_IMAGE_H
 #define DG_IMAGE_H
 
+#include <stdbool.h>
+
 #include "bpf/abi.h"
 #include "userspace/lib/maps.h"
 #include "userspace/lib/names.h"
@@ -58,6 +60,7 @@ struct dg_image_item {
 	const struct dg_name *name;
 	__u32 answer; /* number of a list or an answer */
 	enum dg_scope scope;
+	bool stops; /* what its list has above does not reach below this name: RFC 4592 section 4.4 */
 	/* out: */
 	int added;    /* the scopes that are this answer's now, 0 = none; or -errno */
 	__u32 keeper; /* an answer that had what this one lacks or lost it, 0 = none */
@@ -88,7 +91,8 @@ struct dg_image_folded {
 
 /*
  * Takes away what an entry above decides anyway: see the two kinds. No question gets another answer
- * for it, but that the higher rank wins. ret has DG_LISTS_MAX + 1 rows that are added to; tick (may
+ * for it, but that the higher rank wins. Where a list's entries above stop, the next list's are put in
+ * their place, or an answer that allows. ret has DG_LISTS_MAX + 1 rows that are added to; tick (may
  * be NULL) hears now and then how many entries have been looked at. -ENOMEM.
  */
 int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,

@@ -6,8 +6,6 @@
 #ifndef DG_IMAGE_BUILD_H
 #define DG_IMAGE_BUILD_H
 
-#include <stdbool.h>
-
 #include "userspace/lib/image.h"
 
 /* Entries are numbered in 32 bits, in the index as number + 1. */
@@ -19,9 +17,11 @@
 struct dg_entry_row {
 	struct dg_hash hash;
 	__u16 self, below; /* answer numbers; 0 = not covered */
+	__u16 stop;	   /* list whose entries above end here, 0 = none */
 	__u8 labels;
-	__u8 pad[3];
+	__u8 marks; /* of folding */
 };
+_Static_assert(sizeof(struct dg_entry_row) == 24, "24 bytes an entry");
 
 /* A slot of the index: open addressing. check spares the look at an entry that is another. */
 struct dg_index_slot {
@@ -45,7 +45,7 @@ struct dg_image_builder {
 	struct dg_pages wires;	 /* each entry's name in wire form: length, then all but the root */
 	struct dg_pages index;	 /* struct dg_index_slot */
 	__u64 names, wire_bytes, index_mask;
-	__u64 below[2]; /* bit n-1: some entry of n labels covers what is below it */
+	__u64 below[2]; /* bit n-1: some entry of n labels matters for what is below it */
 	bool finished;
 	struct dg_pages elements; /* after dg_image_finish() */
 };

@@ -2,16 +2,23 @@
 /*
  * image_fold.c - takes away the entries that an entry above them decides anyway.
  *
- * Walks the names once, in the order they came, and for each its suffixes from the top down. What is
- * taken away on the way changes no later judgement: an entry that was shadowed lies below one of a
- * higher rank, which shadows what lies further below just as well; one that was folded lies below
- * one that says the same.
+ * Walks the names once, in the order they came, and for each its suffixes from the top down. What shall
+ * go is only marked on the way, so that every judgement sees the lists as they are; a last pass takes
+ * it away.
  */
 #include "userspace/lib/image_build.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define TICK_EVERY (1 << 16) /* entries */
+
+enum marks {
+	GONE_SELF = 1 << 0,
+	GONE_BELOW = 1 << 1,
+	FILLED = 1
+		 << 2, /* below is no claim of its list: it says who decides where another's ends */
+};
 
 /* An entry and the suffixes above it that may be listed, top down. */
 struct family {
@@ -49,63 +56,152 @@ static void family_read(struct fold *fold, struct family *family)
 	fold->at += fold->at[0];
 }
 
-/* The answer that covers what is below: that of the nearest entry above that no higher rank overrules. */
-static __u32 decider(const struct dg_image_builder *b, const struct family *family)
-{
-	__u32 decides = 0;
+/* The answers above that may decide, top down; of each list the nearest is what counts. */
+struct claims {
+	__u32 count;
+	__u16 answer[DG_LABELS_MAX];
+};
 
+static __u32 list_of(const struct dg_image_builder *b, __u32 answer)
+{
+	return b->answers[answer].list;
+}
+
+/* The list's claims end here. */
+static void claims_stop(const struct dg_image_builder *b, struct claims *claims, __u32 list)
+{
+	__u32 kept = 0;
+
+	for (__u32 i = 0; i < claims->count; i++)
+		if (list_of(b, claims->answer[i]) != list)
+			claims->answer[kept++] = claims->answer[i];
+	claims->count = kept;
+}
+
+static bool stops(const struct dg_image_builder *b, const struct dg_entry_row *row)
+{
+	return row->stop && !(row->below && list_of(b, row->below) == row->stop);
+}
+
+static void claims_collect(const struct dg_image_builder *b, const struct family *family,
+			   struct claims *claims)
+{
+	claims->count = 0;
 	for (__u32 i = 0; i < family->count; i++) {
 		const struct dg_entry_row *row = dg_entry_find(b, family->above[i]);
 
-		if (row && row->below && (!decides || b->rank[row->below] <= b->rank[decides]))
-			decides = row->below;
+		if (!row)
+			continue;
+		if (row->marks & FILLED || stops(b, row))
+			claims_stop(b, claims, row->stop);
+		if (row->below && !(row->marks & FILLED))
+			claims->answer[claims->count++] = row->below;
 	}
+}
+
+/* The highest rank decides, of equal ones the nearest. 0 = nobody. */
+static __u32 decider(const struct dg_image_builder *b, const struct claims *claims)
+{
+	__u32 decides = 0;
+
+	for (__u32 i = 0; i < claims->count; i++)
+		if (!decides || b->rank[claims->answer[i]] <= b->rank[decides])
+			decides = claims->answer[i];
 	return decides;
 }
 
-/* 0 = it stays. Of a list: what befell its scopes of one name. */
+/*
+ * Where a list's claims end and it would decide all the same, being the nearest, an entry must say who
+ * does: the next list, or nobody. Without room for another answer the list's claim goes on.
+ */
+static void stop_fill(struct dg_image_builder *b, struct dg_entry_row *row, __u32 next)
+{
+	struct dg_answer allow = b->answers[row->stop];
+	int number = (int)next;
+
+	allow.kind = DG_ANSWER_ALLOW;
+	allow.flags &= ~(DG_ANS_V4 | DG_ANS_V6);
+	memset(allow.v4, 0, sizeof(allow.v4));
+	memset(allow.v6, 0, sizeof(allow.v6));
+	if (!number)
+		number = dg_image_add_answer(b, &allow);
+	if (number <= 0)
+		return;
+	row->below = (__u16)number;
+	row->marks = (row->marks & ~GONE_BELOW) | FILLED;
+}
+
+/* What befalls one scope of a name. */
 enum fate { STAYS, FOLDED, SHADOWED };
 
-static enum fate scope_judge(const struct dg_image_builder *b, __u16 *held, __u32 above)
+static enum fate scope_judge(const struct dg_image_builder *b, __u32 held, __u32 above)
 {
-	enum fate fate = STAYS;
-
-	if (*held && b->rank[*held] > b->rank[above])
-		fate = SHADOWED;
-	else if (*held == above)
-		fate = FOLDED;
-	if (fate != STAYS)
-		*held = 0;
-	return fate;
+	if (!held || !above)
+		return STAYS;
+	if (b->rank[held] > b->rank[above])
+		return SHADOWED;
+	return held == above ? FOLDED : STAYS;
 }
 
 static void fate_count(const struct fold *fold, __u32 answer, enum fate fate)
 {
-	struct dg_image_folded *list = fold->ret + fold->b->answers[answer].list;
+	struct dg_image_folded *list = fold->ret + list_of(fold->b, answer);
 
 	list->folded += fate == FOLDED;
 	list->shadowed += fate == SHADOWED;
 }
 
 /* A name counts for a list once, and only when the list has nothing left there. */
+static void fates_count(const struct fold *fold, const struct dg_entry_row *row, enum fate self,
+			enum fate below)
+{
+	bool one = row->self && row->below &&
+		   list_of(fold->b, row->self) == list_of(fold->b, row->below);
+
+	if (!one) {
+		fate_count(fold, row->self, self);
+		fate_count(fold, row->below, below);
+	} else if (self != STAYS && below != STAYS) {
+		fate_count(fold, row->self, below == SHADOWED ? below : self);
+	}
+}
+
 static void family_judge(const struct fold *fold, const struct family *family)
 {
-	const struct dg_image_builder *b = fold->b;
+	struct dg_image_builder *b = fold->b;
 	struct dg_entry_row *row = family->row;
-	__u32 self = row->self, below = row->below, above = decider(b, family);
 	enum fate fate_self, fate_below;
+	struct claims claims;
+	__u32 above, under;
 
+	claims_collect(b, family, &claims);
+	above = under = decider(b, &claims);
 	if (!above)
 		return;
-	fate_self = scope_judge(b, &row->self, above);
-	fate_below = scope_judge(b, &row->below, above);
-	if (self && below && b->answers[self].list == b->answers[below].list) {
-		if (!row->self && !row->below)
-			fate_count(fold, self, fate_below == SHADOWED ? fate_below : fate_self);
-		return;
+	if (stops(b, row)) {
+		claims_stop(b, &claims, row->stop);
+		under = decider(b, &claims);
 	}
-	fate_count(fold, self, fate_self);
-	fate_count(fold, below, fate_below);
+	fate_self = scope_judge(b, row->self, above);
+	fate_below = scope_judge(b, row->below, under);
+	fates_count(fold, row, fate_self, fate_below);
+	row->marks |= (fate_self == STAYS ? 0 : GONE_SELF) | (fate_below == STAYS ? 0 : GONE_BELOW);
+	if (under != above && (!row->below || fate_below != STAYS))
+		stop_fill(b, row, under);
+}
+
+/* What is marked goes. */
+static void sweep(struct dg_image_builder *b)
+{
+	struct dg_entry_row *row = dg_entry_rows(b);
+
+	for (__u64 i = 0; i < b->names; i++, row++) {
+		if (row->marks & GONE_SELF)
+			row->self = 0;
+		if (row->marks & GONE_BELOW)
+			row->below = 0;
+		row->marks = 0;
+	}
 }
 
 int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,
@@ -130,5 +226,6 @@ int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,
 		if (tick && fold->next % TICK_EVERY == 0)
 			tick(arg, fold->next);
 	}
+	sweep(builder);
 	return 0;
 }
