@@ -13,47 +13,38 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "userspace/lib/quote.h"
+#include "userspace/transfer/text.h"
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
 struct writer {
 	FILE *out;
-	char *text; /* one record; libknot makes it larger when needed */
-	size_t size;
+	struct dg_text text;
 	size_t bytes, limit;
 };
 
-static void writer_free(struct writer *writer)
+static void writer_end(struct writer *writer)
 {
-	free(writer->text);
-}
-
-/* Data that is not what its type promises has a text form too (RFC 3597). */
-static int record_text(struct writer *writer, const knot_rrset_t *rr)
-{
-	knot_dump_style_t style = KNOT_DUMP_STYLE_DEFAULT;
-	int len = knot_rrset_txt_dump(rr, &writer->text, &writer->size, &style);
-
-	if (len >= 0)
-		return len;
-	style.generic = true;
-	return knot_rrset_txt_dump(rr, &writer->text, &writer->size, &style);
+	dg_text_end(&writer->text);
 }
 
 static int record_write(struct writer *writer, const knot_rrset_t *rr, struct dg_error *err)
 {
-	int len = record_text(writer, rr);
+	char owner[KNOT_DNAME_TXT_MAXLEN + 1];
+	int len = dg_text_record(&writer->text, rr);
 
-	if (len < 0)
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "a record has no text form: %s",
-			       knot_strerror(len));
+	if (len < 0) {
+		knot_dname_to_str(owner, rr->owner, sizeof(owner));
+		return dg_fail(err, len, DG_EXIT_FAILED,
+			       "a record of type %u of %.300s cannot be written as text", rr->type,
+			       owner);
+	}
 	writer->bytes += (size_t)len;
 	if (writer->bytes > writer->limit)
 		return dg_fail(err, -EFBIG, DG_EXIT_FAILED,
 			       "the zone is larger than %zu bytes of text (--max-bytes)",
 			       writer->limit);
-	if (fwrite(writer->text, 1, (size_t)len, writer->out) != (size_t)len)
+	if (fwrite(writer->text.line, 1, (size_t)len, writer->out) != (size_t)len)
 		return dg_fail(err, -EIO, DG_EXIT_FAILED, "cannot write the zone: %s",
 			       strerror(errno));
 	return 0;
@@ -62,12 +53,11 @@ static int record_write(struct writer *writer, const knot_rrset_t *rr, struct dg
 int dg_zone_write(const struct dg_zone *zone, FILE *out, size_t limit, size_t *ret_bytes,
 		  struct dg_error *err)
 {
-	dg_scoped(writer_free) struct writer writer = { .out = out, .limit = limit, .size = 4096 };
+	dg_scoped(writer_end) struct writer writer = { .out = out, .limit = limit };
 	knot_rrset_t rr = dg_records_view(&zone->records, zone->soa);
 	int rc;
 
-	writer.text = malloc(writer.size);
-	if (!writer.text)
+	if (dg_text_begin(&writer.text))
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
 	rc = record_write(&writer, &rr, err);
 	for (dg_ref ref = 0; !rc && (ref = dg_zone_next(zone, ref));) {
