@@ -31,6 +31,7 @@ struct facts {
 	__u8 banned;
 	__u8 limit_action; /* enum dg_limit_action + 1, 0 = not charged */
 	__u8 limited_rung; /* rung that refused + 1 */
+	__u8 refused;	   /* enum dg_verdict of limit_charge() */
 	__u8 syn_kind;	   /* enum dg_syn_kind + 1, 0 = no SYN */
 	__u8 observe_only; /* this device only observes */
 	__u8 match_labels; /* of the deciding name, once sinkhole_find() has one */

@@ -99,6 +99,28 @@ static __always_inline __u32 dg_hash_bucket(struct dg_hash h, __u32 buckets)
 	return (__u32)(((__u64)dg_hash_place(h) * buckets) >> 32);
 }
 
+/* Two bits of one word of the lists' filter. A fingerprint is all that an image keeps of lane a. */
+static __always_inline __u64 dg_hash_filter_mix(__u64 fp)
+{
+	return fp * 0x9e3779b97f4a7c15ull;
+}
+
+static __always_inline __u64 dg_hash_filter_bits(__u64 mix)
+{
+	return 1ull << (mix >> 32 & 63) | 1ull << (mix >> 38 & 63);
+}
+
+/* 1 = both bits are set, without a branch. */
+static __always_inline __u64 dg_hash_filter_has(__u64 word, __u64 mix)
+{
+	return word >> (mix >> 32 & 63) & word >> (mix >> 38 & 63) & 1;
+}
+
+static __always_inline __u32 dg_hash_filter_word(__u64 mix, __u32 words)
+{
+	return (__u32)(mix >> 44) & (words - 1);
+}
+
 /* Bit of the operator's filter, 0 .. bits-1; bits is a power of two up to 2^32. */
 static __always_inline __u32 dg_hash_filter_bit(struct dg_hash h, __u32 bits)
 {

@@ -24,12 +24,17 @@
 #define DG_LIMIT_SLACK (1000000000ull >> DG_TICK_SHIFT)
 #define DG_LIMIT_TRIES 4 /* of a compare-and-swap against other CPUs; then the charge is forgone */
 
-/* One rung's cell: found once, judged, then charged. */
-struct limit_spot {
-	struct dg_limit_line *line;
-	__u64 id;   /* in place: id << DG_TAT_BITS */
-	__u64 load; /* ticks the cell is ahead of now */
+/* One charge on its way up the ladder. Kind and family are constants where the rungs are unrolled. */
+struct limit_run {
+	const struct packet *pkt;
+	struct dg_scratch *scratch; /* rung[] holds what each rung found */
+	const struct dg_rate *rate;
+	__u64 now; /* in ticks */
+	enum dg_charge kind;
+	enum dg_family family;
 };
+
+#define DG_LIMIT_NO_LINE (~0ull)
 
 /*
  * Ticks ahead of now. More than the ceiling and the slack cannot be: that is a cell that lay idle since long ago. What lies
@@ -43,34 +48,36 @@ static __always_inline __u64 limit_load(__u64 cell, __u64 now, __u64 ceiling)
 }
 
 /* The sender's key on a rung, hashed. Masks are for addresses as little-endian words of network bytes. */
-static __always_inline __u64 limit_hash(const struct packet *pkt, __u32 rung, __u64 salt)
+static __always_inline __u64 limit_hash(const struct limit_run *run, __u32 rung)
 {
-	const __u64 *key = pkt->set->limit_key;
+	const struct dg_addr *addr = &run->pkt->f->saddr;
+	const __u64 *key = run->pkt->set->limit_key;
 	const __u32 masks_v4[DG_RUNGS_IPV4] = { ~0u, 0x00ffffff, 0x00f0ffff, 0x00c0ffff };
 	const __u64 masks_v6[DG_RUNGS_IPV6] = { ~0ull, ~0ull, ~0ull >> 8, ~0ull >> 16,
 						~0ull >> 32 };
+	__u64 salt = run->kind | rung << 1;
 
-	salt |= rung << 1;
-	if (pkt->f->family == DG_IPV4)
-		return dg_mix64(((pkt->f->saddr.lo >> 32) & masks_v4[rung]) ^ key[0] ^ salt << 32);
+	if (run->family == DG_IPV4)
+		return dg_mix64(((addr->lo >> 32) & masks_v4[rung]) ^ key[0] ^ salt << 32);
 	if (rung == 0)
-		return dg_hash_addr(pkt->f->saddr.hi, pkt->f->saddr.lo ^ salt, key);
-	return dg_mix64((pkt->f->saddr.hi & masks_v6[rung]) ^ key[1] ^ dg_rotl64(salt, 60));
+		return dg_hash_addr(addr->hi, addr->lo ^ salt, key);
+	return dg_mix64((addr->hi & masks_v6[rung]) ^ key[1] ^ dg_rotl64(salt, 60));
 }
 
 /* The way of `line` that is id's, or else the least loaded one. */
-static __always_inline __u32 limit_way(const struct limit_spot *spot, __u64 now, __u64 ceiling)
+static __always_inline __u32 limit_way(const struct dg_limit_line *line, __u64 id, __u64 now,
+				       __u64 ceiling)
 {
 	__u64 least = ~0ull;
 	__u32 way = 0;
 
 #pragma unroll
 	for (__u32 i = 0; i < DG_CELLS_PER_LINE; i++)
-		if ((spot->line->cell[i] ^ spot->id) >> DG_TAT_BITS == 0)
+		if ((line->cell[i] ^ id) >> DG_TAT_BITS == 0)
 			return i;
 #pragma unroll
 	for (__u32 i = 0; i < DG_CELLS_PER_LINE; i++) {
-		__u64 load = limit_load(spot->line->cell[i], now, ceiling);
+		__u64 load = limit_load(line->cell[i], now, ceiling);
 
 		if (load < least) {
 			least = load;
@@ -82,81 +89,93 @@ static __always_inline __u32 limit_way(const struct limit_spot *spot, __u64 now,
 	return way;
 }
 
-/* Finds the rung's cell. False = the line is missing. */
-static __always_inline bool limit_find(const struct packet *pkt, struct dg_scratch *scratch,
-				       __u32 rung, enum dg_charge kind, struct limit_spot *spot)
+/* Finds the rung's cell. Ticks it is ahead of now, or DG_LIMIT_NO_LINE. */
+static __always_inline __u64 limit_find(struct limit_run *run, __u32 rung,
+					struct dg_limit_line **ret_line)
 {
-	const struct dg_rate *rate = &pkt->set->rate[kind][pkt->f->family & 1];
-	__u64 now = pkt->f->now_ns >> DG_TICK_SHIFT;
-	__u64 hash = limit_hash(pkt, rung, kind);
-	__u32 at = (hash >> DG_CELL_ID_BITS) & pkt->set->limit_line_mask;
+	struct dg_rung *found = &run->scratch->rung[rung];
+	__u64 hash = limit_hash(run, rung);
+	__u32 at = (hash >> DG_CELL_ID_BITS) & run->pkt->set->limit_line_mask;
+	struct dg_limit_line *line = bpf_map_lookup_elem(&dg_limiter, &at);
 
-	spot->id = hash << DG_TAT_BITS;
-	spot->line = bpf_map_lookup_elem(&dg_limiter, &at);
-	if (!spot->line)
-		return false;
-	scratch->way[rung] = limit_way(spot, now, rate->ceiling);
-	spot->load = limit_load(spot->line->cell[scratch->way[rung] & (DG_CELLS_PER_LINE - 1)], now,
-				rate->ceiling);
-	return true;
+	if (!line)
+		return DG_LIMIT_NO_LINE;
+	*ret_line = line;
+	found->id = hash << DG_TAT_BITS;
+	found->way = limit_way(line, found->id, run->now, run->rate->ceiling);
+	found->seen = *(volatile __u64 *)&line->cell[found->way & (DG_CELLS_PER_LINE - 1)];
+	return limit_load(found->seen, run->now, run->rate->ceiling);
 }
 
 /*
  * Moves the rung's TAT on. Another CPU may have moved it meanwhile: the load is judged again each time, so many
  * CPUs together admit no more than one would. False = over the ceiling now.
  */
-static __always_inline bool limit_commit(const struct packet *pkt, struct dg_scratch *scratch,
-					 __u32 rung, enum dg_charge kind, struct limit_spot *spot)
+static __always_inline bool limit_commit(const struct limit_run *run, __u32 rung,
+					 struct dg_limit_line *line)
 {
-	const struct dg_rate *rate = &pkt->set->rate[kind][pkt->f->family & 1];
-	__u64 now = pkt->f->now_ns >> DG_TICK_SHIFT;
-	__u64 *cell = &spot->line->cell[scratch->way[rung] & (DG_CELLS_PER_LINE - 1)];
+	const struct dg_rung *found = &run->scratch->rung[rung];
+	__u64 *cell = &line->cell[found->way & (DG_CELLS_PER_LINE - 1)];
+	__u64 seen = found->seen, cost = run->rate->cost[rung];
 
 	for (__u32 try = 0; try < DG_LIMIT_TRIES; try++) {
-		__u64 seen = *(volatile __u64 *)cell;
-		__u64 load = limit_load(seen, now, rate->ceiling);
-		__u64 tat = (now + load + rate->cost[rung]) & DG_TAT_MASK;
+		__u64 load = limit_load(seen, run->now, run->rate->ceiling), held;
 
-		if (load + rate->cost[rung] > rate->ceiling)
+		if (load + cost > run->rate->ceiling)
 			return false;
-		if (__sync_val_compare_and_swap(cell, seen, spot->id | tat) == seen)
+		held = __sync_val_compare_and_swap(
+			cell, seen, found->id | ((run->now + load + cost) & DG_TAT_MASK));
+		if (held == seen)
 			return true;
+		seen = held;
 	}
 	return true;
 }
 
 /* Charges one unit on every rung, or on none when one refuses. Returns the refusing rung + 1, or 0. */
-static __always_inline __u32 limit_rungs(const struct packet *pkt, struct dg_scratch *scratch,
-					 enum dg_charge kind, const __u32 rungs)
+static __always_inline __u32 limit_rungs(struct limit_run *run, const __u32 rungs)
 {
-	const struct dg_rate *rate = &pkt->set->rate[kind][pkt->f->family & 1];
-	struct limit_spot spot[DG_RUNGS_MAX];
+	struct dg_limit_line *line[DG_RUNGS_MAX];
+	__u64 load;
 
 #pragma unroll
 	for (__u32 rung = 0; rung < rungs; rung++) {
-		if (!limit_find(pkt, scratch, rung, kind, &spot[rung]))
+		load = limit_find(run, rung, &line[rung]);
+		if (load == DG_LIMIT_NO_LINE)
 			return 0;
-		if (spot[rung].load + rate->cost[rung] > rate->ceiling)
+		if (load + run->rate->cost[rung] > run->rate->ceiling)
 			return rung + 1;
 	}
-	if (pkt->f->dry)
+	if (run->pkt->f->dry)
 		return 0;
 #pragma unroll
 	for (__u32 rung = 0; rung < rungs; rung++)
-		if (!limit_commit(pkt, scratch, rung, kind, &spot[rung]))
+		if (!limit_commit(run, rung, line[rung]))
 			return rung + 1;
 	return 0;
+}
+
+static __always_inline __u32 limit_ladder(const struct packet *pkt, struct dg_scratch *scratch,
+					  enum dg_charge kind, enum dg_family family, __u32 rungs)
+{
+	struct limit_run run = { .pkt = pkt,
+				 .scratch = scratch,
+				 .rate = &pkt->set->rate[kind][family],
+				 .now = pkt->f->now_ns >> DG_TICK_SHIFT,
+				 .kind = kind,
+				 .family = family };
+
+	return run.rate->cost[0] ? limit_rungs(&run, rungs) : 0;
 }
 
 static __always_inline __u32 limit_refusing_rung(const struct packet *pkt,
 						 struct dg_scratch *scratch, enum dg_charge kind)
 {
-	if (pkt->f->source_flags & DG_SRC_NO_LIMIT ||
-	    !pkt->set->rate[kind][pkt->f->family & 1].cost[0])
+	if (pkt->f->source_flags & DG_SRC_NO_LIMIT)
 		return 0;
 	if (pkt->f->family == DG_IPV4)
-		return limit_rungs(pkt, scratch, kind, DG_RUNGS_IPV4);
-	return limit_rungs(pkt, scratch, kind, DG_RUNGS_IPV6);
+		return limit_ladder(pkt, scratch, kind, DG_IPV4, DG_RUNGS_IPV4);
+	return limit_ladder(pkt, scratch, kind, DG_IPV6, DG_RUNGS_IPV6);
 }
 
 /* One query. DG_DROP_LIMITED = refused; whether it slips is the walk's next question. */

@@ -93,16 +93,28 @@ struct {
 	__type(value, struct dg_own);
 } dg_own SEC(".maps");
 
-/* One bit a hash: no bit, no entry. Spares a 30 ns hash lookup for each label of an ordinary name. */
+/* One bit a hash: no bit, no entry. One value, so that a name's labels are looked up with one load each. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DG_OWN_FILTER_WORDS);
+	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct dg_own_filter);
 } dg_own_filter SEC(".maps");
 
-/* The image of all lists; userspace fills a fresh inner array and swaps it in. */
+/*
+ * The same for the lists, two bits a name: spares the ordinary query every look into the image, which is a call of a helper
+ * and mostly a miss of the cache. Written by whoever publishes an image: bits come before it and go behind it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct dg_list_filter);
+} dg_list_filter SEC(".maps");
+
+/* The image of all lists; userspace fills a fresh inner array, puts it into the slot that is not in use, and names that. */
 struct dg_image_data {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -114,7 +126,7 @@ struct dg_image_data {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(max_entries, DG_IMAGE_SLOTS);
 	__type(key, __u32);
 	__array(values, struct dg_image_data);
 } dg_image SEC(".maps");
@@ -176,6 +188,13 @@ struct {
 	__uint(max_entries, DG_EVENT_RING_BYTES);
 } dg_events SEC(".maps");
 
+/* What the limiter found on a rung: the cell's place in its line, what it must hold, what it held. */
+struct dg_rung {
+	__u64 id;
+	__u64 seen;
+	__u32 way;
+};
+
 /* What one walk needs to remember beyond its stack. Nothing in it outlives the packet. Not pinned.
  * Values kept here, not in registers, also keep the verifier from telling apart what need not be.
  */
@@ -183,15 +202,17 @@ struct dg_scratch {
 	struct facts facts;
 	struct question q;
 	struct reply reply;
-	struct dg_hash label[DG_LABELS_MAX + 1]; /* of the question's labels, in wire order */
-	__u8 label_at[DG_LABELS_MAX + 1];	 /* their offsets in QNAME */
-	struct dg_name_key own_key;		 /* deepest live block entry of the operator */
-	__u32 own_depth;			 /* its labels, 0 = none */
-	__u32 allow_depth;			 /* labels of an operator's allow entry, 0 = none */
-	__u32 list_depth;	 /* labels of the deepest match in the image, 0 = none */
-	__u32 image_answer;	 /* its answer, an element of the image */
-	__u32 way[DG_RUNGS_MAX]; /* the limiter's cell of each rung */
-	__u32 pad_ways;
+	struct dg_hash label[DG_LABELS_MAX +
+			     1]; /* of the question's labels in wire order; then of its suffixes */
+	__u8 maybe[DG_LABELS_MAX + 1]; /* depths where a filter says that something may be listed */
+	__u32 maybes;
+	__u32 pad_maybes;
+	__u8 label_at[DG_LABELS_MAX + 1]; /* their offsets in QNAME */
+	__u32 own_depth;    /* labels of the deepest live block entry of the operator, 0 = none */
+	__u32 allow_depth;  /* labels of an operator's allow entry, 0 = none */
+	__u32 list_depth;   /* labels of the deepest match in the image, 0 = none */
+	__u32 image_answer; /* its answer, an element of the image */
+	struct dg_rung rung[DG_RUNGS_MAX];
 	__u64 cookie[3];	 /* client cookie, server cookie */
 	struct dg_answer answer; /* what the question gets */
 	__u8 front[512]; /* a frame's headers and question while they move: see reply_grow() */

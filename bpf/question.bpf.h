@@ -33,6 +33,9 @@
 /* Keeps a pointer in one register: what was compared with data_end is then what is read, as the verifier wants it. */
 #define question_pin(pointer) asm volatile("" : "+r"(pointer))
 
+/* What was stored is read back from here on: the verifier does not follow it through memory, so paths come together. */
+#define question_forget() asm volatile("" ::: "memory")
+
 struct message {
 	void *dns;	/* first octet of the header */
 	void *data_end; /* of the frame */
@@ -93,17 +96,28 @@ static __always_inline int label_begin(const struct message *msg, __u32 at)
 	return 1 + len;
 }
 
+/* The smaller of left and 8, without a branch. */
+static __always_inline __u32 word_octets(__u32 left)
+{
+	__u64 missing = (__u64)left - 8, negative = missing >> 63;
+
+	question_pin(negative); /* or clang makes a branch of it */
+	return 8 + (missing & -negative);
+}
+
 /*
- * QNAME: RFC 1035 section 3.1, at most 255 octets, no compression. One turn hashes one word of a label; the last word
- * of a label is read backwards from its end (the header is always in front), so no read passes the frame's end
- * and none needs a mask. One flat loop, because the verifier walks nested ones label by label by word.
+ * QNAME: RFC 1035 section 3.1, at most 255 octets, no compression. One turn hashes one word of a label, read backwards
+ * from its end (the header is always in front), so no read passes the frame's end and none needs a mask. One flat
+ * loop with one branch, because the verifier walks nested ones label by label by word.
  */
 static __always_inline enum dg_verdict qname_read(const struct message *msg, const __u64 key[4],
 						  struct labels *labels, struct question *q)
 {
-	struct dg_hash hash = {};
+	const __u64 keys[4] = { key[0], key[1], key[2],
+				key[3] };		  /* what is stored cannot change them */
 	volatile __u8 *zero = &labels->at[DG_LABELS_MAX]; /* no label has this number */
-	__u32 at, count;
+	struct dg_hash hash = {};
+	__u32 at, count, octets;
 	int left;
 
 	*zero = 0; /* through memory: a zero that the verifier does not know, so that all turns look alike */
@@ -118,31 +132,25 @@ static __always_inline enum dg_verdict qname_read(const struct message *msg, con
 		question_pin(left);
 		if (!left) {
 			left = label_begin(msg, at);
-			if (left < 0)
-				return DG_PASS_BAD_NAME;
-			if (!left) {
-				q->labels = count;
-				q->name_len = at + 1;
-				return DG_NEXT;
-			}
-			labels->at[count & DG_LABELS_MAX] = at;
-			hash = dg_hash_start(key);
+			if (left <= 0)
+				break;
+			labels->at[count] = at;
+			hash = dg_hash_start(keys);
 		}
-		if (left > 8) {
-			dg_hash_word(&hash, key,
-				     dg_fold_word(message_u64(msg, DG_HEADER_BYTES + at)));
-			at += 8;
-			left -= 8;
-			continue;
-		}
-		at += left;
-		dg_hash_word(&hash, key,
+		octets = word_octets(left);
+		at += octets;
+		left -= octets;
+		dg_hash_word(&hash, keys,
 			     dg_fold_word(message_u64(msg, DG_HEADER_BYTES - 8 + at) >>
-					  8 * (8 - left)));
-		labels->hash[count++ & DG_LABELS_MAX] = hash;
-		left = 0;
+					  8 * (8 - octets)));
+		labels->hash[count] = hash;
+		count += ((__u64)(__u32)left - 1) >> 63; /* none left; without a branch */
 	}
-	return DG_PASS_BAD_NAME;
+	if (left)
+		return DG_PASS_BAD_NAME;
+	q->labels = count;
+	q->name_len = at + 1;
+	return DG_NEXT;
 }
 
 /* What a DNS guard must know before it may refuse: is this a query at all? */
@@ -284,6 +292,7 @@ static __always_inline enum dg_verdict question_read(const struct message *msg, 
 	verdict = qname_read(msg, key, labels, q);
 	if (verdict)
 		return verdict;
+	question_forget();
 	qtype = message_u16(msg, DG_HEADER_BYTES + q->name_len);
 	qclass = message_u16(msg, DG_HEADER_BYTES + q->name_len + 2);
 	if (qtype < 0 || qclass < 0)

@@ -14,49 +14,85 @@
 
 #define DG_LIST_NONE 0xffff
 
-/* The walk over the suffixes, root first: what each step finds and hands to the next. */
-struct suffixes {
-	const struct dg_settings *set;
-	struct dg_scratch *scratch;
-	void *image;			      /* one image for the whole walk; NULL = none */
-	const struct dg_image_header *header; /* of the image; NULL = none */
-	struct dg_hash suffix;
-	__u32 labels; /* of the question */
+/*
+ * First, for every suffix: could something be listed there? Two filters say no nearly always, with a load each. No
+ * branches and no calls: a call costs ten nanoseconds where the kernel guards its returns, and each branch
+ * in a loop of 127 turns counts 127 times with the verifier.
+ */
+struct filters {
+	const __u64 *own, *list;
+	__u32 own_mask;	 /* 0 = no entries: the same word is read each time */
+	__u64 own_on;	 /* 0 or 1 */
+	__u64 depths[2]; /* 0 = no image */
 };
 
-/* The filter says no nearly always, in one load. */
-static __always_inline bool own_maybe(const struct dg_hash *suffix)
+static __always_inline __u64 own_maybe(const struct filters *f, struct dg_hash suffix)
 {
-	__u32 bit = dg_hash_filter_bit(*suffix, DG_OWN_FILTER_WORDS * 64);
-	__u32 word = bit / 64;
-	__u64 *filter = bpf_map_lookup_elem(&dg_own_filter, &word);
+	__u32 bit = dg_hash_filter_bit(suffix, DG_OWN_FILTER_WORDS * 64);
+	__u32 word = bit / 64 & f->own_mask & (DG_OWN_FILTER_WORDS - 1);
 
-	return filter && *filter >> (bit % 64) & 1;
+	return f->own[word] >> (bit % 64) & f->own_on;
 }
 
-static __always_inline void own_note(const struct suffixes *walk, __u32 depth)
+static __always_inline __u64 list_maybe(const struct filters *f, struct dg_hash suffix)
 {
-	struct dg_scratch *scratch = walk->scratch;
-	struct dg_own *own;
+	__u64 mix = dg_hash_filter_mix(dg_hash_fp(suffix));
 
-	if (!own_maybe(&walk->suffix))
-		return;
-	own = bpf_map_lookup_elem(&dg_own, &walk->suffix);
+	return dg_hash_filter_has(f->list[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)], mix);
+}
+
+/* Label hashes become suffix hashes, in place; scratch->maybe lists the depths to look at, the root side first. */
+static __always_inline void suffixes_sift(const struct dg_settings *set, const struct filters *f,
+					  struct dg_scratch *scratch)
+{
+	__u32 labels = scratch->q.labels, maybes = 0, depth;
+	struct dg_hash suffix = dg_hash_start(set->hash_key);
+
+	for (depth = 1; depth <= DG_LABELS_MAX && depth <= labels; depth++) {
+		struct dg_hash *label = &scratch->label[(labels - depth) & DG_LABELS_MAX];
+		__u64 listed = f->depths[(depth - 1) / 64] >> (depth - 1) % 64;
+
+		suffix = dg_hash_extend(suffix, set->hash_key, *label);
+		*label = suffix;
+		scratch->maybe[maybes & DG_LABELS_MAX] = depth;
+		maybes += (listed & list_maybe(f, suffix)) | own_maybe(f, suffix);
+	}
+	scratch->maybes = maybes;
+}
+
+/* Then, for the few that may be listed, the longest first: what is. */
+struct lookup {
+	struct dg_scratch *scratch;
+	void *image; /* one image for the whole walk; NULL = none */
+	__u64 image_at;
+	__u32 own_entries;
+};
+
+/* True = allowed, which nothing deeper or shallower can change. */
+static __always_inline bool own_note(const struct lookup *look, struct dg_hash *suffix, __u32 depth)
+{
+	struct dg_scratch *scratch = look->scratch;
+	struct dg_own *own = bpf_map_lookup_elem(&dg_own, suffix);
+
 	if (!own || (own->until_ns && scratch->facts.now_ns >= own->until_ns))
-		return;
+		return false;
 	if (own->answer.kind == DG_ANSWER_ALLOW) {
 		scratch->allow_depth = depth;
-		return;
+		return true;
 	}
-	scratch->own_key = (struct dg_name_key){ walk->suffix.a, walk->suffix.b };
-	scratch->own_depth = depth;
+	if (!scratch->own_depth) {
+		scratch->own_depth = depth;
+		scratch->answer = own->answer;
+	}
+	return false;
 }
 
-/* The answer a bucket gives to this suffix at this depth, 0 = none. */
-static __always_inline __u32 bucket_answer(const struct dg_image_bucket *bucket, __u64 fp,
-					   __u32 tag, __u32 scope)
+/* The answer a bucket gives to this suffix in this scope, 0 = none. */
+static __always_inline __u32 bucket_answer(const struct dg_image_bucket *bucket,
+					   struct dg_hash suffix, __u32 scope)
 {
-	__u32 meta;
+	__u64 fp = dg_hash_fp(suffix);
+	__u32 tag = dg_hash_tag(suffix), meta;
 
 #pragma unroll
 	for (__u32 way = 0; way < DG_IMAGE_WAYS; way++) {
@@ -69,72 +105,60 @@ static __always_inline __u32 bucket_answer(const struct dg_image_bucket *bucket,
 	return 0;
 }
 
-/* Looks for the suffix in its bucket and in the few it spilled into; remembers the answer. */
-static __always_inline void image_note(const struct suffixes *walk, __u32 depth)
+/* Looks for the suffix in its bucket and in the few it spilled into. 0 = no. */
+static __always_inline __u32 image_find(const struct lookup *look, struct dg_hash suffix,
+					__u32 scope)
 {
-	__u32 at = walk->header->first + dg_hash_bucket(walk->suffix, walk->header->buckets);
-	__u32 scope = depth == walk->labels ? DG_SCOPE_SELF : DG_SCOPE_BELOW;
-	__u32 tag = dg_hash_tag(walk->suffix), answer, spill = 0;
-	__u64 fp = dg_hash_fp(walk->suffix);
+	__u32 at = DG_IMAGE_AT_FIRST(look->image_at) +
+		   dg_hash_bucket(suffix, DG_IMAGE_AT_BUCKETS(look->image_at));
+	__u32 answer, spill = 0;
 
 	for (__u32 step = 0; step <= DG_IMAGE_SPILL_MAX; step++, at++) {
-		struct dg_image_bucket *bucket = bpf_map_lookup_elem(walk->image, &at);
+		struct dg_image_bucket *bucket = bpf_map_lookup_elem(look->image, &at);
 
 		if (!bucket)
-			return;
-		answer = bucket_answer(bucket, fp, tag, scope);
-		if (answer) {
-			walk->scratch->image_answer = answer;
-			walk->scratch->list_depth = depth;
-			return;
-		}
+			return 0;
+		answer = bucket_answer(bucket, suffix, scope);
+		if (answer)
+			return answer;
 		if (!step)
 			spill = bucket->spill;
 		if (step >= spill)
-			return;
+			return 0;
 	}
-}
-
-/* One suffix, a label longer than the one before. */
-static long suffix_step(__u32 at, struct suffixes *walk)
-{
-	walk->suffix =
-		dg_hash_extend(walk->suffix, walk->set->hash_key,
-			       walk->scratch->label[(walk->labels - 1 - at) & DG_LABELS_MAX]);
-	if (walk->set->own_entries)
-		own_note(walk, at + 1);
-	if (walk->header && walk->header->depths[at >> 6 & 1] >> (at & 63) & 1)
-		image_note(walk, at + 1);
 	return 0;
 }
 
-/* bpf_loop, not a loop: the verifier looks at a step once, not at 127 of them one after the other. */
-static __always_inline void suffixes_walk(const struct packet *pkt, const struct question *q,
-					  struct dg_scratch *scratch, void *image)
+/* One depth; 1 = nothing that follows can change the outcome. */
+static long maybe_look(__u32 turn, struct lookup *look)
 {
-	__u32 zero = 0;
-	struct suffixes walk = { .set = pkt->set,
-				 .scratch = scratch,
-				 .image = image,
-				 .suffix = dg_hash_start(pkt->set->hash_key),
-				 .labels = q->labels };
+	struct dg_scratch *scratch = look->scratch;
+	__u32 depth = scratch->maybe[(scratch->maybes - 1 - turn) & DG_LABELS_MAX];
+	__u32 labels = scratch->q.labels;
+	struct dg_hash *suffix = &scratch->label[(labels - depth) & DG_LABELS_MAX];
 
-	if (image)
-		walk.header = bpf_map_lookup_elem(image, &zero);
-	bpf_loop(q->labels, suffix_step, &walk, 0);
+	if (look->own_entries && own_note(look, suffix, depth))
+		return 1;
+	if (!look->image || scratch->list_depth)
+		return 0;
+	scratch->image_answer =
+		image_find(look, *suffix, depth == labels ? DG_SCOPE_SELF : DG_SCOPE_BELOW);
+	if (!scratch->image_answer)
+		return 0;
+	scratch->list_depth = depth;
+	return !look->own_entries;
 }
 
-/* The operator's deciding entry. It may have gone since the walk saw it: then there is none. */
-static __always_inline bool own_answer(struct dg_scratch *scratch)
+/* bpf_loop, not a loop: the verifier looks at a turn once. */
+static __always_inline void maybes_look(const struct dg_settings *set, struct dg_scratch *scratch,
+					void *image, __u64 image_at)
 {
-	struct dg_own *own;
+	struct lookup look = { .scratch = scratch,
+			       .image = image,
+			       .image_at = image_at,
+			       .own_entries = set->own_entries };
 
-	if (!scratch->own_depth)
-		return false;
-	own = bpf_map_lookup_elem(&dg_own, &scratch->own_key);
-	if (own)
-		scratch->answer = own->answer;
-	return own;
+	bpf_loop(scratch->maybes, maybe_look, &look, 0);
 }
 
 static __always_inline bool image_answer(void *image, struct dg_scratch *scratch)
@@ -150,31 +174,57 @@ static __always_inline bool image_answer(void *image, struct dg_scratch *scratch
 	return answer;
 }
 
-/* What is listed for this question: scratch->answer and pkt->f->match_labels when something is. */
-static __always_inline enum dg_verdict sinkhole_find(struct packet *pkt, const struct question *q,
-						     struct dg_scratch *scratch)
+/* Operator's allow, operator's block, the lists. False = none of them; else pkt->f->match_labels and scratch->answer. */
+static __always_inline bool sinkhole_decide(struct packet *pkt, struct dg_scratch *scratch,
+					    void *image)
 {
-	__u32 zero = 0;
-	void *image = bpf_map_lookup_elem(&dg_image, &zero); /* one image for the whole walk */
-
-	if (pkt->set->sinkhole_mode == DG_OFF)
-		return DG_PASS_CLEAN;
-	scratch->own_depth = scratch->allow_depth = scratch->list_depth = 0;
-	suffixes_walk(pkt, q, scratch, image);
 	if (scratch->allow_depth) {
 		scratch->answer.kind = DG_ANSWER_ALLOW;
 		scratch->answer.list = 0;
 		pkt->f->match_labels = scratch->allow_depth;
-	} else if (own_answer(scratch)) {
+	} else if (scratch->own_depth) {
 		pkt->f->match_labels = scratch->own_depth;
 	} else if (image_answer(image, scratch)) {
 		pkt->f->match_labels = scratch->list_depth;
 	} else {
-		return DG_PASS_CLEAN;
+		return false;
 	}
 	pkt->f->list = scratch->answer.list;
 	pkt->f->answer_kind = scratch->answer.kind;
-	return DG_NEXT;
+	return true;
+}
+
+static __always_inline bool filters_find(const struct dg_settings *set, struct filters *f)
+{
+	__u32 zero = 0;
+
+	f->own = bpf_map_lookup_elem(&dg_own_filter, &zero);
+	f->list = bpf_map_lookup_elem(&dg_list_filter, &zero);
+	f->own_on = set->own_entries != 0;
+	f->own_mask = -(__u32)f->own_on;
+	question_pin(f->own_mask);
+	f->depths[0] = set->image_depths[0];
+	f->depths[1] = set->image_depths[1];
+	return f->own && f->list;
+}
+
+/* What is listed for this question: scratch->answer and pkt->f->match_labels when something is. */
+static __always_inline enum dg_verdict sinkhole_find(struct packet *pkt, struct dg_scratch *scratch)
+{
+	__u64 image_at = pkt->set->image;
+	__u32 slot = DG_IMAGE_AT_SLOT(image_at);
+	struct filters filters;
+	void *image;
+
+	if (pkt->set->sinkhole_mode == DG_OFF || !filters_find(pkt->set, &filters))
+		return DG_PASS_CLEAN;
+	suffixes_sift(pkt->set, &filters, scratch);
+	if (!scratch->maybes)
+		return DG_PASS_CLEAN;
+	image = image_at ? bpf_map_lookup_elem(&dg_image, &slot) : NULL;
+	scratch->own_depth = scratch->allow_depth = scratch->list_depth = 0;
+	maybes_look(pkt->set, scratch, image, image_at);
+	return sinkhole_decide(pkt, scratch, image) ? DG_NEXT : DG_PASS_CLEAN;
 }
 
 /* May the name's policy act on this sender, here and now? */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * micro.c - what one frame costs in the program, and what a million names cost; prints a JSON array of rows.
+ * micro.c - what one frame costs in the program, and what a million names cost; prints a JSON array of rows. Usage: micro
+ * [WORDS]: only the rows whose names have these words.
  *
  * Every figure is the middle of ROUNDS of (driver and program) minus (driver and empty program), the two measured
  * right after each other; see drive.bpf.c. A row also checks the program's own counters: a figure is given only
@@ -174,6 +175,7 @@ static int swap_images(struct bench *bench, const void *elements, __u64 count)
 	err = dg_image_current(&bench->guard.maps, &header, NULL, &bytes);
 	if (err)
 		return fail("image", err);
+	bytes += DG_LIST_FILTER_WORDS * sizeof(__u64);
 	print_row("image of 1,000,000 names: kernel memory", "MB", bytes / 1e6, 24);
 	return 0;
 }
@@ -195,7 +197,7 @@ static int measure_image(struct bench *bench)
 	print_row("image of 1,000,000 names: build", "ms", (seconds_now() - began) * 1e3, 0);
 	err = swap_images(bench, elements, count);
 	dg_image_builder_free(&builder);
-	return err;
+	return err ? err : dg_settings_read(&bench->guard.maps, &bench->guard.settings);
 }
 
 /* ---- one frame ------------------------------------------------------------------------------------ */
@@ -357,16 +359,17 @@ static int measure_lru(struct bench *bench)
 	return 0;
 }
 
-static int measure_all(struct bench *bench)
+static int measure_all(struct bench *bench, const char *only)
 {
 	int err = measure_image(bench);
 
 	for (size_t i = 0; !err && i < sizeof(rows) / sizeof(rows[0]); i++)
-		err = measure_row(bench, &rows[i]);
+		if (!only || strstr(rows[i].name, only))
+			err = measure_row(bench, &rows[i]);
 	return err ? err : measure_lru(bench);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct bench bench = {};
 	int err;
@@ -381,7 +384,7 @@ int main(void)
 		err = guard_service(&bench.guard, SERVER, DG_SVC_GUARDED | DG_SVC_OWN);
 	if (!err) {
 		bench.drive = drive_bpf__open_and_load();
-		err = bench.drive ? measure_all(&bench) : -errno;
+		err = bench.drive ? measure_all(&bench, argc > 1 ? argv[1] : NULL) : -errno;
 	}
 	puts("]");
 	if (err)

@@ -210,14 +210,12 @@ static inline int guard_reset_stats(struct guard *guard)
 
 static inline int guard_unpublish(struct guard *guard)
 {
-	__u32 zero = 0;
-
 	dg_image_builder_free(&guard->builder);
 	guard->builder = NULL;
 	if (!guard->published)
 		return 0;
 	guard->published = 0;
-	return bpf_map_delete_elem(guard->maps.dg_image, &zero);
+	return dg_image_drop(&guard->maps, NULL);
 }
 
 static inline int guard_reset(struct guard *guard)

@@ -252,7 +252,7 @@ static int do_publish(struct replay *re, char **word)
 	if (ret)
 		guard_note("image: %s", err.text);
 	re->guard.published = !ret;
-	return ret;
+	return ret ? ret : dg_settings_read(&re->guard.maps, &re->guard.settings);
 }
 
 /* ---- commands that compose a row ------------------------------------------------------------ */

@@ -35,6 +35,8 @@ static int map_make(enum bpf_map_type type, __u32 key_size, __u32 value_size, __
 	return bpf_map_create(type, "t_own", key_size, value_size, entries, &opts);
 }
 
+static __u64 filter[DG_OWN_FILTER_WORDS];
+
 static int world_make(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -45,8 +47,7 @@ static int world_make(void **state)
 	w->maps.dg_settings = map_make(BPF_MAP_TYPE_ARRAY, 4, sizeof(settings), 1, 0);
 	w->maps.dg_own = map_make(BPF_MAP_TYPE_HASH, sizeof(struct dg_name_key),
 				  sizeof(struct dg_own), DG_OWN_MAX, BPF_F_NO_PREALLOC);
-	w->maps.dg_own_filter =
-		map_make(BPF_MAP_TYPE_ARRAY, 4, sizeof(__u64), DG_OWN_FILTER_WORDS, BPF_F_MMAPABLE);
+	w->maps.dg_own_filter = map_make(BPF_MAP_TYPE_ARRAY, 4, sizeof(filter), 1, BPF_F_MMAPABLE);
 	strcpy(w->dir, "/tmp/dg-own-XXXXXX");
 	if (!mkdtemp(w->dir))
 		return -1;
@@ -111,10 +112,9 @@ static int filter_says(struct world *w, const char *text)
 	struct dg_name name = name_of(text);
 	unsigned int bit = dg_hash_filter_bit(dg_name_hash(&name, key), FILTER_BITS),
 		     word = bit / 64;
-	__u64 bits;
-
-	assert_int_equal(bpf_map_lookup_elem(w->maps.dg_own_filter, &word, &bits), 0);
-	return bits >> bit % 64 & 1;
+	assert_int_equal(bpf_map_lookup_elem(w->maps.dg_own_filter, &(unsigned int){ 0 }, filter),
+			 0);
+	return filter[word] >> bit % 64 & 1;
 }
 
 static int has(struct world *w, const char *text)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image_publish.c - hands an image to the programs: a fresh array, filled and frozen, swapped in
- * with one update.
+ * image_publish.c - hands an image to the programs: a fresh array, filled and frozen, named by one
+ * word of the settings.
  *
  * A packet sees the old image or the new one. Until the swap nothing is changed; whoever holds the
  * lock may fail at any step and the old image stays.
@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -29,15 +30,15 @@ static int refuse(struct dg_error *err, int error, const char *what)
 	return dg_fail(err, -error, DG_EXIT_FAILED, "image: cannot %s: %s", what, strerror(error));
 }
 
+/* Reads the settings on the way. */
 static int key_compare(const struct dg_maps *maps, const struct dg_image_header *header,
-		       struct dg_error *err)
+		       struct dg_settings *ret, struct dg_error *err)
 {
-	struct dg_settings settings;
-	int rc = dg_settings_read(maps, &settings);
+	int rc = dg_settings_read(maps, ret);
 
 	if (rc)
 		return refuse(err, -rc, "read the guard's settings");
-	if (header->key_check != dg_hash_key_check(settings.hash_key))
+	if (header->key_check != dg_hash_key_check(ret->hash_key))
 		return dg_fail(
 			err, -EKEYREJECTED, DG_EXIT_FAILED,
 			"image was compiled with another key: compile it with this guard's key");
@@ -79,36 +80,164 @@ static void lists_note(const struct dg_maps *maps, const void *elements)
 				    (const char *)elements + (size_t)i * ELEMENT_BYTES, BPF_ANY);
 }
 
+/* ---- the filter in front of it ---------------------------------------------------------------- */
+
+#define FILTER_BYTES (DG_LIST_FILTER_WORDS * sizeof(__u64))
+
+static int filter_map(const struct dg_maps *maps, __u64 **ret, struct dg_error *err)
+{
+	void *live = mmap(NULL, FILTER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  maps->dg_list_filter, 0);
+
+	if (live == MAP_FAILED)
+		return refuse(err, errno, "map the filter in front of it");
+	*ret = live;
+	return 0;
+}
+
+static void filter_unmap(__u64 **live)
+{
+	if (*live)
+		munmap(*live, FILTER_BYTES);
+}
+
+/* The bits of all names of an image. */
+static void filter_fill(const void *elements, __u64 *filter)
+{
+	const struct dg_image_header *header = elements;
+	const struct dg_image_bucket *bucket = elements;
+
+	bucket += header->first;
+	for (__u64 i = 0; i < (__u64)header->buckets + DG_IMAGE_SPILL_MAX; i++) {
+		for (__u32 way = 0; way < DG_IMAGE_WAYS && bucket[i].fp[way]; way++) {
+			__u64 mix = dg_hash_filter_mix(bucket[i].fp[way]);
+
+			filter[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)] |=
+				dg_hash_filter_bits(mix);
+		}
+	}
+}
+
+/* Word by word: a bit that old and new image share is set all the time. `keep` = the old ones stay, too. */
+static void filter_write(__u64 *live, const __u64 *filter, bool keep)
+{
+	for (__u32 i = 0; i < DG_LIST_FILTER_WORDS; i++) {
+		__u64 word = filter[i] | (keep ? live[i] : 0);
+
+		if (live[i] != word)
+			__atomic_store_n(live + i, word, __ATOMIC_RELAXED);
+	}
+}
+
+/* ---- the swap --------------------------------------------------------------------------------- */
+
+/* Everything a publication needs, made before anything is changed. */
+struct publication {
+	const struct dg_image_header *header;
+	struct dg_settings settings;
+	int fd;	       /* the filled array */
+	__u64 *filter; /* of the new image */
+	__u64 *live;   /* the filter that packets read */
+};
+
+static void publication_end(struct publication *p)
+{
+	dg_close_fd(&p->fd);
+	free(p->filter);
+	filter_unmap(&p->live);
+}
+
+static int publication_begin(const struct dg_maps *maps, const void *elements, __u64 count,
+			     struct publication *p, struct dg_error *err)
+{
+	int rc = key_compare(maps, elements, &p->settings, err);
+
+	if (rc)
+		return rc;
+	p->header = elements;
+	p->filter = calloc(DG_LIST_FILTER_WORDS, sizeof(*p->filter));
+	if (!p->filter)
+		return refuse(err, ENOMEM, "make the filter in front of it");
+	filter_fill(elements, p->filter);
+	rc = filter_map(maps, &p->live, err);
+	return rc ? rc : array_make(elements, count, &p->fd, err);
+}
+
+/* Depths of the image; `keep` = those of the old one stay, too. */
+static void depths_set(struct dg_settings *settings, const struct dg_image_header *header,
+		       bool keep)
+{
+	for (int i = 0; i < 2; i++)
+		settings->image_depths[i] =
+			header->depths[i] | (keep ? settings->image_depths[i] : 0);
+}
+
+/*
+ * Before the swap packets look at more than the old image needs, behind it at more than the new one needs, never at less.
+ * The array goes into the slot that no packet uses: the one before last has gone from there, and the kernel has waited for
+ * its last reader.
+ */
+static int publication_swap(const struct dg_maps *maps, struct publication *p, struct dg_error *err)
+{
+	__u32 used = DG_IMAGE_AT_SLOT(p->settings.image), slot = !used;
+	int rc;
+
+	filter_write(p->live, p->filter, true);
+	depths_set(&p->settings, p->header, true);
+	rc = dg_settings_write(maps, &p->settings);
+	if (rc)
+		return refuse(err, -rc, "announce it");
+	if (bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY))
+		return refuse(err, errno, "put it into place");
+	p->settings.image = DG_IMAGE_AT(slot, p->header->first, p->header->buckets);
+	rc = dg_settings_write(maps, &p->settings);
+	if (rc)
+		return refuse(err, -rc, "swap it in");
+	filter_write(p->live, p->filter, false);
+	depths_set(&p->settings, p->header, false);
+	dg_settings_write(maps, &p->settings);
+	bpf_map_delete_elem(maps->dg_image, &used);
+	return 0;
+}
+
 int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count,
 		     struct dg_error *err)
 {
-	dg_scoped_fd int fd = -1;
-	__u32 zero = 0;
+	dg_scoped(publication_end) struct publication publication = { .fd = -1 };
 	int rc = dg_image_check(elements, count, err);
 
 	if (!rc)
-		rc = key_compare(maps, elements, err);
+		rc = publication_begin(maps, elements, count, &publication, err);
 	if (!rc)
-		rc = array_make(elements, count, &fd, err);
-	if (rc)
-		return rc;
-	if (bpf_map_update_elem(maps->dg_image, &zero, &fd, BPF_ANY))
-		return refuse(err, errno, "swap it in");
-	lists_note(maps, elements);
-	return 0;
+		rc = publication_swap(maps, &publication, err);
+	if (!rc)
+		lists_note(maps, elements);
+	return rc;
 }
 
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 {
+	dg_scoped(filter_unmap) __u64 *live = NULL;
 	struct dg_image_header none = { 0 };
-	__u32 zero = 0;
+	struct dg_settings settings;
+	int rc = dg_settings_read(maps, &settings);
 
-	if (bpf_map_delete_elem(maps->dg_image, &zero))
-		return errno == ENOENT ?
-			       dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND, "image: none is loaded") :
-			       refuse(err, errno, "take it away");
-	bpf_map_update_elem(maps->dg_lists, &zero, &none, BPF_ANY);
-	return 0;
+	if (rc)
+		return refuse(err, -rc, "read the guard's settings");
+	if (!settings.image)
+		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND, "image: none is loaded");
+	settings.image = 0;
+	memset(settings.image_depths, 0, sizeof(settings.image_depths));
+	rc = dg_settings_write(maps, &settings);
+	if (rc)
+		return refuse(err, -rc, "take it away");
+	for (__u32 slot = 0; slot < DG_IMAGE_SLOTS; slot++)
+		bpf_map_delete_elem(maps->dg_image, &slot);
+	bpf_map_update_elem(maps->dg_lists, &(__u32){ 0 }, &none, BPF_ANY);
+	rc = filter_map(maps, &live, err);
+	if (!rc)
+		memset(live, 0, FILTER_BYTES);
+	return rc;
 }
 
 int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,

@@ -39,17 +39,27 @@ static __u32 filter_bit(const struct dg_name_key *key)
 	return dg_hash_filter_bit((struct dg_hash){ key->a, key->b }, FILTER_BITS);
 }
 
+#define FILTER_BYTES (DG_OWN_FILTER_WORDS * sizeof(__u64))
+
+/* The live filter, to be munmap'ed; NULL and errno. */
+static __u64 *filter_map(const struct dg_maps *maps)
+{
+	__u64 *live = mmap(NULL, FILTER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   maps->dg_own_filter, 0);
+
+	return live == MAP_FAILED ? NULL : live;
+}
+
 static int filter_set(const struct dg_maps *maps, const struct dg_name_key *key)
 {
-	__u32 bit = filter_bit(key), word = bit / 64;
-	__u64 bits;
+	__u32 bit = filter_bit(key);
+	__u64 *live = filter_map(maps);
 
-	if (bpf_map_lookup_elem(maps->dg_own_filter, &word, &bits))
+	if (!live)
 		return -errno;
-	if (bits >> (bit % 64) & 1)
-		return 0;
-	bits |= 1ull << (bit % 64);
-	return bpf_map_update_elem(maps->dg_own_filter, &word, &bits, BPF_ANY) ? -errno : 0;
+	__atomic_fetch_or(live + bit / 64, 1ull << (bit % 64), __ATOMIC_RELAXED);
+	munmap(live, FILTER_BYTES);
+	return 0;
 }
 
 static int count_add(const struct dg_maps *maps, struct dg_settings *settings, int more)
@@ -232,15 +242,14 @@ static int tidy_entry(const struct dg_name_key *key, const struct dg_own *entry,
 /* Word by word: a bit that some entry has is set before and after, so no packet sees it cleared. */
 static int filter_write(const struct dg_maps *maps, const __u64 *filter)
 {
-	size_t bytes = DG_OWN_FILTER_WORDS * sizeof(*filter);
-	__u64 *live = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, maps->dg_own_filter, 0);
+	__u64 *live = filter_map(maps);
 
-	if (live == MAP_FAILED)
+	if (!live)
 		return -errno;
 	for (__u32 word = 0; word < DG_OWN_FILTER_WORDS; word++)
 		if (live[word] != filter[word])
 			__atomic_store_n(live + word, filter[word], __ATOMIC_RELAXED);
-	munmap(live, bytes);
+	munmap(live, FILTER_BYTES);
 	return 0;
 }
 
