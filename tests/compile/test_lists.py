@@ -121,12 +121,12 @@ def asked(decided, name):
 
 
 def meant(lists, name):
-    """The first list that has anything to say: of the name itself, or else by the wildcard of the nearest trigger above."""
+    """The first list that has anything to say: of the name itself, or else by the wildcard at the nearest that exists."""
     for settings, content in lists:
-        lines = set(content.splitlines())
-        exact, *above = [("%s CNAME ." % suffix in lines, "*.%s CNAME ." % suffix in lines) for suffix in suffixes(name)]
-        nearest = next((wild for own, wild in above if own or wild), False)
-        if exact[0] or nearest:
+        owners = {line.split()[0] for line in content.splitlines()}
+        exists = {suffix for owner in owners for suffix in suffixes(owner)}
+        nearest = next(suffix for suffix in [*suffixes(name), ""] if suffix in exists or not suffix)
+        if name in owners or (nearest != name and "*." + nearest in owners):
             return settings.rsplit("=", 1)[1]
     return None
 

@@ -429,15 +429,17 @@ static void folding_takes_away_what_is_decided_above(void **state)
 	assert_int_equal(add_in(builder, "d.example", 1, DG_SCOPE_SELF), -EINVAL); /* too late */
 }
 
-static void add_stop(struct dg_image_builder *builder, const char *text, unsigned int answer)
+/* As of a zone, where each name that has data exists. */
+static void add_stop(struct dg_image_builder *builder, const char *text, unsigned int answer,
+		     enum dg_scope scope)
 {
 	struct dg_name name = name_of(text);
 	struct dg_image_item item = {
-		.name = &name, .answer = answer, .scope = DG_SCOPE_SELF, .stops = true
+		.name = &name, .answer = answer, .scope = scope, .stops = true
 	};
 
 	dg_image_add_names(builder, &item, 1);
-	assert_int_equal(item.added, DG_SCOPE_SELF);
+	assert_int_equal(item.added, scope);
 }
 
 /* A wildcard does not reach below a name that exists: RFC 4592. There the next list decides, or none. */
@@ -450,17 +452,17 @@ static void claims_end_where_a_name_stops_them(void **state)
 
 	(void)state;
 	add_in(builder, "z.x.a.example", 2, DG_SCOPE_SELF); /* not shadowed: list 1 ends at x */
-	add_in(builder, "a.example", 1, DG_SCOPE_BELOW);
-	add_stop(builder, "x.a.example", 1);
-	add_in(builder, "b.example", 1, DG_SCOPE_BELOW);
-	add_in(builder, "b.example", 2, DG_SCOPE_SELF);
-	add_stop(builder, "x.b.example", 1);
+	add_stop(builder, "a.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "x.a.example", 1, DG_SCOPE_SELF);
+	add_stop(builder, "b.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "x.b.example", 1, DG_SCOPE_SELF);
 	add_in(builder, "x.b.example", 2, DG_SCOPE_BELOW);
-	add_in(builder, "c.example", 1, DG_SCOPE_BELOW);
-	add_stop(builder, "x.c.example", 1);
-	add_in(builder, "x.c.example", 1, DG_SCOPE_BELOW); /* it goes on */
+	add_stop(builder, "c.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "x.c.example", 1, DG_SCOPE_SUFFIX); /* it goes on */
 	add_in(builder, "z.x.c.example", 2, DG_SCOPE_SELF);
-	add_in(builder, "d.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "d.example", 1, DG_SCOPE_BELOW);
+	add_stop(builder, "w.v.d.example", 1, DG_SCOPE_SELF); /* makes v.d exist */
+	add_stop(builder, "u.d.example", 1, DG_SCOPE_BELOW);
 	assert_int_equal(dg_image_fold(builder, folded, NULL, NULL), 0);
 	assert_int_equal(folded[2].shadowed, 1);
 	image = finish(builder);
@@ -472,6 +474,12 @@ static void claims_end_where_a_name_stops_them(void **state)
 	assert_int_equal(decides(image, "q.x.b.example"), 2);
 	assert_int_equal(decides(image, "q.x.c.example"), 1);
 	assert_int_equal(decides(image, "z.x.c.example"), 1);
+	assert_int_equal(decides(image, "q.d.example"), 1);
+	assert_int_equal(decides(image, "w.v.d.example"), 1);
+	assert_int_equal(decides(image, "v.d.example"), allow);
+	assert_int_equal(decides(image, "q.v.d.example"), allow);
+	assert_int_equal(decides(image, "u.d.example"), allow);
+	assert_int_equal(decides(image, "q.u.d.example"), 1);
 }
 
 /* Many at once are as one by one, also when the index grows in the midst of them. */

@@ -43,7 +43,7 @@ struct dg_entry {
 	unsigned int octets;	  /* of the address: 4 or 16; 0 = an address is still to come */
 	unsigned char address[16];
 	bool raise; /* above the blocks of its own list, wherever they stand */
-	bool stops; /* what the feed says above ends here, as a wildcard does at a name that exists */
+	bool stops; /* the name exists: what the feed says above of all below does not reach it */
 	bool widen; /* the address goes for all that the name's zone redirects */
 };
 

@@ -220,7 +220,7 @@ static void name_trigger(struct dg_feed *feed, const zs_scanner_t *record,
 		entry.name.labels--;
 		memmove(entry.name.wire, trigger->wire + 2, entry.name.len);
 	}
-	entry.stops = entry.scope == DG_SCOPE_SELF;
+	entry.stops = true;
 	if (why)
 		unsupported(feed, why);
 	else

@@ -156,7 +156,10 @@ struct dg_image_builder *dg_image_builder_new(const __u64 key[4], __u64 names_hi
 	b->answers = calloc(DG_ANSWERS_MAX + 1, sizeof(*b->answers));
 	b->rank = calloc(DG_ANSWERS_MAX + 1, sizeof(*b->rank));
 	b->interned = calloc(INTERNED_SLOTS, sizeof(*b->interned));
-	if (!b->answers || !b->rank || !b->interned || room_make(b, names_hint ? names_hint : 1, 1))
+	b->sets = calloc(DG_LIST_SETS_MAX, sizeof(*b->sets));
+	b->set_count = 1;
+	if (!b->answers || !b->rank || !b->interned || !b->sets ||
+	    room_make(b, names_hint ? names_hint : 1, 1))
 		dg_image_builder_free(&b);
 	return b;
 }
@@ -171,6 +174,7 @@ void dg_image_builder_free(struct dg_image_builder **builder)
 	free(b->answers);
 	free(b->rank);
 	free(b->interned);
+	free(b->sets);
 	dg_pages_free(&b->entries);
 	dg_pages_free(&b->wires);
 	dg_pages_free(&b->index);
@@ -273,6 +277,23 @@ static int entry_make(struct dg_image_builder *b, struct dg_hash hash, const str
 	return 0;
 }
 
+/* The set with one list more. With all sets taken it stays as it is: the list's wildcards go on. */
+static __u16 set_with(struct dg_image_builder *b, __u32 set, __u32 list)
+{
+	struct dg_list_set wanted = b->sets[set];
+
+	if (dg_set_has(b, set, list))
+		return (__u16)set;
+	wanted.bit[list / 64] |= 1ull << list % 64;
+	for (__u32 i = 1; i < b->set_count; i++)
+		if (!memcmp(b->sets + i, &wanted, sizeof(wanted)))
+			return (__u16)i;
+	if (b->set_count == DG_LIST_SETS_MAX)
+		return (__u16)set;
+	b->sets[b->set_count] = wanted;
+	return (__u16)b->set_count++;
+}
+
 /* One scope of an entry: is it the answer's now? */
 static bool scope_take(const struct dg_image_builder *b, __u16 *held, struct dg_image_item *item)
 {
@@ -298,8 +319,8 @@ static void item_add(struct dg_image_builder *b, struct dg_hash hash, struct dg_
 		item->added |= DG_SCOPE_SELF;
 	if (item->scope & DG_SCOPE_BELOW && scope_take(b, &entry->below, item))
 		item->added |= DG_SCOPE_BELOW;
-	if (item->stops && !entry->stop)
-		entry->stop = (__u16)b->answers[item->answer].list;
+	if (item->stops)
+		entry->stop = set_with(b, entry->stop, b->answers[item->answer].list);
 	if (item->added & DG_SCOPE_BELOW || item->stops)
 		b->below[(entry->labels - 1) / 64] |= 1ull << ((entry->labels - 1) % 64);
 }
@@ -307,7 +328,7 @@ static void item_add(struct dg_image_builder *b, struct dg_hash hash, struct dg_
 static bool item_is_sound(const struct dg_image_builder *b, const struct dg_image_item *item)
 {
 	return !b->finished && item->name->labels && item->answer &&
-	       item->answer <= b->answer_count && item->scope & DG_SCOPE_SUFFIX;
+	       item->answer <= b->answer_count && (item->scope & DG_SCOPE_SUFFIX || item->stops);
 }
 
 /* At most DG_AHEAD items: hashes and homes first, then entries, then the work. */

@@ -60,7 +60,7 @@ struct dg_image_item {
 	const struct dg_name *name;
 	__u32 answer; /* number of a list or an answer */
 	enum dg_scope scope;
-	bool stops; /* what its list has above does not reach below this name: RFC 4592 section 4.4 */
+	bool stops; /* the name exists in its list: wildcards above do not reach it, RFC 4592 */
 	/* out: */
 	int added;    /* the scopes that are this answer's now, 0 = none; or -errno */
 	__u32 keeper; /* an answer that had what this one lacks or lost it, 0 = none */

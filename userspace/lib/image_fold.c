@@ -67,20 +67,15 @@ static __u32 list_of(const struct dg_image_builder *b, __u32 answer)
 	return b->answers[answer].list;
 }
 
-/* The list's claims end here. */
-static void claims_stop(const struct dg_image_builder *b, struct claims *claims, __u32 list)
+/* The claims of these lists end here. */
+static void claims_stop(const struct dg_image_builder *b, struct claims *claims, __u32 set)
 {
 	__u32 kept = 0;
 
 	for (__u32 i = 0; i < claims->count; i++)
-		if (list_of(b, claims->answer[i]) != list)
+		if (!dg_set_has(b, set, list_of(b, claims->answer[i])))
 			claims->answer[kept++] = claims->answer[i];
 	claims->count = kept;
-}
-
-static bool stops(const struct dg_image_builder *b, const struct dg_entry_row *row)
-{
-	return row->stop && !(row->below && list_of(b, row->below) == row->stop);
 }
 
 static void claims_collect(const struct dg_image_builder *b, const struct family *family,
@@ -92,55 +87,78 @@ static void claims_collect(const struct dg_image_builder *b, const struct family
 
 		if (!row)
 			continue;
-		if (row->marks & FILLED || stops(b, row))
+		if (row->stop)
 			claims_stop(b, claims, row->stop);
 		if (row->below && !(row->marks & FILLED))
 			claims->answer[claims->count++] = row->below;
 	}
 }
 
-/* The highest rank decides, of equal ones the nearest. 0 = nobody. */
-static __u32 decider(const struct dg_image_builder *b, const struct claims *claims)
+/*
+ * The highest rank decides, of equal ones the nearest; 0 = nobody. The claims of the lists in the set
+ * do not count, but for those of list `keep`.
+ */
+static __u32 decider(const struct dg_image_builder *b, const struct claims *claims, __u32 set,
+		     __u32 keep)
 {
 	__u32 decides = 0;
 
-	for (__u32 i = 0; i < claims->count; i++)
-		if (!decides || b->rank[claims->answer[i]] <= b->rank[decides])
-			decides = claims->answer[i];
+	for (__u32 i = 0; i < claims->count; i++) {
+		__u32 claim = claims->answer[i], list = list_of(b, claim);
+
+		if (dg_set_has(b, set, list) && list != keep)
+			continue;
+		if (!decides || b->rank[claim] <= b->rank[decides])
+			decides = claim;
+	}
 	return decides;
 }
 
 /*
- * Where a list's claims end and it would decide all the same, being the nearest, an entry must say who
- * does: the next list, or nobody. Without room for another answer the list's claim goes on.
+ * Where a list's claims end, nobody else has any, and it would decide all the same, being the nearest:
+ * an answer that says so. 0: there is no room for another answer, the list's claim goes on.
  */
-static void stop_fill(struct dg_image_builder *b, struct dg_entry_row *row, __u32 next)
+static __u16 allow_number(struct dg_image_builder *b, __u32 list)
 {
-	struct dg_answer allow = b->answers[row->stop];
-	int number = (int)next;
+	struct dg_answer allow = b->answers[list];
+	int number;
 
 	allow.kind = DG_ANSWER_ALLOW;
 	allow.flags &= ~(DG_ANS_V4 | DG_ANS_V6);
 	memset(allow.v4, 0, sizeof(allow.v4));
 	memset(allow.v6, 0, sizeof(allow.v6));
-	if (!number)
-		number = dg_image_add_answer(b, &allow);
-	if (number <= 0)
-		return;
-	row->below = (__u16)number;
-	row->marks = (row->marks & ~GONE_BELOW) | FILLED;
+	number = dg_image_add_answer(b, &allow);
+	return number > 0 ? (__u16)number : 0;
 }
 
 /* What befalls one scope of a name. */
 enum fate { STAYS, FOLDED, SHADOWED };
 
-static enum fate scope_judge(const struct dg_image_builder *b, __u32 held, __u32 above)
+/* An entry under judgement: what is claimed above it, and who decides there. */
+struct matter {
+	const struct claims *claims;
+	__u32 set;   /* of lists whose claims end at the name */
+	__u32 above; /* what the nearest entry above will say */
+};
+
+/*
+ * One scope of a name: who really decides, and need an entry say so? *ret = the answer that shall stand
+ * there, 0 = none: the entry above says the same.
+ */
+static enum fate scope_judge(struct dg_image_builder *b, const struct matter *matter, __u16 held,
+			     __u16 *ret)
 {
-	if (!held || !above)
+	__u32 top = decider(b, matter->claims, matter->set, list_of(b, held));
+	bool holds = held && (!top || b->rank[held] <= b->rank[top]);
+	__u32 decided = holds ? held : top;
+
+	*ret = 0;
+	/* A scope that nobody holds is what it was above, unless somebody's claims end here. */
+	if (decided != matter->above)
+		*ret = decided ? (__u16)decided : allow_number(b, list_of(b, matter->above));
+	if (!held || *ret == held)
 		return STAYS;
-	if (b->rank[held] > b->rank[above])
-		return SHADOWED;
-	return held == above ? FOLDED : STAYS;
+	return holds ? FOLDED : SHADOWED;
 }
 
 static void fate_count(const struct fold *fold, __u32 answer, enum fate fate)
@@ -170,24 +188,102 @@ static void family_judge(const struct fold *fold, const struct family *family)
 {
 	struct dg_image_builder *b = fold->b;
 	struct dg_entry_row *row = family->row;
-	enum fate fate_self, fate_below;
 	struct claims claims;
-	__u32 above, under;
+	struct matter matter = { .claims = &claims, .set = row->stop };
+	enum fate fate_self, fate_below;
+	__u16 self, below;
 
 	claims_collect(b, family, &claims);
-	above = under = decider(b, &claims);
-	if (!above)
+	matter.above = decider(b, &claims, 0, 0);
+	if (!matter.above)
 		return;
-	if (stops(b, row)) {
-		claims_stop(b, &claims, row->stop);
-		under = decider(b, &claims);
-	}
-	fate_self = scope_judge(b, row->self, above);
-	fate_below = scope_judge(b, row->below, under);
+	fate_self = scope_judge(b, &matter, row->self, &self);
+	fate_below = scope_judge(b, &matter, row->below, &below);
 	fates_count(fold, row, fate_self, fate_below);
-	row->marks |= (fate_self == STAYS ? 0 : GONE_SELF) | (fate_below == STAYS ? 0 : GONE_BELOW);
-	if (under != above && (!row->below || fate_below != STAYS))
-		stop_fill(b, row, under);
+	if (self)
+		row->self = self;
+	else
+		row->marks |= GONE_SELF;
+	if (!below)
+		row->marks |= GONE_BELOW;
+	else if (below != row->below)
+		row->marks |= FILLED;
+	if (below)
+		row->below = below;
+}
+
+/* ---- names that exist because others are below them ------------------------------------------- */
+
+/* A name between a wildcard of its list and another of its names: it exists, and so stops it. */
+static int between_add(struct dg_image_builder *b, const __u8 *wire, __u32 len, __u32 list)
+{
+	struct dg_name name = { .len = (__u8)(len + 1) };
+	struct dg_image_item item = { .name = &name, .answer = list, .stops = true };
+
+	memcpy(name.wire, wire, len);
+	for (__u32 at = 0; at < len; at += 1u + wire[at])
+		name.labels++;
+	dg_image_add_names(b, &item, 1);
+	return item.added < 0 ? item.added : 0;
+}
+
+/* An entry's name, and the hashes of its suffixes. */
+struct lineage {
+	__u8 wire[DG_NAME_MAX + 8];
+	__u32 len, labels; /* len without the root label */
+	struct dg_hash suffix[DG_LABELS_MAX];
+};
+
+/* The names between this one of a list and a wildcard of the same list. */
+static int betweens_add(struct dg_image_builder *b, const struct lineage *lineage, __u32 list)
+{
+	bool claimed = false;
+	int rc = 0;
+
+	for (__u32 depth = 1; !rc && depth < lineage->labels; depth++) {
+		const struct dg_entry_row *above = dg_entry_find(b, lineage->suffix[depth - 1]);
+		__u32 skip = 0;
+
+		if (claimed && !(above && dg_set_has(b, above->stop, list))) {
+			for (__u32 label = lineage->labels - depth; label; label--)
+				skip += 1u + lineage->wire[skip];
+			rc = between_add(b, lineage->wire + skip, lineage->len - skip, list);
+			above = dg_entry_find(b, lineage->suffix[depth - 1]);
+		}
+		claimed |= above && above->below && list_of(b, above->below) == list;
+	}
+	return rc;
+}
+
+/* Of the entry whose name stands at `wire`, its length first; for each list that it belongs to. */
+static int entry_complete(struct dg_image_builder *b, const __u8 *wire, __u32 set)
+{
+	struct lineage lineage = { .len = wire[0] - 1u };
+	int rc = 0;
+
+	memcpy(lineage.wire, wire + 1, lineage.len);
+	lineage.labels = dg_wire_hashes(lineage.wire, lineage.len, b->key, lineage.suffix);
+	for (__u32 list = 1; !rc && list <= b->lists; list++)
+		if (dg_set_has(b, set, list))
+			rc = betweens_add(b, &lineage, list);
+	return rc;
+}
+
+static int stops_complete(struct dg_image_builder *b)
+{
+	__u64 names = b->set_count > 1 ? b->names : 0;
+	size_t at = 0;
+	int rc = 0;
+
+	for (__u64 i = 0; !rc && i < names; i++) {
+		const struct dg_entry_row *row = dg_entry_rows(b) + i;
+		const __u8 *wire = (const __u8 *)b->wires.at + at;
+
+		at += wire[0];
+		if (row->stop && row->labels > 2)
+			rc = entry_complete(b, wire, row->stop);
+	}
+	return rc;
 }
 
 /* What is marked goes. */
@@ -209,7 +305,7 @@ int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,
 {
 	dg_scoped_free struct fold *fold = calloc(1, sizeof(*fold));
 
-	if (!fold)
+	if (!fold || stops_complete(builder))
 		return -ENOMEM;
 	fold->b = builder;
 	fold->ret = ret;
