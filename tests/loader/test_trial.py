@@ -240,6 +240,17 @@ def test_the_guardian_ends_a_holder_that_hangs(world, trial):
     assert as_before(world, link)
 
 
+def test_a_guardian_that_is_told_to_go_goes(world, trial_in_place):
+    """The host may go down; the trial is the holder's all the same."""
+    one, link = trial_in_place
+    guardian = one.guardian()
+    os.kill(guardian, signal.SIGTERM)
+    wait_for(lambda: not alive(guardian))
+    one.enter()
+    assert one.ended() == OK
+    assert world.link() != link
+
+
 def all_killed(world, one):
     """Both dead at once: the guardian cannot act any more."""
     guardian = one.guardian()

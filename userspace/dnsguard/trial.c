@@ -74,11 +74,14 @@ static char visitor_serve(const struct holder *holder, int visitor)
 	return word;
 }
 
+/* Until then, at most an hour: poll(2) counts in an int, and who waits looks again. */
 static int ms_left(__u64 deadline_ns)
 {
-	__u64 now_ns = dg_now_ns();
+	const __u64 most_ms = 3600000;
+	__u64 now_ns = dg_now_ns(),
+	      ms = now_ns < deadline_ns ? (deadline_ns - now_ns) / 1000000 + 1 : 0;
 
-	return now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000 + 1) : 0;
+	return (int)(ms < most_ms ? ms : most_ms);
 }
 
 /* Waits for one of: a visitor, the starter's word, a signal, the end of time. Returns the word that ended it. */
@@ -89,7 +92,9 @@ static char trial_wait(struct holder *holder)
 				   { .fd = holder->channel, .events = POLLIN } };
 	int wait_ms = ms_left(holder->trial->deadline_ns);
 
-	if (wait_ms == 0 || poll(polled, 3, wait_ms) == 0 || polled[0].revents) {
+	if (wait_ms && poll(polled, 3, wait_ms) == 0)
+		return 0;
+	if (wait_ms == 0 || polled[0].revents) {
 		trial_end(holder, DG_TRIAL_DROP, NULL);
 		return DG_TRIAL_DROP;
 	}
@@ -117,18 +122,31 @@ static void stdio_leave(void)
 		dup2(null, fd);
 }
 
+/* Until the holder is dead, and its descriptors closed. One that hangs past its deadline is killed. */
+static void holder_outlive(struct pollfd *holder, __u64 deadline_ns)
+{
+	const __u64 end_ns = deadline_ns + OVERTIME_MS * 1000000ull;
+
+	for (int wait_ms; (wait_ms = ms_left(end_ns));)
+		if (poll(holder, 1, wait_ms) > 0)
+			return;
+	pidfd_send_signal(holder->fd, SIGKILL, NULL, 0);
+	poll(holder, 1, -1);
+}
+
 /* Never returns. Has nothing open but the holder: whoever holds the link or the record holds the trial. */
 static void guard_holder(const struct dg_trial *trial, int holder_pidfd)
 {
-	struct pollfd polled = { .fd = 3, .events = POLLIN };
+	struct pollfd holder = { .fd = 3, .events = POLLIN };
+	sigset_t none;
 
 	setsid();
 	prctl(PR_SET_NAME, DG_TRIAL_GUARDIAN);
-	dup2(holder_pidfd, polled.fd);
-	close_range((unsigned int)polled.fd + 1, ~0u, 0);
-	if (!poll(&polled, 1, ms_left(trial->deadline_ns) + OVERTIME_MS))
-		pidfd_send_signal(polled.fd, SIGKILL, NULL, 0);
-	poll(&polled, 1, -1); /* its descriptors are closed now */
+	sigemptyset(&none); /* it inherited what the holder blocks; the host may go down */
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(holder_pidfd, holder.fd);
+	close_range((unsigned int)holder.fd + 1, ~0u, 0);
+	holder_outlive(&holder, trial->deadline_ns);
 	dg_trials_recover(trial->bpffs, NULL, NULL);
 	_exit(0);
 }
