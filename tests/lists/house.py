@@ -117,9 +117,12 @@ class GuardedRoom(Room):
         return {row["prefix"]: row for row in self.json("source", "show")["sources"]}
 
     def image_maps(self):
-        """The kernel's arrays of images, by id, with the memory they take; of every guard on this host."""
+        """The kernel's arrays that are as large as this guard's image: one, unless old ones stay behind."""
+        (row,) = json.loads(run("bpftool", "-j", "map", "dump", "pinned", self.bpffs / "dnsguard" / "dg_image").stdout)
         shown = json.loads(run("bpftool", "-j", "map", "show").stdout)
-        return {row["id"]: row["bytes_memlock"] for row in shown if row.get("name") == "dg_image_data"}
+        ours = int.from_bytes(bytes(int(octet, 16) for octet in row["value"]), "little")  # an inner map shows as its id
+        entries = next(m["max_entries"] for m in shown if m["id"] == ours)
+        return [m["id"] for m in shown if m.get("name") == "dg_image_data" and m["max_entries"] == entries]
 
     def close(self):
         shutil.rmtree(self.bpffs / "dnsguard", ignore_errors=True)

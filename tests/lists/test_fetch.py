@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -127,6 +128,52 @@ def test_a_packed_transfer_and_a_packed_file(room, server):
     for name, path in (("transfer", "/transfer"), ("file", "/file.gz")):
         room.cli("list", "add", name, server.url(path))
         assert room.dump(name) == ["a.example", "b.example"]
+
+
+def test_a_slow_server_holds_up_nobody_else(room, server):
+    server.pages["/slow"] = web.text(NAMES)
+    room.cli("list", "add", "slow", server.url("/slow"))
+    held = threading.Event()
+
+    def wait(request):
+        held.set()
+        server.stopping.wait(PATIENCE)
+        request.answer(500)
+
+    server.pages["/slow"] = wait
+    waiting = subprocess.Popen(room.argv("list", "update", "slow"), stdout=subprocess.PIPE, text=True)
+    assert held.wait(PATIENCE)
+    room.cli("list", "add", "quick", room.file("quick", "quick.example"))
+    room.file("quick", "quick.example", "quicker.example")
+    assert room.json("list", "update", "quick")["lists"][0]["outcome"] == "updated"
+    # Nor is the list itself lost: who wants the same one waits a while and is told.
+    (row,) = room.json("list", "update", "slow", status=FAILED)["lists"]
+    assert row["outcome"] == "busy" and "another dnsguard is fetching it" in row["error"] and row["stale_since"] is None
+    server.stopping.set()
+    assert "status 500" in waiting.communicate(timeout=PATIENCE)[0]
+    assert len(room.dump("slow")) == 2 and len(room.dump("quick")) == 2
+
+
+def test_a_list_that_goes_while_it_is_fetched(room, server):
+    server.pages["/l"] = web.text(NAMES)
+    room.cli("list", "add", "l", server.url("/l"))
+    held, go = threading.Event(), threading.Event()
+
+    def wait(request):
+        held.set()
+        go.wait(PATIENCE)
+        request.answer(200, NAMES.encode() + b"c.example\n")
+
+    server.pages["/l"] = wait
+    waiting = subprocess.Popen(room.argv("list", "update", "l"), stdout=subprocess.DEVNULL)
+    assert held.wait(PATIENCE)
+    room.cli("list", "rm", "l")
+    again = room.file("again", "again.example")
+    room.cli("list", "add", "l", again)  # the same name, and nothing else in common
+    go.set()
+    assert waiting.wait(PATIENCE) == OK
+    assert room.dump("l") == ["again.example"]
+    assert sorted(p.name for p in (room.state / "lists" / "l").iterdir()) == ["content", "meta.json"]
 
 
 # ---- the downloader by itself ---------------------------------------------------------------------

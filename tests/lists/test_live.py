@@ -8,6 +8,7 @@ import pytest
 from house import CLI, FAILED, NOT_ATTACHED, OK
 
 WARNING = 1
+NAMES = 2311  # an image of a size that no other guard on this host is likely to have
 ZONE = """$TTL 60
 @ SOA localhost. root.localhost. 1 3600 600 86400 60
   NS localhost.
@@ -166,6 +167,24 @@ def test_a_zone_says_something_of_senders(guard):
     assert guard.sources() == {}
 
 
+def test_senders_follow_when_the_guard_comes_back(guard):
+    """What was said of senders while nobody could be told is told at the first run with a guard."""
+    guard.cli("list", "add", "rpz", zone(guard, "32.7.100.51.198.rpz-client-ip CNAME rpz-drop."))
+    guard.detach()
+    guard.cli("list", "rm", "rpz")
+    guard.attach()
+    assert guard.sources()["198.51.100.7"]["banned"]  # from the file that attach restores
+    guard.cli("list", "update")
+    assert guard.sources() == {}
+    guard.detach()
+    guard.cli("list", "add", "rpz", zone(guard, "32.8.100.51.198.rpz-client-ip CNAME rpz-drop."))
+    guard.attach()
+    assert guard.sources() == {}
+    guard.cli("list", "update")
+    assert set(guard.sources()) == {"198.51.100.8"}
+    assert not guard.json("list", "update")["compiled"]  # once is enough
+
+
 def test_the_operators_word_counts_more(guard):
     guard.cli("source", "ban", "198.51.100.7", "--reason", "mine")
     guard.cli("source", "exempt", "198.51.100.9", "--reason", "list like words")
@@ -191,20 +210,18 @@ def test_a_zone_does_not_ban_the_internet(guard):
 def test_a_hundred_reloads_with_flat_memory(guard):
     """The old image goes when the new one is there: in the kernel as on the disk."""
     def names(turn):
-        return [f"n{turn}-{i}.example" for i in range(2000)]
+        return [f"n{turn}-{i}.example" for i in range(NAMES)]
 
     source = guard.file("ads", *names(0))
     guard.cli("list", "add", "ads", source)
     files = sorted(guard.tree())
-    settled = guard.image_maps()
     for turn in range(1, 101):
         guard.file("ads", *names(turn))
         guard.cli("list", "update")
-    assert guard.decided("n100-1999.example") == ("reply_sinkhole", "ads")
-    assert guard.decided("n99-1999.example") == ("pass_clean", None)
+    assert guard.decided(f"n100-{NAMES - 1}.example") == ("reply_sinkhole", "ads")
+    assert guard.decided(f"n99-{NAMES - 1}.example") == ("pass_clean", None)
     assert sorted(guard.tree()) == files
-    ours = {key: value for key, value in guard.image_maps().items() if key not in settled}
-    assert len(ours) <= 1 and sum(ours.values()) <= max(settled.values()) * 1.1
+    assert len(guard.image_maps()) == 1
 
 
 @pytest.mark.parametrize("lists", [1, 5])

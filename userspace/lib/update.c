@@ -4,215 +4,124 @@
  *
  * Order is what makes it safe. All that can be refused is refused before anything is changed; then the kernel's image is
  * swapped, then the disk follows by renames. Whoever dies in between leaves an old or a new image and old or new
- * contents; compiled.json says what the image was made of, so the next run sees whether they belong together.
+ * contents, and the next run sees whether they belong together. Sources are fetched under the lock of their list alone,
+ * so that a slow server holds up nobody else.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
-#include "bpf/hash.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/update_internal.h"
 
-#define COMPILED "compiled.json"
-#define COMPILED_BYTES_MAX (1 << 20)
-#define KEY_TEXT 32
 #define FILES_MAX 1024 /* as many as dnsguard-compile takes at once */
+#define BUSY_WAIT_MS 10000
+#define BUSY_RETRY_MS 50
 
-void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress)
+const struct dg_list_meta *dg_item_meta(const struct dg_item *item)
 {
-	if (run->want->progress)
-		run->want->progress(progress, run->want->arg);
+	return item->outcome == DG_OUTCOME_NONE || item->outcome == DG_OUTCOME_BUSY ? &item->meta :
+										      &item->next;
 }
 
-/* ---- a run's beginning and end -------------------------------------------------------------- */
+/* ---- fetching, under the lock of the list alone --------------------------------------------- */
 
-static void items_free(struct dg_run *run)
+/* Lists on their way from the registry to the run that takes them over. */
+struct staged {
+	__u32 count;
+	struct dg_item *item;
+};
+
+static void staged_free(struct staged *staged)
 {
-	for (__u32 i = 0; run->item && i < run->count; i++) {
-		dg_inputs_close(&run->item[i].inputs);
-		dg_dir_close(&run->item[i].dir);
-		json_decref(run->item[i].check);
+	for (__u32 i = 0; staged->item && i < staged->count; i++)
+		dg_item_close(staged->item + i);
+	free(staged->item);
+}
+#define scoped_staged dg_scoped(staged_free)
+
+static int staged_make(struct staged *staged, __u32 room, struct dg_error *err)
+{
+	staged->item = calloc(room + 1, sizeof(*staged->item));
+	return staged->item ? 0 : dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+}
+
+/* Moves an item; its directory goes with it. */
+static void staged_take(struct staged *staged, struct dg_item *item)
+{
+	staged->item[staged->count++] = *item;
+	item->dir.fd = -1;
+}
+
+/* The directory's own descriptor carries the lock until it is closed. */
+static int list_lock(struct dg_item *item)
+{
+	for (int waited = 0; flock(item->dir.fd, LOCK_EX | LOCK_NB); waited += BUSY_RETRY_MS) {
+		if (errno != EWOULDBLOCK || waited >= BUSY_WAIT_MS) {
+			item->outcome = DG_OUTCOME_BUSY;
+			return dg_fail(&item->err, -EWOULDBLOCK, DG_EXIT_FAILED,
+				       "list %s: another dnsguard is fetching it since 10 s",
+				       item->spec.name);
+		}
+		poll(NULL, 0, BUSY_RETRY_MS);
 	}
-	free(run->item);
-	run->item = NULL;
-}
-
-static void run_close(struct dg_run *run)
-{
-	items_free(run);
-	free(run->registry);
-	json_decref(run->report);
-	dg_image_unmap(run->elements, run->elements_count);
-	dg_maps_close(&run->maps);
-	dg_dir_close(&run->lists);
-	dg_close_fd(&run->protect);
-	dg_close_fd(&run->lock);
-}
-#define scoped_run dg_scoped(run_close)
-
-/* Each list's files stay open until all are compiled. */
-static void descriptors_allow(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* The running guard's key; without a guard the one that the next attach will use. */
-static int guard_find(struct dg_run *run, struct dg_error *err)
-{
-	struct dg_settings settings;
-	int rc = dg_maps_open(run->want->bpffs, &run->maps, err);
-
-	run->attached = !rc;
-	if (rc == -ENOENT)
-		return run->want->key(run->want->state_dir, run->key, err);
-	if (!rc && dg_settings_read(&run->maps, &settings))
-		rc = dg_fail(err, -EIO, DG_EXIT_FAILED, "the guard's settings cannot be read");
-	if (!rc)
-		memcpy(run->key, settings.hash_key, sizeof(run->key));
-	return rc;
-}
-
-/* A list's directory that no registry names: half added, or half removed. */
-static void orphan_remove(const struct dg_dir *lists, const char *name)
-{
-	static const char *const files[] = { "content",	  "content.d",	   "meta.json",
-					     "candidate", "candidate.d",   "candidate.json",
-					     "zone",	  "meta.json.new", "candidate.json.new" };
-	dg_scoped_dir struct dg_dir dir = DG_DIR_NONE;
-
-	if (dg_dir_enter(lists, name, false, &dir, NULL))
-		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		dg_dir_remove(&dir, files[i]);
-	unlinkat(lists->fd, name, AT_REMOVEDIR); /* what somebody else put there keeps it */
-}
-
-static void one_sweep(struct dg_run *run, const char *name)
-{
-	dg_scoped_dir struct dg_dir dir = DG_DIR_NONE;
-
-	if (!dg_registry_find(run->registry, name))
-		orphan_remove(&run->lists, name);
-	else if (!dg_dir_enter(&run->lists, name, false, &dir, NULL))
-		dg_stage_sweep(&dir);
-}
-
-/* Leftovers of runs that died. Without a registry nothing is known to be left over. */
-static void sweep(struct dg_run *run)
-{
-	DIR *dir = fdopendir(dup(run->lists.fd));
-	struct dirent *entry;
-
-	dg_dir_remove(&run->lists, ".work");
-	dg_dir_remove(&run->lists, "registry.json.new");
-	dg_dir_remove(&run->lists, COMPILED ".new");
-	if (!dir)
-		return;
-	rewinddir(dir);
-	while (dg_dir_inode(&run->lists, "registry.json") && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR)
-			one_sweep(run, entry->d_name);
-	closedir(dir);
-}
-
-/* The operator's own names that no list may block. The compiler opens it as nobody. */
-static int protect_open(struct dg_run *run, struct dg_error *err)
-{
-	dg_scoped_dir struct dg_dir state = DG_DIR_NONE;
-	struct stat st;
-	int rc = dg_dir_open(run->want->state_dir, &state, err);
-
-	if (!rc)
-		rc = dg_dir_file_open(&state, "protected", &run->protect, err);
-	if (!rc && !fstat(run->protect, &st) && !(st.st_mode & S_IROTH))
-		return dg_fail(err, -EACCES, DG_EXIT_FAILED,
-			       "%s/protected is not readable for the compiler: chmod o+r it",
-			       state.path);
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static int run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err)
-{
-	int rc;
-
-	*run = (struct dg_run){
-		.want = want, .lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE
-	};
-	run->registry = malloc(sizeof(*run->registry));
-	descriptors_allow();
-	rc = run->registry ? dg_lists_open(want->state_dir, true, &run->lists, err) : -ENOMEM;
-	if (!rc)
-		rc = dg_lists_lock(&run->lists, &run->lock, err);
-	if (!rc)
-		rc = dg_registry_load(&run->lists, run->registry, err);
-	if (!rc)
-		rc = protect_open(run, err);
-	if (!rc)
-		rc = guard_find(run, err);
-	if (!rc)
-		sweep(run);
-	return rc;
-}
-
-/* Opens the directory of every list of the registry. */
-static int items_make(struct dg_run *run, struct dg_error *err)
-{
-	int rc = 0;
-
-	run->count = run->registry->lists;
-	run->item = calloc(run->count + 1, sizeof(*run->item));
-	if (!run->item)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
-	for (__u32 i = 0; i < run->count; i++)
-		run->item[i].dir = DG_DIR_NONE;
-	for (__u32 i = 0; !rc && i < run->count; i++) {
-		struct dg_item *item = run->item + i;
-
-		item->spec = run->registry->list[i];
-		rc = dg_dir_enter(&run->lists, item->spec.name, true, &item->dir, err);
-		if (!rc)
-			rc = dg_list_meta_read(&item->dir, "meta.json", &item->meta, err);
-		rc = rc == -ENOENT ? 0 : rc;
-	}
-	return rc;
-}
-
-static struct dg_item *item_find(const struct dg_run *run, const char *name)
-{
-	for (__u32 i = 0; i < run->count; i++)
-		if (!strcmp(run->item[i].spec.name, name))
-			return run->item + i;
-	return NULL;
-}
-
-static int unknown(const char *name, struct dg_error *err)
-{
-	return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
-		       "there is no list %s: \"dnsguard list ls\" shows those there are",
-		       DG_QUOTE(name));
-}
-
-static int items_select(struct dg_run *run, struct dg_error *err)
-{
-	for (__u32 i = 0; i < run->want->count; i++) {
-		struct dg_item *item = item_find(run, run->want->names[i]);
-
-		if (!item)
-			return unknown(run->want->names[i], err);
-		item->selected = true;
-	}
-	for (__u32 i = 0; !run->want->count && i < run->count; i++)
-		run->item[i].selected = true;
 	return 0;
+}
+
+static void stage_all(const struct dg_update *want, struct staged *staged)
+{
+	const struct dg_run run = { .want = want };
+
+	for (__u32 i = 0; i < staged->count; i++) {
+		struct dg_item *item = staged->item + i;
+
+		item->staged = list_lock(item);
+		if (item->staged)
+			continue;
+		/* Whoever had the lock may have brought news. */
+		dg_list_meta_read(&item->dir, "meta.json", &item->meta, &item->err);
+		item->staged = dg_stage(&run, item);
+	}
+}
+
+static bool same_spec(const struct dg_list_spec *one, const struct dg_list_spec *other)
+{
+	json_t *a = dg_list_spec_json(one), *b = dg_list_spec_json(other);
+	bool same = json_equal(a, b);
+
+	json_decref(a);
+	json_decref(b);
+	return same;
+}
+
+static bool same_directory(const struct dg_dir *one, const struct dg_dir *other)
+{
+	struct stat a, b;
+
+	return !fstat(one->fd, &a) && !fstat(other->fd, &b) && a.st_ino == b.st_ino;
+}
+
+/* Puts what was fetched into its place in the run. What became of the list meanwhile counts more. */
+static void item_adopt(struct dg_run *run, struct dg_item *staged)
+{
+	struct dg_item *item = dg_run_item(run, staged->spec.name);
+
+	if (!item || !same_spec(&item->spec, &staged->spec) ||
+	    !same_directory(&item->dir, &staged->dir)) {
+		dg_stage_sweep(&staged->dir);
+		return;
+	}
+	dg_dir_close(&item->dir);
+	item->dir = staged->dir;
+	staged->dir.fd = -1;
+	item->selected = true;
+	item->next = staged->next;
+	item->candidate = staged->candidate;
+	item->outcome = staged->outcome;
+	item->staged = staged->staged;
+	item->err = staged->err;
 }
 
 /* ---- one list's refresh --------------------------------------------------------------------- */
@@ -241,10 +150,12 @@ static void item_fresh(struct dg_item *item)
 	item->next.error[0] = '\0';
 }
 
-static void item_refresh(struct dg_run *run, struct dg_item *item)
+static void item_settle(struct dg_run *run, struct dg_item *item)
 {
-	int rc = dg_stage(run, item);
+	int rc = item->staged;
 
+	if (item->outcome == DG_OUTCOME_BUSY)
+		return;
 	if (!rc && item->candidate) {
 		rc = dg_stage_inputs(item, &item->err);
 		if (!rc)
@@ -258,108 +169,21 @@ static void item_refresh(struct dg_run *run, struct dg_item *item)
 		item_fresh(item);
 }
 
-/* ---- do image and contents belong together? ------------------------------------------------- */
-
-/* What an image is made of: each list's words and the generation of its content. */
-static json_t *inputs_json(const struct dg_run *run)
+static void settle_all(struct dg_run *run, struct staged *staged)
 {
-	json_t *inputs = json_array();
-
-	for (__u32 i = 0; i < run->count; i++) {
-		const struct dg_item *item = run->item + i;
-		__u64 generation = item->outcome ? item->next.generation : item->meta.generation;
-
-		if (item->inputs.count)
-			json_array_append_new(inputs, json_pack("[s, s, s, s, i, b, I]",
-								item->spec.name, item->spec.format,
-								item->spec.match, item->spec.answer,
-								item->spec.ede, item->spec.observe,
-								(json_int_t)generation));
-	}
-	return inputs;
-}
-
-static json_t *compiled_read(const struct dg_run *run)
-{
-	dg_scoped_free char *text = NULL;
-
-	if (dg_dir_read(&run->lists, COMPILED, COMPILED_BYTES_MAX, &text, NULL))
-		return NULL;
-	return json_loads(text, 0, NULL);
-}
-
-/* What an image must have been made for to be of use: the key and the layout. */
-static void key_text(const struct dg_run *run, char buf[KEY_TEXT])
-{
-	snprintf(buf, KEY_TEXT, "%016llx/%u", (unsigned long long)dg_hash_key_check(run->key),
-		 DG_ABI_VERSION);
-}
-
-/* Of the image that is published; 0 = none is. */
-static __u64 generation_live(const struct dg_run *run)
-{
-	struct dg_image_header header;
-
-	return run->attached && !dg_image_current(&run->maps, &header, NULL, NULL) ?
-		       header.generation :
-		       0;
-}
-
-static __u64 generation_of(const json_t *compiled)
-{
-	return (__u64)json_integer_value(json_object_get(compiled, "generation"));
-}
-
-static bool is_kept(const struct dg_run *run)
-{
-	char path[PATH_MAX];
-
-	return snprintf(path, sizeof(path), "%s/image", run->want->state_dir) < PATH_MAX &&
-	       !access(path, F_OK);
-}
-
-static bool is_in_step(const struct dg_run *run)
-{
-	json_t *compiled = compiled_read(run), *inputs = inputs_json(run);
-	const char *key = json_string_value(json_object_get(compiled, "made_for"));
-	char now[KEY_TEXT];
-	bool same;
-
-	key_text(run, now);
-	same = json_equal(json_object_get(compiled, "inputs"), inputs) && key && !strcmp(key, now);
-	if (run->attached)
-		same = same && generation_live(run) == generation_of(compiled);
-	else
-		same = same && (is_kept(run) || !json_array_size(inputs));
-	json_decref(compiled);
-	json_decref(inputs);
-	return same;
-}
-
-static int compiled_write(const struct dg_run *run, struct dg_error *err)
-{
-	const struct dg_image_header *header = run->elements;
-	dg_scoped_free char *text = NULL;
-	char key[KEY_TEXT];
-	json_t *document;
-
-	key_text(run, key);
-	document = json_pack("{s:i, s:o, s:I, s:s}", "schema", 1, "inputs", inputs_json(run),
-			     "generation", header ? (json_int_t)header->generation : 0, "made_for",
-			     key);
-	text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
-	json_decref(document);
-	return text ? dg_dir_write(&run->lists, COMPILED, text, err) :
-		      dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+	for (__u32 i = 0; i < staged->count; i++)
+		item_adopt(run, staged->item + i);
+	for (__u32 i = 0; i < run->count; i++)
+		if (run->item[i].selected)
+			item_settle(run, run->item + i);
 }
 
 /* ---- all lists ------------------------------------------------------------------------------ */
 
 static int inputs_open(struct dg_run *run, struct dg_error *err)
 {
-	int rc = 0;
-
 	__u32 files = 0;
+	int rc = 0;
 
 	for (__u32 i = 0; !rc && i < run->count; i++) {
 		if (!run->item[i].inputs.count)
@@ -385,18 +209,13 @@ static bool any_inputs(const struct dg_run *run)
 static int publish(struct dg_run *run, struct dg_error *err)
 {
 	struct dg_update_progress progress = { .phase = "publish" };
-	json_t *compiled;
 	int rc = 0;
 
 	dg_run_tell(run, &progress);
 	if (run->elements)
 		rc = dg_image_publish(&run->maps, run->elements, run->elements_count, err);
-	else {
-		compiled = compiled_read(run);
-		if (generation_live(run) && generation_live(run) == generation_of(compiled))
-			rc = dg_image_drop(&run->maps, err);
-		json_decref(compiled);
-	}
+	else if (dg_step_is_live(run))
+		rc = dg_image_drop(&run->maps, err);
 	run->published = !rc;
 	return rc;
 }
@@ -404,13 +223,15 @@ static int publish(struct dg_run *run, struct dg_error *err)
 static int publish_locked(struct dg_run *run, struct dg_error *err)
 {
 	dg_scoped_fd int lock = -1;
-	int rc = run->attached ? dg_lock(run->want->bpffs, &lock, err) : 0;
+	int rc;
 
-	if (!rc && run->attached)
+	run->senders_pending = !run->attached && dg_update_sources_differ(run);
+	if (!run->attached)
+		return 0;
+	rc = dg_lock(run->want->bpffs, &lock, err);
+	if (!rc)
 		rc = publish(run, err);
-	if (!rc && run->attached)
-		rc = dg_update_sources(run, err);
-	return rc;
+	return rc ? rc : dg_update_sources(run, err);
 }
 
 /* The disk follows: contents, registry, the image for the next attach, and what it was made of. */
@@ -419,14 +240,14 @@ static int commit(struct dg_run *run, bool compiled, struct dg_error *err)
 	int rc = 0;
 
 	for (__u32 i = 0; !rc && i < run->count; i++)
-		if (run->item[i].outcome)
+		if (dg_item_meta(run->item + i) == &run->item[i].next)
 			rc = dg_stage_commit(run->item + i, err);
 	if (!rc && run->registry_changed)
 		rc = dg_registry_save(&run->lists, run->registry, err);
 	if (!rc && compiled)
 		rc = dg_image_keep(run->want->state_dir, run->elements, run->elements_count, err);
 	if (!rc && compiled)
-		rc = compiled_write(run, err);
+		rc = dg_step_write(run, err);
 	return rc;
 }
 
@@ -445,7 +266,7 @@ static int finish(struct dg_run *run, struct dg_error *err)
 
 	if (rc)
 		return rc;
-	compile = !is_in_step(run);
+	compile = !dg_step_is_kept(run);
 	if (compile && any_inputs(run)) {
 		rc = dg_judge_memory(run, err);
 		if (!rc)
@@ -459,25 +280,48 @@ static int finish(struct dg_run *run, struct dg_error *err)
 	return rc;
 }
 
-/* ---- the three runs ------------------------------------------------------------------------- */
+/* ---- refresh -------------------------------------------------------------------------------- */
+
+/* Which lists are meant, each with its directory open. */
+static int run_stage(const struct dg_update *want, struct staged *staged, struct dg_error *err)
+{
+	dg_scoped_run struct dg_run run;
+	int rc = dg_run_open(&run, want, err);
+
+	if (!rc)
+		rc = dg_run_items(&run, err);
+	if (!rc)
+		rc = dg_run_select(&run, err);
+	if (!rc)
+		rc = staged_make(staged, run.count, err);
+	for (__u32 i = 0; !rc && i < run.count; i++)
+		if (run.item[i].selected)
+			staged_take(staged, run.item + i);
+	return rc;
+}
 
 int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_error *err)
 {
-	scoped_run struct dg_run run;
-	int rc = run_open(&run, want, err);
+	scoped_staged struct staged staged = { 0 };
+	dg_scoped_run struct dg_run run = DG_RUN_NONE;
+	int rc = run_stage(want, &staged, err);
 
+	*ret_report = NULL;
+	if (rc)
+		return rc;
+	stage_all(want, &staged);
+	rc = dg_run_open(&run, want, err);
 	if (!rc)
-		rc = items_make(&run, err);
-	if (!rc)
-		rc = items_select(&run, err);
-	for (__u32 i = 0; !rc && i < run.count; i++)
-		if (run.item[i].selected)
-			item_refresh(&run, run.item + i);
-	if (!rc)
-		rc = finish(&run, err);
+		rc = dg_run_items(&run, err);
+	if (rc)
+		return rc;
+	settle_all(&run, &staged);
+	rc = finish(&run, err);
 	*ret_report = dg_run_report(&run);
 	return rc;
 }
+
+/* ---- add ------------------------------------------------------------------------------------ */
 
 /* What the first five bad lines are, under the sentence that refuses the list. */
 static void problems_append(const struct dg_item *item, struct dg_error *err)
@@ -500,13 +344,31 @@ static void problems_append(const struct dg_item *item, struct dg_error *err)
 	}
 }
 
-static int add_refresh(struct dg_run *run, const char *name, struct dg_error *err)
+/* Is there room for it? Then its directory is made, and is the only trace of it for now. */
+static int add_stage(const struct dg_update *want, const struct dg_update_add *add,
+		     struct staged *staged, struct dg_error *err)
 {
-	struct dg_item *item = item_find(run, name);
+	dg_scoped_run struct dg_run run;
+	int rc = dg_run_open(&run, want, err);
 
-	item->selected = true;
-	item_refresh(run, item);
-	if (item->outcome != DG_OUTCOME_STALE)
+	if (!rc)
+		rc = dg_registry_add(run.registry, &add->spec, add->first, err);
+	if (!rc)
+		rc = staged_make(staged, 1, err);
+	if (rc)
+		return rc;
+	staged->item[0].spec = add->spec;
+	rc = dg_dir_enter(&run.lists, add->spec.name, true, &staged->item[0].dir, err);
+	staged->count = !rc;
+	return rc;
+}
+
+static int add_settle(struct dg_run *run, struct staged *staged, struct dg_error *err)
+{
+	const struct dg_item *item = dg_run_item(run, staged->item[0].spec.name);
+
+	settle_all(run, staged);
+	if (item->outcome != DG_OUTCOME_STALE && item->outcome != DG_OUTCOME_BUSY)
 		return 0;
 	*err = item->err;
 	problems_append(item, err);
@@ -516,72 +378,84 @@ static int add_refresh(struct dg_run *run, const char *name, struct dg_error *er
 int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
 		  json_t **ret_report, struct dg_error *err)
 {
-	scoped_run struct dg_run run;
+	scoped_staged struct staged staged = { 0 };
+	dg_scoped_run struct dg_run run = DG_RUN_NONE;
 	int rc = dg_list_spec_check(&add->spec, err);
 
 	*ret_report = NULL;
-	run = (struct dg_run){
-		.lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE
-	};
 	if (!rc)
-		rc = run_open(&run, want, err);
+		rc = add_stage(want, add, &staged, err);
+	if (!rc && add->fetch)
+		stage_all(want, &staged);
+	if (!rc)
+		rc = dg_run_open(&run, want, err);
 	if (!rc)
 		rc = dg_registry_add(run.registry, &add->spec, add->first, err);
 	if (rc)
 		return rc;
 	run.registry_changed = true;
-	rc = items_make(&run, err);
+	rc = dg_run_items(&run, err);
 	if (!rc && add->fetch)
-		rc = add_refresh(&run, add->spec.name, err);
+		rc = add_settle(&run, &staged, err);
 	if (!rc)
 		rc = finish(&run, err);
 	if (rc)
-		orphan_remove(&run.lists, add->spec.name);
+		dg_run_orphan(&run.lists, add->spec.name);
 	else
 		*ret_report = dg_run_report(&run);
+	return rc;
+}
+
+/* ---- move and remove ------------------------------------------------------------------------ */
+
+/* Opens a run for a change of one list that is there. */
+static int change_open(struct dg_run *run, const struct dg_update *want, const char *name,
+		       struct dg_error *err)
+{
+	int rc = dg_run_open(run, want, err);
+
+	if (!rc && !dg_registry_find(run->registry, name))
+		rc = dg_run_unknown(name, err);
+	run->registry_changed = !rc;
+	return rc;
+}
+
+static int change_finish(struct dg_run *run, json_t **ret_report, struct dg_error *err)
+{
+	int rc = dg_run_items(run, err);
+
+	if (!rc)
+		rc = finish(run, err);
+	if (!rc)
+		*ret_report = dg_run_report(run);
 	return rc;
 }
 
 int dg_update_move(const struct dg_update *want, const char *name, __u32 position,
 		   json_t **ret_report, struct dg_error *err)
 {
-	scoped_run struct dg_run run;
-	int rc = run_open(&run, want, err);
+	dg_scoped_run struct dg_run run = DG_RUN_NONE;
+	int rc = change_open(&run, want, name, err);
 
 	*ret_report = NULL;
-	if (!rc && !dg_registry_find(run.registry, name))
-		rc = unknown(name, err);
 	if (rc)
 		return rc;
 	dg_registry_move(run.registry, name, position);
-	run.registry_changed = true;
-	rc = items_make(&run, err);
-	if (!rc)
-		rc = finish(&run, err);
-	if (!rc)
-		*ret_report = dg_run_report(&run);
-	return rc;
+	return change_finish(&run, ret_report, err);
 }
 
 int dg_update_remove(const struct dg_update *want, const char *name, json_t **ret_report,
 		     struct dg_error *err)
 {
-	scoped_run struct dg_run run;
-	int rc = run_open(&run, want, err);
+	dg_scoped_run struct dg_run run = DG_RUN_NONE;
+	int rc = change_open(&run, want, name, err);
 
 	*ret_report = NULL;
-	if (!rc && !dg_registry_find(run.registry, name))
-		rc = unknown(name, err);
 	if (rc)
 		return rc;
 	dg_registry_remove(run.registry, name);
-	run.registry_changed = true;
-	rc = items_make(&run, err);
+	rc = change_finish(&run, ret_report, err);
 	if (!rc)
-		rc = finish(&run, err);
-	if (!rc) {
-		orphan_remove(&run.lists, name);
-		*ret_report = dg_run_report(&run);
-	}
+		dg_run_orphan(&run.lists, name);
 	return rc;
 }

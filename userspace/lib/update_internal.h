@@ -12,7 +12,13 @@
 #include "userspace/lib/update.h"
 #include "userspace/lib/update_child.h"
 
-enum dg_outcome { DG_OUTCOME_NONE, DG_OUTCOME_SAME, DG_OUTCOME_UPDATED, DG_OUTCOME_STALE };
+enum dg_outcome {
+	DG_OUTCOME_NONE, /* not asked for */
+	DG_OUTCOME_SAME,
+	DG_OUTCOME_UPDATED,
+	DG_OUTCOME_STALE,
+	DG_OUTCOME_BUSY, /* somebody else is at it: nothing is known, nothing is changed */
+};
 
 /* The open files of one list, with the words by which a person knows them. */
 struct dg_inputs {
@@ -27,10 +33,11 @@ int dg_inputs_add(struct dg_inputs *inputs, int fd, const char *label);
 struct dg_item {
 	struct dg_list_spec spec;
 	struct dg_list_meta meta; /* as it is on the disk */
-	struct dg_list_meta next; /* as it will be, when outcome is not NONE */
+	struct dg_list_meta next; /* as it will be: see dg_item_meta() */
 	struct dg_dir dir;
 	bool selected;
 	bool candidate; /* there is a new content, not taken over yet */
+	int staged;	/* what fetching came to: 0 or -errno */
 	enum dg_outcome outcome;
 	struct dg_inputs inputs; /* the candidate's files, else the content's; count 0 = none yet */
 	json_t *check;		 /* report of the check */
@@ -52,15 +59,40 @@ struct dg_run {
 	const void *elements; /* the new image */
 	__u64 elements_count;
 	bool compiled, published;
-	json_t *report; /* of the compile of all lists */
+	bool senders_pending; /* lists speak of senders, and no guard runs that could be told */
+	json_t *report;	      /* of the compile of all lists */
 	__u64 names_total, memory_needed, memory_allowed;
 };
+
+#define DG_RUN_NONE                                                                                \
+	((struct dg_run){ .lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE })
+
+/* update.c: what is known of a list when this run is over. */
+const struct dg_list_meta *dg_item_meta(const struct dg_item *item);
+
+/* update_run.c. A run holds the lock of the lists from open to close. */
+int dg_run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err);
+void dg_run_close(struct dg_run *run); /* accepts DG_RUN_NONE, and what a failed open left */
+#define dg_scoped_run dg_scoped(dg_run_close)
+int dg_run_items(struct dg_run *run,
+		 struct dg_error *err); /* an item for each list of the registry */
+int dg_run_select(struct dg_run *run, struct dg_error *err); /* marks those that are asked for */
+struct dg_item *dg_run_item(const struct dg_run *run, const char *name); /* NULL = there is none */
+int dg_run_unknown(const char *name, struct dg_error *err);
+/* Removes a list's directory that no registry names: half added, or half removed. */
+void dg_run_orphan(const struct dg_dir *lists, const char *name);
+void dg_item_close(struct dg_item *item);
+
+/* update_step.c */
+bool dg_step_is_kept(const struct dg_run *run); /* nothing has to be compiled */
+bool dg_step_is_live(const struct dg_run *run); /* the published image is one of ours */
+int dg_step_write(const struct dg_run *run, struct dg_error *err);
 
 __u64 dg_unix_now(void);
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress);
 
 /* update_stage.c: the source's bytes become a candidate, or outcome SAME. */
-int dg_stage(struct dg_run *run, struct dg_item *item);
+int dg_stage(const struct dg_run *run, struct dg_item *item);
 /* Opens what is to be compiled: of the candidate or of the content. */
 int dg_stage_inputs(struct dg_item *item, struct dg_error *err);
 /* Finishes or takes back what a run that died left in a list's directory. */
@@ -91,6 +123,8 @@ int dg_judge_memory(struct dg_run *run, struct dg_error *err);
 
 /* update_sources.c: what lists say of senders becomes source policy; what they no longer say goes. */
 int dg_update_sources(const struct dg_run *run, struct dg_error *err);
+/* Was anything said of senders, or is it now? */
+bool dg_update_sources_differ(const struct dg_run *run);
 
 /* update_report.c */
 json_t *dg_run_report(const struct dg_run *run);

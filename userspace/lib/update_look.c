@@ -11,13 +11,7 @@
 #include "userspace/lib/quote.h"
 #include "userspace/lib/update_internal.h"
 
-static void item_close(struct dg_item *item)
-{
-	dg_inputs_close(&item->inputs);
-	dg_dir_close(&item->dir);
-	json_decref(item->check);
-}
-#define scoped_item dg_scoped(item_close)
+#define scoped_item dg_scoped(dg_item_close)
 
 /* ---- a file that is no list yet ------------------------------------------------------------- */
 
@@ -25,10 +19,11 @@ int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_re
 		    struct dg_error *err)
 {
 	const struct dg_update want = { .force = force };
-	struct dg_run run = { .want = &want, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE };
+	struct dg_run run = DG_RUN_NONE;
 	scoped_item struct dg_item item = { .spec = *spec, .dir = DG_DIR_NONE };
 	int fd = open(spec->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
 
+	run.want = &want;
 	*ret_report = NULL;
 	if (fd < 0)
 		return dg_fail(err, -errno, errno == ENOENT ? DG_EXIT_NOT_FOUND : DG_EXIT_FAILED,
@@ -122,7 +117,7 @@ json_t *dg_update_where(const char *state_dir, const char *list, const char *nam
 /* ---- what an update would bring ------------------------------------------------------------- */
 
 /* Stages into a directory of its own, so that the list's own candidate is left alone. */
-static int source_stage(struct dg_run *run, struct dg_item *item, struct dg_error *err)
+static int source_stage(const struct dg_run *run, struct dg_item *item, struct dg_error *err)
 {
 	int rc;
 
@@ -140,13 +135,14 @@ int dg_update_dump_source(const struct dg_update *want, const char *name, int ou
 {
 	const struct dg_compile_ask dump = { "--dump", NULL, out_fd };
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
-	struct dg_run run = { .want = want, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE };
+	struct dg_run run = DG_RUN_NONE;
 	dg_scoped_dir struct dg_dir scratch = DG_DIR_NONE;
 	char path[] = "/tmp/dnsguard-diff-XXXXXX";
 	int rc = item_open(want->state_dir, name, &item, err);
 
 	if (rc)
 		return rc;
+	run.want = want;
 	dg_inputs_close(&item.inputs);
 	if (!mkdtemp(path))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: %s", path, strerror(errno));

@@ -7,10 +7,9 @@
 #include "userspace/lib/update_internal.h"
 
 static const char *const outcome_words[] = {
-	[DG_OUTCOME_NONE] = "untouched",
-	[DG_OUTCOME_SAME] = "unchanged",
-	[DG_OUTCOME_UPDATED] = "updated",
-	[DG_OUTCOME_STALE] = "stale",
+	[DG_OUTCOME_NONE] = "untouched",  [DG_OUTCOME_SAME] = "unchanged",
+	[DG_OUTCOME_UPDATED] = "updated", [DG_OUTCOME_STALE] = "stale",
+	[DG_OUTCOME_BUSY] = "busy",
 };
 
 static json_t *time_json(__u64 unix_sec)
@@ -21,8 +20,9 @@ static json_t *time_json(__u64 unix_sec)
 /* For people: lost or won since last time is the first thing they ask. */
 static json_t *item_json(const struct dg_item *item)
 {
-	const struct dg_list_meta *meta = item->outcome ? &item->next : &item->meta;
+	const struct dg_list_meta *meta = dg_item_meta(item);
 	const json_t *list = dg_report_list(item->check, 0);
+	bool failed = item->outcome == DG_OUTCOME_STALE || item->outcome == DG_OUTCOME_BUSY;
 	json_t *problems = json_object_get(list, "problems");
 	json_t *row =
 		json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
@@ -39,11 +39,8 @@ static json_t *item_json(const struct dg_item *item)
 	if (!row)
 		return json_null();
 	json_object_set_new(row, "protected", json_integer((json_int_t)meta->counts.protected));
-	json_object_set_new(row, "error",
-			    item->outcome == DG_OUTCOME_STALE ? json_string(item->err.text) :
-								json_null());
-	json_object_set_new(row, "exit_status",
-			    json_integer(item->outcome == DG_OUTCOME_STALE ? item->err.status : 0));
+	json_object_set_new(row, "error", failed ? json_string(item->err.text) : json_null());
+	json_object_set_new(row, "exit_status", json_integer(failed ? item->err.status : 0));
 	json_object_set(row, "problems", problems ? problems : json_null());
 	return row;
 }

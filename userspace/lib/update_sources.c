@@ -212,3 +212,14 @@ int dg_update_sources(const struct dg_run *run, struct dg_error *err)
 		rc = dg_sources_save(&run->maps, run->want->state_dir, err);
 	return rc ? rc : record_write(run, now, NULL, err);
 }
+
+bool dg_update_sources_differ(const struct dg_run *run)
+{
+	dg_scoped_free struct sayings *sayings = calloc(1, sizeof(*sayings));
+
+	if (!sayings)
+		return true;
+	record_read(run, sayings);
+	sayings_read(json_object_get(run->report, "lists"), sayings);
+	return sayings->count;
+}

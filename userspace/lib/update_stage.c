@@ -460,7 +460,7 @@ static const char *candidate_name(const struct dg_item *item)
 	return item->next.directory ? "candidate.d" : "candidate";
 }
 
-int dg_stage(struct dg_run *run, struct dg_item *item)
+int dg_stage(const struct dg_run *run, struct dg_item *item)
 {
 	struct timespec now;
 	int rc;
