@@ -12,7 +12,9 @@ from guarded import World  # noqa: E402
 @pytest.fixture
 def world():
     made = World()
-    made.cli("attach", "guarded")
-    yield made
-    made.cli("detach", "--all", "--purge", check=False)
-    made.close()
+    try:
+        made.cli("attach", "guarded")
+        yield made
+        made.cli("detach", "--all", "--purge", check=False)
+    finally:
+        made.close()

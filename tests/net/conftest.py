@@ -28,11 +28,13 @@ def house():
 def served():
     """Both resolvers behind the guard, one name blocked, no limit."""
     made = building.House()
-    building.unbound(made)
-    building.named(made)
-    made.cli("attach", "guarded")
-    made.cli("limit", "set", "--mode", "off")
-    made.cli("block", building.BLOCKED)
-    yield made
-    made.purge()
-    made.close()
+    try:
+        building.unbound(made)
+        building.named(made)
+        made.cli("attach", "guarded")
+        made.cli("limit", "set", "--mode", "off")
+        made.cli("block", building.BLOCKED)
+        yield made
+        made.purge()
+    finally:
+        made.close()
