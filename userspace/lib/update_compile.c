@@ -161,7 +161,9 @@ static enum dg_exit status_of(const struct dg_child *child)
 /* What a compile may take: what was allowed, and a floor that the smallest one needs. */
 static __u64 memory_max(const struct dg_run *run)
 {
-	return run->memory_allowed > MEMORY_FLOOR ? run->memory_allowed : MEMORY_FLOOR;
+	__u64 allowed = dg_memory_allowed(run);
+
+	return allowed > MEMORY_FLOOR ? allowed : MEMORY_FLOOR;
 }
 
 int dg_compile_check(const struct dg_run *run, struct dg_item *item)

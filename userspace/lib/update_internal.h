@@ -118,6 +118,8 @@ void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
 int dg_judge(const struct dg_run *run, struct dg_item *item);
 /* The counts of a check's report. */
 void dg_judge_counts(const json_t *list, struct dg_list_counts *ret);
+/* Bytes that compiling and loading may take: as told, else half of what is free now. */
+__u64 dg_memory_allowed(const struct dg_run *run);
 /* What compiling and loading all items needs, against what is allowed. */
 int dg_judge_memory(struct dg_run *run, struct dg_error *err);
 

@@ -131,7 +131,7 @@ static __u64 group_free(void)
 	return !max ? 0 : max > now ? max - now : 1;
 }
 
-static __u64 memory_allowed(const struct dg_run *run)
+__u64 dg_memory_allowed(const struct dg_run *run)
 {
 	__u64 host = file_number("/proc/meminfo", "MemAvailable:", 1024), group = group_free();
 	__u64 available = group && group < host ? group : host;
@@ -153,7 +153,7 @@ int dg_judge_memory(struct dg_run *run, struct dg_error *err)
 		present = 0;
 	/* The old image lives until the new one is in its place; compiling costs more than loading. */
 	run->memory_needed = run->names_total * DG_LIST_COMPILE_BYTES_PER_NAME + present;
-	run->memory_allowed = memory_allowed(run);
+	run->memory_allowed = dg_memory_allowed(run);
 	progress.memory_needed = run->memory_needed;
 	progress.memory_allowed = run->memory_allowed;
 	dg_run_tell(run, &progress);
