@@ -10,10 +10,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "userspace/transfer/intake.h"
+#include "userspace/transfer/outlet.h"
 #include "userspace/transfer/serial.h"
 #include "userspace/transfer/zone_file.h"
 
@@ -447,6 +450,111 @@ static void written_is_read_back(void **state)
 	assert_string_equal(before, after);
 }
 
+/* ---- the keeper ----------------------------------------------------------------------------- */
+
+struct kept {
+	char directory[64], path[80];
+	struct dg_outlet outlet;
+};
+
+/* A file "old", and a keeper for it. */
+static void kept_begin(struct kept *kept)
+{
+	FILE *file;
+
+	*kept = (struct kept){ .directory = "/tmp/dnsguard-unit.XXXXXX" };
+	assert_non_null(mkdtemp(kept->directory));
+	snprintf(kept->path, sizeof(kept->path), "%s/zone", kept->directory);
+	file = fopen(kept->path, "w");
+	fputs("old", file);
+	fclose(file);
+	kept->outlet = (struct dg_outlet){ .path = kept->path, .fd = -1, .keeper = -1 };
+	assert_int_equal(dg_outlet_keep(&kept->outlet, NULL), 0);
+}
+
+/* The keeper ends with the process that it serves: here, with the socket. */
+static void kept_end(struct kept *kept)
+{
+	dg_close_fd(&kept->outlet.keeper);
+	assert_true(wait(NULL) > 0);
+	assert_int_equal(unlink(kept->path), 0);
+	/* Fails when something is left beside the file. */
+	assert_int_equal(rmdir(kept->directory), 0);
+}
+
+static void assert_kept(const struct kept *kept, const char *content)
+{
+	char text[16] = "";
+	dg_scoped_file FILE *file = fopen(kept->path, "r");
+
+	assert_non_null(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	assert_string_equal(text, content);
+}
+
+static void begin_writing(struct kept *kept)
+{
+	FILE *out;
+
+	assert_int_equal(dg_outlet_begin(&kept->outlet, &out, NULL), 0);
+	fputs("new", out);
+}
+
+static void keeper_replaces_the_file(void **state)
+{
+	struct kept kept;
+
+	(void)state;
+	kept_begin(&kept);
+	begin_writing(&kept);
+	assert_kept(&kept, "old");
+	assert_int_equal(dg_outlet_commit(&kept.outlet, NULL), 0);
+	assert_kept(&kept, "new");
+	dg_outlet_abandon(&kept.outlet); /* nothing is begun: nothing happens */
+	kept_end(&kept);
+}
+
+static void keeper_forgets_what_was_begun(void **state)
+{
+	struct kept kept;
+
+	(void)state;
+	kept_begin(&kept);
+	begin_writing(&kept);
+	dg_outlet_abandon(&kept.outlet);
+	begin_writing(&kept);
+	/* The end comes before the commit. */
+	fclose(kept.outlet.file);
+	dg_close_fd(&kept.outlet.keeper);
+	assert_true(wait(NULL) > 0);
+	assert_kept(&kept, "old");
+	assert_int_equal(unlink(kept.path), 0);
+	assert_int_equal(rmdir(kept.directory), 0);
+}
+
+/* A signal to the whole group reaches the keeper too, which has to outlive the other process. */
+static void keeper_outlives_signals(void **state)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	char list[64], text[32] = "";
+	dg_scoped_file FILE *file = NULL;
+	struct kept kept;
+
+	(void)state;
+	kept_begin(&kept);
+	/* It answers: it is past its beginning. */
+	assert_int_equal(dg_outlet_touch(&kept.outlet, NULL), 0);
+	snprintf(list, sizeof(list), "/proc/self/task/%d/children", getpid());
+	file = fopen(list, "r");
+	assert_non_null(fgets(text, sizeof(text), file));
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		assert_int_equal(kill(atoi(text), numbers[i]), 0);
+	begin_writing(&kept);
+	assert_int_equal(dg_outlet_commit(&kept.outlet, NULL), 0);
+	assert_kept(&kept, "new");
+	kept_end(&kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +566,9 @@ int main(void)
 		cmocka_unit_test(undone_is_as_before),
 		cmocka_unit_test(serial_wraps_in_a_difference),
 		cmocka_unit_test(written_is_read_back),
+		cmocka_unit_test(keeper_replaces_the_file),
+		cmocka_unit_test(keeper_forgets_what_was_begun),
+		cmocka_unit_test(keeper_outlives_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
