@@ -316,6 +316,16 @@ static void a_helper_complains(void **state)
 	assert_string_equal(child.complaint, "it rains");
 }
 
+static void a_helper_that_was_taken_over(void **state)
+{
+	dg_scoped_child struct dg_child child = { .seconds_max = 10 };
+	struct dg_error err = { .text = "" };
+
+	(void)state;
+	assert_int_equal(script_run(&child, "printf 'all is \\033[2Jwell' >&2; exit 1", &err), 0);
+	assert_string_equal(child.complaint, "\"all is \\x1b[2Jwell\"");
+}
+
 static void a_helper_that_dies(void **state)
 {
 	dg_scoped_child struct dg_child child = { .seconds_max = 10 };
@@ -352,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_helper_ends_in_time),
 		cmocka_unit_test(a_helper_may_not_talk_for_ever),
 		cmocka_unit_test(a_helper_complains),
+		cmocka_unit_test(a_helper_that_was_taken_over),
 		cmocka_unit_test(a_helper_that_dies),
 		cmocka_unit_test(a_helper_that_is_missing),
 	};

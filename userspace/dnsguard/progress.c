@@ -149,9 +149,10 @@ void dg_progress_show(const struct dg_update_progress *now, void *arg)
 		strcpy(progress->phase, now->phase);
 		strcpy(progress->list, now->list);
 	}
-	/* What will be needed is said before anything is loaded, however short the moment is. */
-	if (now_ns - progress->started_ns < QUIET_NS ||
-	    (!now->memory_needed && now_ns - progress->shown_ns < every_ns))
+	/* What will be needed is said before anything is loaded, however short that moment is. */
+	if (now->memory_needed)
+		progress->shown_ns = progress->started_ns;
+	if (now_ns - progress->started_ns < QUIET_NS || now_ns - progress->shown_ns < every_ns)
 		return;
 	progress->shown_ns = now_ns;
 	line_put(progress, dg_progress_text(now, now_ns - progress->phase_ns, text, sizeof(text)));

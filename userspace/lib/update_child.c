@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 
 #include "userspace/lib/maps.h"
+#include "userspace/lib/quote.h"
 
 #define NOBODY 65534 /* uid and gid of nobody, everywhere Linux is */
 #define SAID_MAX (4 << 20)
@@ -239,7 +240,11 @@ static void complaint_take(struct dg_child *child, char *text)
 	line = line ? line + 1 : text;
 	if (len && !strncmp(line, child->program, name) && !strncmp(line + name, ": ", 2))
 		line += name + 2;
-	snprintf(child->complaint, sizeof(child->complaint), "%s", len ? line : "");
+	/* The child reads what strangers wrote and may have been taken over by it. */
+	snprintf(child->complaint, sizeof(child->complaint), "%s",
+		 !len			? "" :
+		 dg_text_is_clean(line) ? line :
+					  DG_QUOTE(line));
 }
 
 static int ending_take(struct dg_child *child, pid_t pid, int rc, struct dg_error *err)

@@ -100,20 +100,31 @@ void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size)
 		text[out] = '\0';
 }
 
-/* Puts labels into problems[].file of each list; inputs of all lists are looked through. */
-static void problems_label(json_t *list, const struct dg_inputs *inputs)
+/* What was written by strangers and passed on by a helper is fit for a terminal afterwards. */
+static void text_clean(json_t *object, const char *key)
 {
-	json_t *problem, *problems = json_object_get(list, "problems");
+	const char *text = json_string_value(json_object_get(object, key));
+
+	if (text && !dg_text_is_clean(text))
+		json_object_set_new(object, key, json_string(DG_QUOTE(text)));
+}
+
+void dg_places_clean(json_t *places, const struct dg_inputs *inputs)
+{
 	char file[DG_LIST_SOURCE_MAX + NAME_MAX + 2];
+	json_t *place;
 	size_t i;
 
-	json_array_foreach(problems, i, problem)
+	json_array_foreach(places, i, place)
 	{
-		const char *path = json_string_value(json_object_get(problem, "file"));
+		const char *path = json_string_value(json_object_get(place, "file"));
 
 		snprintf(file, sizeof(file), "%s", path ? path : "");
 		dg_labels_put(inputs, file, sizeof(file));
-		json_object_set_new(problem, "file", json_string(file));
+		json_object_set_new(place, "file", json_string(file));
+		text_clean(place, "file");
+		text_clean(place, "reason");
+		text_clean(place, "text");
 	}
 }
 
@@ -189,7 +200,8 @@ int dg_compile_check(const struct dg_run *run, struct dg_item *item)
 	if (rc)
 		return rc;
 	item->check = json_loads(child.said ? child.said : "", 0, NULL);
-	problems_label(dg_report_list(item->check, 0), &item->inputs);
+	dg_places_clean(json_object_get(dg_report_list(item->check, 0), "problems"), &item->inputs);
+	text_clean(dg_report_list(item->check, 0), "format");
 	dg_labels_put(&item->inputs, child.complaint, sizeof(child.complaint));
 	if (child.exit_status)
 		return dg_fail(&item->err, -EINVAL, status_of(&child), "%s",

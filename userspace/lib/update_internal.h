@@ -114,6 +114,9 @@ int dg_compile_ask(const struct dg_item *item, const struct dg_compile_ask *ask,
 /* Puts the operator's words where "/dev/fd/N" stands. Cut to size. */
 void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
 
+/* The same in each place's "file"; other texts in it become fit for a terminal. */
+void dg_places_clean(json_t *places, const struct dg_inputs *inputs);
+
 /* update_judge.c: is the candidate fit to replace what is there? Fills next.counts and next.format. */
 int dg_judge(const struct dg_run *run, struct dg_item *item);
 /* The counts of a check's report. */

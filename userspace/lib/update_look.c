@@ -94,23 +94,14 @@ json_t *dg_update_where(const char *state_dir, const char *list, const char *nam
 	scoped_item struct dg_item item = { .dir = DG_DIR_NONE };
 	dg_scoped_free char *said = NULL;
 	struct dg_error err;
-	json_t *document, *found, *place;
-	size_t i;
+	json_t *document, *found;
 
 	if (item_open(state_dir, list, &item, &err) || dg_compile_ask(&item, &where, &said, &err))
 		return NULL;
 	document = json_loads(said ? said : "", 0, NULL);
 	found = json_incref(json_object_get(document, "where"));
 	json_decref(document);
-	json_array_foreach(found, i, place)
-	{
-		char file[DG_LIST_SOURCE_MAX + NAME_MAX + 2];
-		const char *path = json_string_value(json_object_get(place, "file"));
-
-		snprintf(file, sizeof(file), "%s", path ? path : "");
-		dg_labels_put(&item.inputs, file, sizeof(file));
-		json_object_set_new(place, "file", json_string(file));
-	}
+	dg_places_clean(found, &item.inputs);
 	return found;
 }
 
