@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 
+import dns.flags
 import dns.message
 import dns.name
 import dns.rdatatype
@@ -27,6 +28,7 @@ def record(owner, kind="CNAME", data="."):
 def answer(query, rrsets, rcode=0):
     reply = dns.message.make_response(query)
     reply.set_rcode(rcode)
+    reply.flags |= dns.flags.AA
     reply.answer = list(rrsets)
     return reply
 
@@ -41,9 +43,10 @@ class Pretender:
     def __init__(self, udp=None, tcp=None, address=PRIMARY, keyring=None):
         self.udp, self.tcp, self.keyring = udp, tcp, keyring
         self.asked = []
-        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.datagrams = socket.socket(self.family, socket.SOCK_DGRAM)
         self.datagrams.bind((address, 53))
-        self.streams = socket.socket()
+        self.streams = socket.socket(self.family)
         self.streams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.streams.bind((address, 53))
         self.streams.listen(8)
@@ -88,7 +91,7 @@ class Pretender:
     def close(self):
         self.done = True
         host = self.datagrams.getsockname()[0]
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", (host, 53))
+        socket.socket(self.family, socket.SOCK_DGRAM).sendto(b"", (host, 53))
         socket.create_connection((host, 53)).close()
         for thread in self.threads:
             thread.join()

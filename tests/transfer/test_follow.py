@@ -108,6 +108,18 @@ def test_notify_is_answered(quiet, send):
     follower.event("unchanged")
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0@5353", "::@5353"])
+def test_notify_to_every_address(bind, home, follow, listen):
+    """The answer comes from the address that was asked: dnspython takes no other."""
+    bind.write(names(3))
+    bind.start()
+    follower = follow(listen=listen)
+    follower.event("changed")
+    for ask in (dns.query.udp, dns.query.tcp):
+        assert ask(notify(), SECONDARY, port=5353, timeout=5, source=PRIMARY).rcode() == dns.rcode.NOERROR
+    follower.event("unchanged")
+
+
 def test_notify_of_another_zone(quiet, send):
     quiet()
     assert send(notify("other.example."), PRIMARY).rcode() == dns.rcode.NOTAUTH

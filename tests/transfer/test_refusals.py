@@ -1,7 +1,10 @@
 """Answers that are no use, limits, and the words they are refused with."""
 
 import os
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import dns.message
 import pytest
@@ -221,6 +224,31 @@ def test_forged_datagrams_are_left_aside(home, pretend, stored):
         server.close()
 
 
+def test_answer_of_a_resolver(home, pretend, stored):
+    """It knows the SOA, but it is not the zone's primary."""
+    def udp(query):
+        reply = answer(query, [soa(3)])
+        reply.flags &= ~dns.flags.AA
+        return reply.to_wire()
+    pretend(udp=udp)
+    assert "not authoritative" in failed(home)
+
+
+def test_primary_without_the_zone(bind, home, stored):
+    bind.write([])
+    bind.start()
+    done = once(stored, "--zone", "other.example", check=False)
+    assert done.returncode == 1 and "zone other.example., primary" in done.stderr and "NOTAUTH" in done.stderr
+
+
+def test_over_ipv6(home, stored):
+    server = Pretender(udp=udp_serial(3), tcp=bodies(STEP), address="::1")
+    try:
+        assert once(stored, primary="::1")["method"] == "ixfr"
+    finally:
+        server.close()
+
+
 # ---- limits ---------------------------------------------------------------------------------------
 
 
@@ -298,6 +326,33 @@ def test_nothing_into_a_descriptor_when_unchanged(home, pretend, stored):
     pretend(udp=udp_serial(1))
     assert '"event":"unchanged"' in with_descriptors(home)
     assert (home / "out").stat().st_size == 0
+
+
+# ---- rights ---------------------------------------------------------------------------------------
+
+
+def test_root_that_may_not_change_users(home, pretend, stored):
+    """As a child of a service with few capabilities: it goes on behind the fence."""
+    pretend(udp=udp_serial(3), tcp=bodies(STEP))
+    assert once(stored, wrapper=["setpriv", "--bounding-set=-all", "--inh-caps=-all"])["method"] == "ixfr"
+    assert len(file_records(stored)) == 5
+
+
+def test_not_root_at_all(pretend):
+    """Then the file is replaced without a keeper, where the user may."""
+    pretend(udp=udp_serial(3), tcp=bodies(STEP))
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        zone, program = Path(directory) / "zone", Path(directory) / "program"
+        zone.write_text(zone_text(names(2), serial=1))
+        shutil.copy(PROGRAM, program)
+        os.chown(directory, 65534, 65534)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "--zone", ZONE,
+                               "--primary", PRIMARY, "--once", "--output", zone],
+                              capture_output=True, text=True, timeout=DEADLINE, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"zone {ZONE}: serial 3, 5 records, IXFR from 1 (+2 -2)\n"
+        assert len(file_records(zone)) == 5 and zone.stat().st_uid == 65534
+        assert sorted(path.name for path in Path(directory).iterdir()) == ["program", "zone"]
 
 
 # ---- the command line -----------------------------------------------------------------------------

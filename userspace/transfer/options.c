@@ -46,7 +46,7 @@ const char dg_options_usage[] =
 	"  {\"event\":\"loaded\",\"serial\":N,\"records\":N}  the zone file at the start\n"
 	"  {\"event\":\"changed\",\"serial\":N,\"from\":N|null,\"method\":\"axfr\"|\"ixfr\"|\"none\",\n"
 	"   \"records\":N,\"added\":N,\"deleted\":N,\"bytes\":N,\"refresh\":S,\"retry\":S,\"expire\":S}\n"
-	"                                             the file is new, or valid again\n"
+	"                          the file is new; method none: it is valid again, as it was\n"
 	"  {\"event\":\"unchanged\",\"serial\":N,\"primary_serial\":N,\"refresh\":S,\"retry\":S,\"expire\":S}\n"
 	"  {\"event\":\"failed\",\"reason\":\"...\",\"retry_seconds\":N}  retry_seconds: not with --once\n"
 	"  {\"event\":\"expired\",\"serial\":N}  the primary was not reached for too long (SOA expire)\n"

@@ -89,6 +89,9 @@ static int soa_read(const knot_pkt_t *message, const struct dg_question *questio
 	const knot_pktsection_t *answer = knot_pkt_section(message, KNOT_ANSWER);
 
 	ret->truncated = knot_wire_get_tc(message->wire);
+	/* A resolver, or a secondary whose zone has expired, is no primary. */
+	if (!knot_wire_get_aa(message->wire))
+		return dg_fail(err, -EPROTO, DG_EXIT_FAILED, "its answer is not authoritative");
 	for (__u16 i = 0; i < answer->count; i++) {
 		const knot_rrset_t *rr = knot_pkt_rr(answer, i);
 
