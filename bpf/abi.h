@@ -360,6 +360,9 @@ struct dg_list_filter {
 	__u64 word[DG_LIST_FILTER_WORDS];
 };
 
+/* Rows of dg_lists for each slot: the image's first elements once more, header included. */
+#define DG_LIST_ROWS (DG_LISTS_MAX + 1)
+
 /* What an entry covers: the name itself, the names below it, or (a suffix entry) both. */
 enum dg_scope { DG_SCOPE_BELOW = 1 << 0, DG_SCOPE_SELF = 1 << 1, DG_SCOPE_SUFFIX = 3 };
 
@@ -487,7 +490,7 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_own_filter) /* array 1, mmapable: __u64[DG_OWN_FILTER_WORDS] */                          \
 	X(dg_image) /* array of maps DG_IMAGE_SLOTS: the image, in the slot that the settings name */ \
 	X(dg_list_filter) /* array 1, mmapable: __u64[DG_LIST_FILTER_WORDS] */                        \
-	X(dg_lists)	  /* array DG_LISTS_MAX + 1: the image's first elements, for people */        \
+	X(dg_lists)	  /* array DG_IMAGE_SLOTS * DG_LIST_ROWS: struct dg_answer */                 \
 	X(dg_list_stats)  /* percpu array DG_LISTS_MAX + 1: struct dg_list_stats */                   \
 	X(dg_budget)	  /* array 1: __u64, theoretical arrival time of the next answer */           \
 	X(dg_syn_seen)	  /* array DG_SYN_BUCKETS, mmapable: struct dg_syn_bucket */                  \

@@ -143,14 +143,14 @@ static __always_inline __u32 limit_rungs(struct limit_run *run, const __u32 rung
 		load = limit_find(run, rung, &line[rung]);
 		if (load == DG_LIMIT_NO_LINE)
 			return 0;
-		if (load + run->rate->cost[rung] > run->rate->ceiling)
+		if (run->rate->cost[rung] && load + run->rate->cost[rung] > run->rate->ceiling)
 			return rung + 1;
 	}
 	if (run->pkt->f->dry)
 		return 0;
 #pragma unroll
 	for (__u32 rung = 0; rung < rungs; rung++)
-		if (!limit_commit(run, rung, line[rung]))
+		if (run->rate->cost[rung] && !limit_commit(run, rung, line[rung]))
 			return rung + 1;
 	return 0;
 }

@@ -131,12 +131,12 @@ struct {
 	__array(values, struct dg_image_data);
 } dg_image SEC(".maps");
 
-/* The image's header (element 0) and lists once more, for people: an inner map can be opened by its number only
- * with CAP_SYS_ADMIN, which the daemon has not. Written by whoever publishes an image, read by no program.
+/* The first elements of the image in each slot once more: an inner array costs the programs a call, and can be opened by its
+ * number only with CAP_SYS_ADMIN, which the daemon has not. Written by whoever publishes an image, before it is named.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DG_LISTS_MAX + 1);
+	__uint(max_entries, DG_IMAGE_SLOTS *DG_LIST_ROWS);
 	__type(key, __u32);
 	__type(value, struct dg_answer);
 } dg_lists SEC(".maps");
@@ -206,7 +206,8 @@ struct dg_scratch {
 			     1]; /* of the question's labels in wire order; then of its suffixes */
 	__u8 maybe[DG_LABELS_MAX + 1]; /* depths where a filter says that something may be listed */
 	__u32 maybes;
-	__u32 pad_maybes;
+	__u32 own_entries; /* as the settings have it; one value for the whole walk */
+	__u64 image;	   /* likewise: DG_IMAGE_AT() */
 	__u8 label_at[DG_LABELS_MAX + 1]; /* their offsets in QNAME */
 	__u32 own_depth;    /* labels of the deepest live block entry of the operator, 0 = none */
 	__u32 allow_depth;  /* labels of an operator's allow entry, 0 = none */

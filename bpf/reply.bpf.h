@@ -205,29 +205,46 @@ static __always_inline void reply_opt(const struct question *q, struct dg_scratc
 
 /* ---- the frame ------------------------------------------------------------------------------ */
 
+/* Both halves of a word. */
+static __always_inline __u64 sum_word(__u64 word)
+{
+	return (word & 0xffffffff) + (word >> 32);
+}
+
+/* The 1 to 15 octets behind the last whole pair of words, as they would stand at the front of a pair. */
+static __always_inline __u64 sum_rest(const __u64 *last, __u32 rest)
+{
+	__u32 shift = 8 * (8 - (rest & 7)); /* of rest 8: by a whole word, that is not at all */
+
+	if (rest == 8)
+		return sum_word(last[1]);
+	if (rest < 8)
+		return sum_word(last[1] >> (shift & 63));
+	return sum_word(last[0] >> (shift & 63) | last[1] << (64 - (shift & 63))) +
+	       sum_word(last[1] >> (shift & 63));
+}
+
 /*
  * One's complement sum of the message in 32-bit halves: RFC 1071. The odd octets at the end come first, read backwards
- * from it: so nothing but the sum is alive when the loop ends, and its 60 exits are one to the verifier.
+ * from it: so nothing but the sum is alive when the loop ends, and its exits are one to the verifier. A message
+ * has more than 16 octets.
  */
 static __always_inline __u64 sum_message(const void *msg, __u32 len, const void *data_end)
 {
-	__u32 words = len / 8, rest = len & 7;
-	const __u64 *last = msg + ((len - 8) & 511);
-	const __u32 *p = msg;
-	__u64 sum = 0, tail;
+	const __u64 *last = msg + ((len - 16) & 511), *p = msg;
+	__u32 pairs = len / 16, rest = len & 15;
+	__u64 sum = 0;
 
 	question_pin(last);
-	if ((const void *)(last + 1) > data_end)
+	if ((const void *)(last + 2) > data_end)
 		return 0;
-	if (rest) {
-		tail = *last >> (64 - 8 * rest);
-		sum = (tail & 0xffffffff) + (tail >> 32);
-	}
-	for (__u32 i = 0; i < (DG_QUESTION_MAX + DG_TAIL_MAX) / 8 && i < words; i++, p += 2) {
+	if (rest)
+		sum = sum_rest(last, rest);
+	for (__u32 i = 0; i < (DG_QUESTION_MAX + DG_TAIL_MAX) / 16 && i < pairs; i++, p += 2) {
 		question_pin(p);
 		if ((const void *)(p + 2) > data_end)
 			break;
-		sum += (__u64)p[0] + p[1];
+		sum += sum_word(p[0]) + sum_word(p[1]);
 	}
 	return sum;
 }
@@ -315,6 +332,27 @@ static __always_inline void write_link(void *data)
 	}
 }
 
+/*
+ * The records behind the question, in words; the last one is read backwards from the end. False = bounds that cannot be.
+ * Words, because a helper that copies costs as much as all of this.
+ */
+static __always_inline bool write_tail(void *at, const __u8 *tail, __u32 len, const void *data_end)
+{
+	for (__u32 word = 0; word < DG_TAIL_MAX / 8 && 8 * word < len; word++) {
+		__u32 from = 8 * word + 8 <= len ? 8 * word : len - 8;
+		__u64 *to;
+
+		from &= DG_TAIL_MAX - 1;
+		question_pin(from);
+		to = at + from;
+		question_pin(to);
+		if ((void *)(to + 1) > data_end)
+			return false;
+		*to = *(const __u64 *)(tail + from);
+	}
+	return true;
+}
+
 /* The shortest message, the root's over IPv4, ends one octet before the smallest frame: that octet is the query's own. */
 static __always_inline void write_padding(void *data, __u32 from, const void *data_end)
 {
@@ -329,9 +367,7 @@ static __always_inline bool reply_turn(struct xdp_md *ctx, const struct packet *
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	__u32 udp_len = sizeof(struct udphdr) + q->end + reply->tail_len;
-	__u32 tail_at = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end,
-	      tail_len = reply->tail_len;
-	__u32 send_len;
+	__u32 tail_at = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end;
 	void *l3 = data + (pkt->f->l3 & 31), *l4 = data + (pkt->f->l4 & 127);
 
 	question_pin(l3);
@@ -339,9 +375,7 @@ static __always_inline bool reply_turn(struct xdp_md *ctx, const struct packet *
 	if (data + sizeof(struct ethhdr) > data_end || l3 + sizeof(struct ipv6hdr) > data_end ||
 	    l4 + sizeof(struct udphdr) + DG_HEADER_BYTES > data_end)
 		return false;
-	send_len = ((tail_len - 1) & (DG_TAIL_MAX - 1)) + 1; /* 6.1 wants to see that it is not 0 */
-	question_pin(send_len);
-	if (tail_len && bpf_xdp_store_bytes(ctx, tail_at, scratch->tail, send_len))
+	if (!write_tail(data + (tail_at & 511), scratch->tail, reply->tail_len, data_end))
 		return false;
 	write_link(data);
 	if (pkt->f->family == DG_IPV4)

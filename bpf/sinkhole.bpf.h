@@ -21,9 +21,8 @@
  */
 struct filters {
 	const __u64 *own, *list;
-	__u32 own_mask;	 /* 0 = no entries: the same word is read each time */
-	__u64 own_on;	 /* 0 or 1 */
-	__u64 depths[2]; /* 0 = no image */
+	__u32 own_mask; /* 0 = no entries: the same word is read each time */
+	__u64 own_on;	/* 0 or 1 */
 };
 
 static __always_inline __u64 own_maybe(const struct filters *f, struct dg_hash suffix)
@@ -50,7 +49,7 @@ static __always_inline void suffixes_sift(const struct dg_settings *set, const s
 
 	for (depth = 1; depth <= DG_LABELS_MAX && depth <= labels; depth++) {
 		struct dg_hash *label = &scratch->label[(labels - depth) & DG_LABELS_MAX];
-		__u64 listed = f->depths[(depth - 1) / 64] >> (depth - 1) % 64;
+		__u64 listed = set->image_depths[(depth - 1) / 64] >> (depth - 1) % 64;
 
 		suffix = dg_hash_extend(suffix, set->hash_key, *label);
 		*label = suffix;
@@ -60,12 +59,10 @@ static __always_inline void suffixes_sift(const struct dg_settings *set, const s
 	scratch->maybes = maybes;
 }
 
-/* Then, for the few that may be listed, the longest first: what is. */
+/* Then, for the few that may be listed, the longest first: what is. Pointers only: stack is scarce, see query_walk(). */
 struct lookup {
 	struct dg_scratch *scratch;
-	void *image; /* one image for the whole walk; NULL = none */
-	__u64 image_at;
-	__u32 own_entries;
+	void *image; /* one image for the whole walk, laid out as scratch->image says; NULL = none */
 };
 
 /* True = allowed, which nothing deeper or shallower can change. */
@@ -109,8 +106,8 @@ static __always_inline __u32 bucket_answer(const struct dg_image_bucket *bucket,
 static __always_inline __u32 image_find(const struct lookup *look, struct dg_hash suffix,
 					__u32 scope)
 {
-	__u32 at = DG_IMAGE_AT_FIRST(look->image_at) +
-		   dg_hash_bucket(suffix, DG_IMAGE_AT_BUCKETS(look->image_at));
+	__u32 at = DG_IMAGE_AT_FIRST(look->scratch->image) +
+		   dg_hash_bucket(suffix, DG_IMAGE_AT_BUCKETS(look->scratch->image));
 	__u32 answer, spill = 0;
 
 	for (__u32 step = 0; step <= DG_IMAGE_SPILL_MAX; step++, at++) {
@@ -129,46 +126,53 @@ static __always_inline __u32 image_find(const struct lookup *look, struct dg_has
 	return 0;
 }
 
-/* One depth; 1 = nothing that follows can change the outcome. */
-static long maybe_look(__u32 turn, struct lookup *look)
+/* One depth. True = nothing that follows can change the outcome. */
+static __always_inline bool maybe_look(__u32 turn, struct lookup *look)
 {
 	struct dg_scratch *scratch = look->scratch;
 	__u32 depth = scratch->maybe[(scratch->maybes - 1 - turn) & DG_LABELS_MAX];
 	__u32 labels = scratch->q.labels;
 	struct dg_hash *suffix = &scratch->label[(labels - depth) & DG_LABELS_MAX];
 
-	if (look->own_entries && own_note(look, suffix, depth))
-		return 1;
+	if (scratch->own_entries && own_note(look, suffix, depth))
+		return true;
 	if (!look->image || scratch->list_depth)
-		return 0;
+		return false;
 	scratch->image_answer =
 		image_find(look, *suffix, depth == labels ? DG_SCOPE_SELF : DG_SCOPE_BELOW);
 	if (!scratch->image_answer)
-		return 0;
+		return false;
 	scratch->list_depth = depth;
-	return !look->own_entries;
+	return !scratch->own_entries;
 }
 
-/* bpf_loop, not a loop: the verifier looks at a turn once. */
-static __always_inline void maybes_look(const struct dg_settings *set, struct dg_scratch *scratch,
-					void *image, __u64 image_at)
+static long maybe_look_on(__u32 turn, struct lookup *look)
 {
-	struct lookup look = { .scratch = scratch,
-			       .image = image,
-			       .image_at = image_at,
-			       .own_entries = set->own_entries };
-
-	bpf_loop(scratch->maybes, maybe_look, &look, 0);
+	return maybe_look(turn + 1, look);
 }
 
+/* The first one nearly always decides, and spares a call. bpf_loop, not a loop: the verifier looks at a turn once. */
+static __always_inline void maybes_look(struct dg_scratch *scratch, void *image)
+{
+	struct lookup look = { .scratch = scratch, .image = image };
+
+	if (!maybe_look(0, &look) && scratch->maybes > 1)
+		bpf_loop(scratch->maybes - 1, maybe_look_on, &look, 0);
+}
+
+/* The first answers, those of the lists, stand in a map of their own that costs no call. */
 static __always_inline bool image_answer(void *image, struct dg_scratch *scratch)
 {
 	__u32 at = scratch->image_answer;
+	__u32 row = DG_IMAGE_AT_SLOT(scratch->image) * DG_LIST_ROWS + at;
 	struct dg_answer *answer;
 
 	if (!scratch->list_depth || !image)
 		return false;
-	answer = bpf_map_lookup_elem(image, &at);
+	if (at < DG_LIST_ROWS)
+		answer = bpf_map_lookup_elem(&dg_lists, &row);
+	else
+		answer = bpf_map_lookup_elem(image, &at);
 	if (answer)
 		scratch->answer = *answer;
 	return answer;
@@ -203,27 +207,29 @@ static __always_inline bool filters_find(const struct dg_settings *set, struct f
 	f->own_on = set->own_entries != 0;
 	f->own_mask = -(__u32)f->own_on;
 	question_pin(f->own_mask);
-	f->depths[0] = set->image_depths[0];
-	f->depths[1] = set->image_depths[1];
 	return f->own && f->list;
 }
 
 /* What is listed for this question: scratch->answer and pkt->f->match_labels when something is. */
 static __always_inline enum dg_verdict sinkhole_find(struct packet *pkt, struct dg_scratch *scratch)
 {
-	__u64 image_at = pkt->set->image;
-	__u32 slot = DG_IMAGE_AT_SLOT(image_at);
 	struct filters filters;
-	void *image;
+	void *image = NULL;
+	__u32 slot;
 
 	if (pkt->set->sinkhole_mode == DG_OFF || !filters_find(pkt->set, &filters))
 		return DG_PASS_CLEAN;
+	scratch->image =
+		pkt->set->image; /* before the filter is asked: its bits outlast an image */
 	suffixes_sift(pkt->set, &filters, scratch);
 	if (!scratch->maybes)
 		return DG_PASS_CLEAN;
-	image = image_at ? bpf_map_lookup_elem(&dg_image, &slot) : NULL;
+	slot = DG_IMAGE_AT_SLOT(scratch->image);
+	if (scratch->image)
+		image = bpf_map_lookup_elem(&dg_image, &slot);
+	scratch->own_entries = pkt->set->own_entries;
 	scratch->own_depth = scratch->allow_depth = scratch->list_depth = 0;
-	maybes_look(pkt->set, scratch, image, image_at);
+	maybes_look(scratch, image);
 	return sinkhole_decide(pkt, scratch, image) ? DG_NEXT : DG_PASS_CLEAN;
 }
 

@@ -19,13 +19,13 @@ static __always_inline __u64 syn_age(__u64 cell, __u64 now)
 	return (now - cell) & DG_SYN_TIME_MASK;
 }
 
-/* Looks the SYN up and remembers it, in the place of itself, else of the oldest. */
+/* Looks the SYN up and remembers it, in the place of itself, else of the oldest; of equally old ones any. */
 static __always_inline __u8 syn_remember(const struct packet *pkt, __u64 hash)
 {
 	__u32 at = hash & (DG_SYN_BUCKETS - 1), oldest = 0;
 	struct dg_syn_bucket *bucket = bpf_map_lookup_elem(&dg_syn_seen, &at);
 	__u64 now = pkt->f->now_ns >> DG_SYN_TIME_SHIFT & DG_SYN_TIME_MASK;
-	__u64 mark = hash & ~DG_SYN_TIME_MASK, age, greatest = 0;
+	__u64 mark = hash & ~DG_SYN_TIME_MASK, age, weight, greatest = 0;
 
 	if (!bucket)
 		return DG_SYN_FIRST;
@@ -37,8 +37,9 @@ static __always_inline __u8 syn_remember(const struct packet *pkt, __u64 hash)
 				bucket->cell[way] = mark | now;
 			return age <= DG_SYN_WINDOW ? DG_SYN_RETRANSMITTED : DG_SYN_FIRST;
 		}
-		if (age >= greatest) {
-			greatest = age;
+		weight = age << 3 | ((way + (hash >> 13)) & (DG_SYN_WAYS - 1));
+		if (weight >= greatest) {
+			greatest = weight;
 			oldest = way;
 		}
 	}

@@ -46,8 +46,8 @@ static int world_make(void **state)
 	w->maps = DG_MAPS_NONE;
 	w->maps.dg_settings =
 		bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_settings", 4, sizeof(settings), 1, NULL);
-	w->maps.dg_lists =
-		bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_lists", 4, ELEMENT, DG_LISTS_MAX + 1, NULL);
+	w->maps.dg_lists = bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_lists", 4, ELEMENT,
+					  DG_IMAGE_SLOTS * DG_LIST_ROWS, NULL);
 	w->maps.dg_list_filter = bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_filter", 4,
 						DG_LIST_FILTER_WORDS * sizeof(__u64), 1, &mapped);
 	w->maps.dg_image = outer_make();

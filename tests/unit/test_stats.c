@@ -31,7 +31,7 @@ static int world_make(void **state)
 	maps->dg_stats = array_make(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct dg_stats), DG_IF_MAX);
 	maps->dg_list_stats = array_make(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct dg_list_stats),
 					 DG_LISTS_MAX + 1);
-	maps->dg_lists = array_make(BPF_MAP_TYPE_ARRAY, 64, DG_LISTS_MAX + 1);
+	maps->dg_lists = array_make(BPF_MAP_TYPE_ARRAY, 64, DG_IMAGE_SLOTS * DG_LIST_ROWS);
 	maps->dg_limited =
 		array_make(BPF_MAP_TYPE_ARRAY, sizeof(struct dg_talker), DG_TALKERS_LIMITED);
 	return 0;
@@ -116,6 +116,8 @@ static void test_settings_and_image(void **state)
 	assert_int_equal(snapshot->limiter_bytes, 64 << 10);
 	assert_int_equal(snapshot->own_entries, 42);
 	assert_int_equal(snapshot->image.names, 0); /* none published: all 0, and no failure */
+	settings.image = DG_IMAGE_AT(0, header.first, header.buckets);
+	assert_int_equal(dg_settings_write(maps, &settings), 0);
 	assert_int_equal(bpf_map_update_elem(maps->dg_lists, &zero, &header, BPF_ANY), 0);
 	assert_int_equal(dg_snapshot_read(maps, snapshot), 0);
 	assert_int_equal(snapshot->image.names, 9);

@@ -68,16 +68,19 @@ static int array_make(const void *elements, __u64 count, int *ret_fd, struct dg_
 	return 0;
 }
 
-/*
- * For people only, so behind the swap; the header last, because it says how many lists there are.
- */
-static void lists_note(const struct dg_maps *maps, const void *elements)
+/* The image's first elements in the rows of a slot that no packet uses. */
+static int rows_write(const struct dg_maps *maps, const struct dg_image_header *header, __u32 slot)
 {
-	const struct dg_image_header *header = elements;
+	const char *elements = (const char *)header;
+	int rc = 0;
 
-	for (__u32 i = header->lists + 1; i-- > 0;)
-		bpf_map_update_elem(maps->dg_lists, &i,
-				    (const char *)elements + (size_t)i * ELEMENT_BYTES, BPF_ANY);
+	for (__u32 i = 0; !rc && i < DG_LIST_ROWS && i < header->first; i++) {
+		__u32 row = slot * DG_LIST_ROWS + i;
+
+		rc = bpf_map_update_elem(maps->dg_lists, &row, elements + (size_t)i * ELEMENT_BYTES,
+					 BPF_ANY);
+	}
+	return rc ? -errno : 0;
 }
 
 /* ---- the filter in front of it ---------------------------------------------------------------- */
@@ -174,8 +177,7 @@ static void depths_set(struct dg_settings *settings, const struct dg_image_heade
 
 /*
  * Before the swap packets look at more than the old image needs, behind it at more than the new one needs, never at less.
- * The array goes into the slot that no packet uses: the one before last has gone from there, and the kernel has waited for
- * its last reader.
+ * The array goes into the slot that no packet uses.
  */
 static int publication_swap(const struct dg_maps *maps, struct publication *p, struct dg_error *err)
 {
@@ -187,12 +189,17 @@ static int publication_swap(const struct dg_maps *maps, struct publication *p, s
 	rc = dg_settings_write(maps, &p->settings);
 	if (rc)
 		return refuse(err, -rc, "announce it");
+	rc = rows_write(maps, p->header, slot);
+	if (rc)
+		return refuse(err, -rc, "write its lists");
 	if (bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY))
 		return refuse(err, errno, "put it into place");
 	p->settings.image = DG_IMAGE_AT(slot, p->header->first, p->header->buckets);
 	rc = dg_settings_write(maps, &p->settings);
 	if (rc)
 		return refuse(err, -rc, "swap it in");
+	/* Changes nothing, but the kernel waits here for the last packet that has read the old word. */
+	bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY);
 	filter_write(p->live, p->filter, false);
 	depths_set(&p->settings, p->header, false);
 	dg_settings_write(maps, &p->settings);
@@ -210,15 +217,12 @@ int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 cou
 		rc = publication_begin(maps, elements, count, &publication, err);
 	if (!rc)
 		rc = publication_swap(maps, &publication, err);
-	if (!rc)
-		lists_note(maps, elements);
 	return rc;
 }
 
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 {
 	dg_scoped(filter_unmap) __u64 *live = NULL;
-	struct dg_image_header none = { 0 };
 	struct dg_settings settings;
 	int rc = dg_settings_read(maps, &settings);
 
@@ -233,7 +237,6 @@ int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 		return refuse(err, -rc, "take it away");
 	for (__u32 slot = 0; slot < DG_IMAGE_SLOTS; slot++)
 		bpf_map_delete_elem(maps->dg_image, &slot);
-	bpf_map_update_elem(maps->dg_lists, &(__u32){ 0 }, &none, BPF_ANY);
 	rc = filter_map(maps, &live, err);
 	if (!rc)
 		memset(live, 0, FILTER_BYTES);
@@ -244,14 +247,18 @@ int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
 		     struct dg_answer *ret_lists, __u64 *ret_bytes)
 {
 	struct dg_image_header header;
-	__u32 zero = 0;
+	struct dg_settings settings;
+	int rc = dg_settings_read(maps, &settings);
+	__u32 row = DG_IMAGE_AT_SLOT(settings.image) * DG_LIST_ROWS;
 
-	if (bpf_map_lookup_elem(maps->dg_lists, &zero, &header))
+	if (rc || !settings.image)
+		return rc ? rc : -ENOENT;
+	if (bpf_map_lookup_elem(maps->dg_lists, &row, &header))
 		return -errno;
 	if (header.magic != DG_IMAGE_MAGIC || header.lists > DG_LISTS_MAX)
 		return -ENOENT;
 	for (__u32 i = 1; ret_lists && i <= header.lists; i++)
-		if (bpf_map_lookup_elem(maps->dg_lists, &i, ret_lists + i))
+		if (bpf_map_lookup_elem(maps->dg_lists, &(__u32){ row + i }, ret_lists + i))
 			return -errno;
 	if (ret_bytes)
 		*ret_bytes =
