@@ -326,7 +326,7 @@ struct dg_own {
  */
 #define DG_IMAGE_MAGIC 0x31676d4967447369ull
 #define DG_IMAGE_WAYS 5
-#define DG_IMAGE_SPILL_MAX 3
+#define DG_IMAGE_SPILL_MAX 7
 
 struct dg_image_header {
 	__u64 magic;
