@@ -328,6 +328,14 @@ def test_nothing_into_a_descriptor_when_unchanged(home, pretend, stored):
     assert (home / "out").stat().st_size == 0
 
 
+def test_a_zone_that_has_no_file_yet(home, pretend, stored):
+    """Known from elsewhere and still good: the file is written all the same."""
+    pretend(udp=udp_serial(1))
+    event = once(home / "other", "--state", str(stored))
+    assert (event["event"], event["method"]) == ("changed", "none")
+    assert file_records(home / "other") == file_records(stored)
+
+
 # ---- rights ---------------------------------------------------------------------------------------
 
 
