@@ -19,11 +19,22 @@ def names(turn):
     return [f"turn{turn}-{i}.example" for i in range(NAMES)]
 
 
-def measure(room):
-    """How long an undisturbed update takes, so that the cuts fall all over it."""
-    began = time.monotonic()
-    room.cli("list", "update")
-    return time.monotonic() - began
+class Dice:
+    """Moments that fall all over an update, however busy the machine is just now."""
+
+    def __init__(self, room, seed):
+        self.random, self.cuts = random.Random(seed), 0
+        began = time.monotonic()
+        room.cli("list", "update")
+        self.span = time.monotonic() - began
+
+    def cut(self, argv, earliest=0.0):
+        """Kills it somewhere; what was over before that was shorter than thought, and the next cuts come sooner."""
+        if cut(argv, self.random.uniform(earliest * self.span, self.span)):
+            self.cuts += 1
+            self.span *= 1.05
+        else:
+            self.span *= 0.85
 
 
 def cut(argv, after):
@@ -60,15 +71,14 @@ def image_is_whole(room):
 
 @pytest.mark.parametrize("seed", [1])
 def test_cuts_without_a_guard(room, seed):
-    dice = random.Random(seed)
     room.file("feed", *names(0))
     room.cli("list", "add", "l", room.dir / "feed")
     room.file("feed", *names(1))
-    span = measure(room)
-    last, cuts = 1, 0
+    dice = Dice(room, seed)
+    last = 1
     for turn in range(2, CUTS + 2):
         room.file("feed", *names(turn))
-        cuts += cut(room.argv("list", "update"), dice.uniform(0, span))
+        dice.cut(room.argv("list", "update"))
         whole(room, {last, turn})
         image_is_whole(room)
         room.cli("list", "update")  # the next run mends whatever is to be mended
@@ -76,21 +86,20 @@ def test_cuts_without_a_guard(room, seed):
         leftovers = {p.name for p in (room.state / "lists" / "l").iterdir()} | {p.name for p in (room.state / "lists").iterdir()}
         assert leftovers == {"content", "meta.json", "l", "registry.json", "compiled.json", ".lock"}
         last = turn
-    assert cuts > CUTS / 2  # else nothing was tested
+    assert dice.cuts > CUTS / 2  # else nothing was tested
 
 
 @pytest.mark.parametrize("seed", [2])
 def test_cuts_with_a_guard(guard, seed):
     """The kernel holds one of the two images at every moment, and all of it."""
-    dice = random.Random(seed)
     guard.file("feed", *names(0))
     guard.cli("list", "add", "l", guard.dir / "feed")
     guard.file("feed", *names(1))
-    span = measure(guard)
-    last, cuts = 1, 0
+    dice = Dice(guard, seed)
+    last = 1
     for turn in range(2, 17):
         guard.file("feed", *names(turn))
-        cuts += cut(guard.argv("list", "update"), dice.uniform(span / 3, span))
+        dice.cut(guard.argv("list", "update"), earliest=1 / 3)
         live = {t for t in (last, turn) if guard.decided(f"turn{t}-0.example")[0] == "reply_sinkhole"}
         assert len(live) == 1
         assert guard.decided(f"turn{live.pop()}-{NAMES - 1}.example")[0] == "reply_sinkhole"
@@ -100,7 +109,7 @@ def test_cuts_with_a_guard(guard, seed):
         assert guard.decided(f"turn{turn}-1.example") == ("reply_sinkhole", "l")
         assert guard.decided(f"turn{last}-1.example") == ("pass_clean", None)
         last = turn
-    assert cuts > 5
+    assert dice.cuts > 5
 
 
 @pytest.mark.parametrize("seed", [3])
