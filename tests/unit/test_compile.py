@@ -170,3 +170,4 @@ def test_gives_up_privileges_before_the_first_byte(room):
     assert fields["NoNewPrivs"].strip() == "1"
     assert int(fields["CapEff"], 16) == 0
     assert int(fields["CapPrm"], 16) == 0
+    assert fields["Seccomp"].strip() == "2", "a filter on system calls"

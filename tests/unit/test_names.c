@@ -232,12 +232,73 @@ static void hashes_label_by_label(void **state)
 	assert_true(got.a != want.a && got.b != want.b);
 }
 
+/* What the fast reader takes is what the careful one makes of it; the rest it leaves to that. */
+static void reads_plain_names_fast(void **state)
+{
+	static const char *const plain[] = { "a.example", "A.Example.", "_x-1.b", "com",
+					     "1.2.3.4" };
+	static const char *const left[] = { "",	   ".",	    "..",  ".a",      "a..b",
+					    "*.a", "a\\.b", "a b", "b\xfc.de" };
+	struct dg_name fast, careful;
+	struct dg_error err;
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		assert_int_equal(dg_name_read(plain[i], strlen(plain[i]), &fast), 0);
+		assert_int_equal(dg_name_parse(plain[i], &careful, &err), 0);
+		assert_int_equal(fast.labels, careful.labels);
+		assert_int_equal(fast.len, careful.len);
+		assert_memory_equal(fast.wire, careful.wire, fast.len);
+	}
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		assert_int_equal(dg_name_read(left[i], strlen(left[i]), &fast), -EAGAIN);
+	/* Only so many octets of a longer text. */
+	assert_int_equal(dg_name_read("a.example tail", 9, &fast), 0);
+	assert_int_equal(fast.len, 11);
+	/* Labels of 63 and names of 255 octets are the longest. */
+	for (size_t len = 1; len < sizeof(text); len++) {
+		for (size_t i = 0; i < len; i++)
+			text[i] = i % 50 == 49 ? '.' : 'x';
+		text[len] = '\0';
+		assert_int_equal(!dg_name_read(text, len, &fast),
+				 !dg_name_parse(text, &careful, &err));
+		memset(text, 'x', len);
+		assert_int_equal(!dg_name_read(text, len, &fast), len <= 63);
+	}
+}
+
+static void hashes_every_suffix(void **state)
+{
+	struct dg_hash suffix[DG_LABELS_MAX];
+	struct dg_name name, above;
+	struct dg_error err;
+	const char *const texts[] = { "example", "b.example", "long-label-of-17.b.example" };
+
+	(void)state;
+	assert_int_equal(dg_name_parse(texts[2], &name, &err), 0);
+	assert_int_equal(dg_wire_hashes(name.wire, name.len - 1u, key, suffix), 3);
+	for (int i = 0; i < 3; i++) {
+		struct dg_hash whole;
+
+		assert_int_equal(dg_name_parse(texts[i], &above, &err), 0);
+		whole = dg_name_hash(&above, key);
+		assert_true(whole.a == suffix[i].a && whole.b == suffix[i].b);
+	}
+	assert_int_equal(dg_wire_hashes(name.wire, 0, key, suffix), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_names),	    cmocka_unit_test(refuses_what_is_no_name),
-		cmocka_unit_test(bounds_are_exact), cmocka_unit_test(longest_text_fits),
-		cmocka_unit_test(protects_names),   cmocka_unit_test(hashes_label_by_label),
+		cmocka_unit_test(reads_names),
+		cmocka_unit_test(refuses_what_is_no_name),
+		cmocka_unit_test(bounds_are_exact),
+		cmocka_unit_test(longest_text_fits),
+		cmocka_unit_test(protects_names),
+		cmocka_unit_test(hashes_label_by_label),
+		cmocka_unit_test(reads_plain_names_fast),
+		cmocka_unit_test(hashes_every_suffix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,7 @@
 /*
  * options.c - the command line of dnsguard-compile: what to do, with which lists and files.
  *
- * Reads the key and nothing else; files are opened by build and its kind, when all of the command line
- * is good.
+ * Reads the key and nothing else; open.c opens the files when all of the command line is good.
  */
 #include <errno.h>
 #include <fcntl.h>
