@@ -89,7 +89,7 @@ static __always_inline __u32 limit_way(const struct dg_limit_line *line, __u64 i
 	return way;
 }
 
-/* Finds the rung's cell. Ticks it is ahead of now, or DG_LIMIT_NO_LINE. */
+/* Finds the rung's cell. Ticks it is ahead of now (0 where the rung costs nothing), or DG_LIMIT_NO_LINE. */
 static __always_inline __u64 limit_find(struct limit_run *run, __u32 rung,
 					struct dg_limit_line **ret_line)
 {
@@ -104,7 +104,7 @@ static __always_inline __u64 limit_find(struct limit_run *run, __u32 rung,
 	found->id = hash << DG_TAT_BITS;
 	found->way = limit_way(line, found->id, run->now, run->rate->ceiling);
 	found->seen = *(volatile __u64 *)&line->cell[found->way & (DG_CELLS_PER_LINE - 1)];
-	return limit_load(found->seen, run->now, run->rate->ceiling);
+	return run->rate->cost[rung] ? limit_load(found->seen, run->now, run->rate->ceiling) : 0;
 }
 
 /*
@@ -118,6 +118,8 @@ static __always_inline bool limit_commit(const struct limit_run *run, __u32 rung
 	__u64 *cell = &line->cell[found->way & (DG_CELLS_PER_LINE - 1)];
 	__u64 seen = found->seen, cost = run->rate->cost[rung];
 
+	if (!cost)
+		return true;
 	for (__u32 try = 0; try < DG_LIMIT_TRIES; try++) {
 		__u64 load = limit_load(seen, run->now, run->rate->ceiling), held;
 
@@ -143,14 +145,14 @@ static __always_inline __u32 limit_rungs(struct limit_run *run, const __u32 rung
 		load = limit_find(run, rung, &line[rung]);
 		if (load == DG_LIMIT_NO_LINE)
 			return 0;
-		if (run->rate->cost[rung] && load + run->rate->cost[rung] > run->rate->ceiling)
+		if (load + run->rate->cost[rung] > run->rate->ceiling)
 			return rung + 1;
 	}
 	if (run->pkt->f->dry)
 		return 0;
 #pragma unroll
 	for (__u32 rung = 0; rung < rungs; rung++)
-		if (run->rate->cost[rung] && !limit_commit(run, rung, line[rung]))
+		if (!limit_commit(run, rung, line[rung]))
 			return rung + 1;
 	return 0;
 }
