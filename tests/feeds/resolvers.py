@@ -19,6 +19,7 @@ import dns.rdatatype
 from house import NAMED4, PATIENCE, UNBOUND4, House
 
 POLICY_NAMED, POLICY_UNBOUND = "127.0.0.53", "127.0.0.54"  # at the client's end, where nobody guards
+READY, POLICY_READY = ("ready.example", "192.0.2.9"), ("policy.ready", "192.0.2.99")  # names that tell what is loaded
 IN_FLIGHT = 100  # few enough that no socket's buffer overflows
 SILENCE = 1.5  # seconds after which a question counts as not answered; only those that are dropped wait so long
 
@@ -30,7 +31,7 @@ zone "." {{ type primary; file "{dir}/root.zone"; }};
 {zone}
 """
 NAMED_POLICY = 'response-policy { zone "rpz"; } qname-wait-recurse no recursive-only no;'
-NAMED_ZONE = 'zone "rpz" {{ type primary; file "{dir}/rpz.zone"; allow-query {{ none; }}; }};'
+NAMED_ZONE = 'zone "rpz" {{ type primary; file "{file}"; allow-query {{ none; }}; }};'
 UNBOUND = """
 server:
   directory: "{dir}"
@@ -43,7 +44,7 @@ server:
   module-config: "{policy}iterator"
   num-threads: 1
   access-control: 0.0.0.0/0 allow
-  root-hints: ""
+{more}
 auth-zone:
   name: "."
   zonefile: "{dir}/root.zone"
@@ -54,7 +55,7 @@ auth-zone:
 remote-control:
   control-enable: no
 """
-UNBOUND_ZONE = 'rpz:\n  name: "rpz"\n  zonefile: "{dir}/rpz.zone"\n'
+UNBOUND_ZONE = 'rpz:\n  name: "rpz"\n  zonefile: "{file}"\n'
 
 
 @dataclass(frozen=True)
@@ -133,42 +134,47 @@ class FeedHouse(House):
     def ask(self, server, wires):
         return Asker(self.outside, server).ask(wires)
 
-    def serve(self, netns, argv, address, config):
-        """A resolver in the foreground, ready when it knows the name that every root zone here has."""
+    def serve(self, netns, argv, address, config, ready):
+        """A resolver in the foreground, ready when it has this name's address: both listen before they have all their zones."""
         path = self.write(f"{argv[0].rpartition('/')[2]}-{address}.conf", config)
         log = path.with_suffix(".log")
         with open(log, "w", encoding="utf-8") as stream:
             child = subprocess.Popen(netns.enter(*argv, path), stdout=stream, stderr=stream)
         self.children.append(child)
-        ready = [dns.message.make_query("ready.example", "A").to_wire()]
         until = time.monotonic() + PATIENCE
-        while not self.knows(netns, address, ready):
+        while not self.knows(netns, address, *ready):
             assert child.poll() is None and time.monotonic() < until, log.read_text()
-        return child
 
-    def knows(self, netns, address, wires):
+    def knows(self, netns, address, name, data):
         try:
-            (answer,) = Asker(netns, address).ask(wires)
+            (answer,) = Asker(netns, address).ask([dns.message.make_query(name, "A").to_wire()])
         except ConnectionRefusedError:
             return False
-        return answer is not None and answer[3] & 0x0F == 0
+        return answer is not None and socket.inet_aton(data) in answer
 
-    def named(self, netns, address, policy=False):
-        config = NAMED.format(dir=self.dir, address=address, policy=NAMED_POLICY * policy,
-                              zone=NAMED_ZONE.format(dir=self.dir) * policy)
-        return self.serve(netns, ["/usr/sbin/named", "-g", "-n", "1", "-c"], address, config)
+    def policy_file(self, address, policy):
+        """The zone file of this resolver, with one trigger more that tells when it is in force."""
+        return self.write(f"rpz-{address}.zone", f"{policy}{POLICY_READY[0]} A {POLICY_READY[1]}\n")
 
-    def unbound(self, netns, address, policy=False):
-        config = UNBOUND.format(dir=self.dir, address=address, policy="respip " * policy,
-                                zone=UNBOUND_ZONE.format(dir=self.dir) * policy)
-        return self.serve(netns, ["/usr/sbin/unbound", "-d", "-c"], address, config)
+    def named(self, netns, address, policy=None):
+        if netns is self.outside:  # named listens only on what an interface has
+            netns.ip("addr", "add", f"{address}/32", "dev", "lo")
+        words = {"dir": self.dir, "address": address, "policy": "", "zone": ""}
+        if policy:
+            words.update(policy=NAMED_POLICY, zone=NAMED_ZONE.format(file=self.policy_file(address, policy)))
+        self.serve(netns, ["/usr/sbin/named", "-g", "-n", "1", "-c"], address, NAMED.format(**words), POLICY_READY if policy else READY)
+
+    def unbound(self, netns, address, policy=None, more=""):
+        """more: of the section "server"."""
+        words = {"dir": self.dir, "address": address, "policy": "", "zone": "", "more": more}
+        if policy:
+            words.update(policy="respip ", zone=UNBOUND_ZONE.format(file=self.policy_file(address, policy)))
+        self.serve(netns, ["/usr/sbin/unbound", "-d", "-c"], address, UNBOUND.format(**words), POLICY_READY if policy else READY)
 
     def resolvers(self, root_zone, policy_zone):
         """All four; the policy zone is at the client's end only."""
         self.write("root.zone", root_zone)
-        self.write("rpz.zone", policy_zone)
         self.named(self.inside, NAMED4)
         self.unbound(self.inside, UNBOUND4)
-        self.outside.ip("addr", "add", f"{POLICY_NAMED}/32", "dev", "lo")  # named listens on what an interface has
-        self.named(self.outside, POLICY_NAMED, policy=True)
-        self.unbound(self.outside, POLICY_UNBOUND, policy=True)
+        self.named(self.outside, POLICY_NAMED, policy_zone)
+        self.unbound(self.outside, POLICY_UNBOUND, policy_zone)

@@ -239,8 +239,9 @@ def test_ten_thousand_questions(house):
     chance = random.Random(1)
     names = policy.tree(chance)
     found = policy.triggers(chance, names)
-    house.resolvers(policy.root_zone(chance, names), policy.policy_zone(chance, found))
-    house.cli("list", "add", "rpz", f"{house.dir}/rpz.zone", "--format", "rpz")
+    text = policy.policy_zone(chance, found)
+    house.resolvers(policy.root_zone(chance, names), text)
+    house.cli("list", "add", "rpz", house.write("feed", text), "--format", "rpz")
     asked = policy.questions(chance, names, QUESTIONS)
     zone = Zone(found)
     behind_guard = {server: answers(house, server, asked) for server in (NAMED4, UNBOUND4)}
