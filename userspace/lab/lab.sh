@@ -361,17 +361,20 @@ dig_status() { # TAG: the RCODE that dig saw
 }
 
 hint_print() {
-	local guard
+	local guard here
 	guard=$(realpath --relative-base="$PWD" "$GUARD")
-	cat <<-END
-
-		  The lab stays up. Look around:
-		    $guard top    (this lab, while no guard runs on the host)
-		    $guard lab flood 30
-		    ip netns exec $CLIENTS dig @$SERVER4 $BLOCKED
-		    $guard --bpffs $RUN/bpf --state-dir $RUN/state block www1.lab.example
-		    $guard lab down
-	END
+	here="$guard --bpffs $RUN/bpf --state-dir $RUN/state"
+	say
+	say "  The lab stays up. Look around:"
+	if [ -d "$RUN/bpf/dnsguard" ]; then
+		say "    $guard top    (this lab, while no guard runs on the host)"
+		say "    $here block www1.lab.example"
+	else
+		say "    nsenter --net=/run/netns/$SERVER $here attach eth0    (no guard yet)"
+	fi
+	say "    $guard lab flood 30"
+	say "    ip netns exec $CLIENTS dig @$SERVER4 $BLOCKED"
+	say "    $guard lab down"
 }
 
 done_print() { # up|down
