@@ -44,6 +44,13 @@ def test_explain_names_the_line(guard):
     assert guard.explain("good.example")["line"] is None
 
 
+def test_explain_names_the_line_of_a_wildcard(guard):
+    """It covers nothing but names below the one that matched."""
+    guard.cli("list", "add", "zone", zone(guard, "*.wild.example CNAME *."))
+    assert guard.explain("a.wild.example")["line"]["text"] == "*.wild.example CNAME *."
+    assert guard.explain("wild.example")["line"] is None
+
+
 def test_explain_names_the_file_of_a_directory(guard):
     feeds = guard.dir / "feeds"
     feeds.mkdir()

@@ -222,11 +222,14 @@ static void decision_find(const struct dg_maps *maps, const struct dg_snapshot *
 static void line_find(const struct dg_cli *cli, struct finding *f)
 {
 	json_t *place, *places;
+	char asked[1025];
 	size_t i;
 
 	if (!f->list[0] || !f->probe.list)
 		return;
-	places = dg_update_where(cli->state_dir, f->list, f->matched);
+	/* of the name asked for: what covers only names below the one that matched does not cover that one */
+	dg_name_text(f->name.wire, f->name.len, asked);
+	places = dg_update_where(cli->state_dir, f->list, asked);
 	json_array_foreach(places, i, place)
 	{
 		const char *name = json_string_value(json_object_get(place, "name"));
