@@ -65,30 +65,35 @@ static struct timespec span(__u64 ns)
 	return (struct timespec){ (time_t)(ns / DG_NS_PER_S), (long)(ns % DG_NS_PER_S) };
 }
 
+enum { FD_WANTED, FD_HEARER, FD_LISTENER };
+
 /* One poll. 0 = something may have happened. */
 static int wait_once(struct dg_loop *loop, struct pollfd *fds, __u64 deadline_ns)
 {
-	unsigned int count = 1;
+	unsigned int count = FD_LISTENER;
 	__u64 now = dg_loop_now_ns(), until = deadline_ns;
 	struct timespec left;
 	sigset_t none;
 
 	sigemptyset(&none);
 	if (loop->listener)
-		count += dg_listener_fill(loop->listener, fds + 1, &until);
+		count += dg_listener_fill(loop->listener, fds + FD_LISTENER, &until);
 	left = span(until > now ? until - now : 0);
 	if (ppoll(fds, count, &left, &none) < 0) {
-		fds[0].revents = 0;
+		fds[FD_WANTED].revents = fds[FD_HEARER].revents = 0;
 		return errno == EINTR ? 0 : -errno;
 	}
+	if (fds[FD_HEARER].revents & (POLLERR | POLLHUP))
+		stop_asked = 1;
 	if (loop->listener)
-		dg_listener_serve(loop->listener, fds + 1, count - 1);
+		dg_listener_serve(loop->listener, fds + FD_LISTENER, count - FD_LISTENER);
 	return 0;
 }
 
 int dg_loop_wait(struct dg_loop *loop, int fd, short events, __u64 deadline_ns)
 {
-	struct pollfd fds[1 + DG_LISTENER_FDS] = { { fd, events, 0 } };
+	struct pollfd fds[FD_LISTENER + DG_LISTENER_FDS] = { { fd, events, 0 },
+							     { loop->hearer, 0, 0 } };
 	int rc;
 
 	for (;;) {
@@ -97,7 +102,7 @@ int dg_loop_wait(struct dg_loop *loop, int fd, short events, __u64 deadline_ns)
 			return rc;
 		if (stop_asked)
 			return -EINTR;
-		if (fds[0].revents || (fd < 0 && check_pending(loop)))
+		if (fds[FD_WANTED].revents || (fd < 0 && check_pending(loop)))
 			return 0;
 		if (dg_loop_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;

@@ -15,6 +15,7 @@ struct dg_listener;
 
 struct dg_loop {
 	struct dg_listener *listener; /* NULL = none */
+	int hearer;		      /* a pipe whose reader's end is ours too; -1 = none */
 };
 
 #define DG_NS_PER_S 1000000000ull
@@ -27,7 +28,7 @@ __u64 dg_loop_now_ns(void);
 void dg_loop_signals(void);
 /*
  * Waits until fd is ready for `events` (poll(2)), or, with fd -1, until somebody asks for a check. 0, -ETIMEDOUT at the
- * deadline, -EINTR when asked to stop.
+ * deadline, -EINTR when asked to stop, or when the hearer is gone.
  */
 int dg_loop_wait(struct dg_loop *loop, int fd, short events, __u64 deadline_ns);
 /* Was a check asked for since the last call? By HUP or NOTIFY; the question is taken off. */

@@ -193,6 +193,8 @@ static void program_begin(struct program *program)
 		.zone = options->zone, .primary = &options->primary, .udp = -1, .tcp = -1
 	};
 	program->follow.options = options;
+	/* Who stays for somebody goes with him: nobody else would end a child of a parent that was killed. */
+	program->follow.loop.hearer = options->once ? -1 : STDOUT_FILENO;
 	program->follow.primary = (struct dg_primary){ .host = options->primary,
 						       .loop = &program->follow.loop,
 						       .connect_ns = options->connect_ns,
