@@ -51,8 +51,7 @@ void dg_child_free(struct dg_child *child)
 	dg_free_ptr(&child->said);
 }
 
-/* Beside the program that runs now when built, in the libexec directory when installed. */
-static int program_find(const char *program, char ret[PATH_MAX], struct dg_error *err)
+int dg_child_find(const char *program, char ret[PATH_MAX], struct dg_error *err)
 {
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -298,7 +297,7 @@ int dg_child_run(struct dg_child *child, struct dg_error *err)
 
 	if (rc)
 		return dg_fail(err, rc, DG_EXIT_FAILED, "cannot make pipes: %s", strerror(-rc));
-	rc = program_find(child->program, path, err);
+	rc = dg_child_find(child->program, path, err);
 	if (rc)
 		return rc;
 	if (child->progress) {

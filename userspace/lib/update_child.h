@@ -8,6 +8,7 @@
 #ifndef DG_UPDATE_CHILD_H
 #define DG_UPDATE_CHILD_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -33,6 +34,11 @@ struct dg_child {
 	int exit_status;      /* -1 = killed */
 };
 
+/*
+ * Where a program of ours is: beside the program that runs now when built, in the libexec directory when installed.
+ * -ENOENT.
+ */
+int dg_child_find(const char *program, char ret[PATH_MAX], struct dg_error *err);
 /* Appends a word, formatted. -ENOSPC: too many; then everything that follows fails as well. */
 int dg_child_word(struct dg_child *child, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -2,9 +2,9 @@
 /*
  * update_stage.c - brings a source's bytes into the list's directory as a candidate, and makes it the content.
  *
- * Nobody reads the bytes here. In a list's directory: content (or content.d), meta.json, and while a run is under way
- * candidate (or candidate.d) and candidate.json. A candidate is taken over by renaming it; candidate.json names its
- * inode, so that a later run can tell whether the renaming took place and finish it.
+ * Nobody reads the bytes here. In a list's directory: content (or content.d), meta.json, zone if the daemon follows a
+ * primary, and while a run is under way candidate (or candidate.d) and candidate.json. A candidate is taken over by
+ * renaming it; candidate.json names its inode, so that a later run can tell whether the renaming took place and finish it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -190,6 +190,8 @@ static int file_copy(const struct dg_run *run, struct dg_item *item, int from, i
 
 /* ---- paths ---------------------------------------------------------------------------------- */
 
+#define MARK_BEGIN 0xcbf29ce484222325ull
+
 /* What a file was when it was copied stands where a URL has its ETag. */
 static void mark_add(const struct stat *st, __u64 *mark)
 {
@@ -268,7 +270,7 @@ static int stage_directory(const struct dg_run *run, struct dg_item *item, int f
 static int stage_path(const struct dg_run *run, struct dg_item *item)
 {
 	dg_scoped(names_free) struct names names = { 0 };
-	__u64 mark = 0xcbf29ce484222325ull;
+	__u64 mark = MARK_BEGIN;
 	dg_scoped_fd int from = -1;
 	struct stat st;
 	int rc = source_open(item, AT_FDCWD, item->spec.source, &from, &st);
@@ -453,11 +455,86 @@ static int stage_remote(const struct dg_run *run, struct dg_item *item)
 	return rc;
 }
 
+/* ---- a zone that is followed ---------------------------------------------------------------- */
+
+/*
+ * A dnsguard-transfer that stays keeps the zone beside the content, and sets the file's time whenever the primary has
+ * confirmed it. What was confirmed since we last asked need not be transferred a second time.
+ */
+static bool zone_is_followed(const struct dg_run *run, const struct dg_item *item, int *ret,
+			     struct stat *ret_st)
+{
+	dg_scoped_fd int fd = -1;
+
+	if (run->want->force || dg_dir_file_open(&item->dir, "zone", &fd, NULL) ||
+	    fstat(fd, ret_st) || (__u64)ret_st->st_mtim.tv_sec < item->meta.attempted)
+		return false;
+	*ret = dg_take_fd(fd);
+	return true;
+}
+
+/* Its time says when it was confirmed; when it was made says which one it is. */
+static __u64 zone_mark(int fd, const struct stat *st)
+{
+	struct statx birth = { .stx_mask = 0 };
+	struct stat facts = *st;
+	__u64 mark = MARK_BEGIN;
+
+	facts.st_mtim = (struct timespec){ 0, 0 };
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &birth) && birth.stx_mask & STATX_BTIME)
+		facts.st_mtim =
+			(struct timespec){ birth.stx_btime.tv_sec, birth.stx_btime.tv_nsec };
+	mark_add(&facts, &mark);
+	return mark;
+}
+
+static int stage_zone(const struct dg_run *run, struct dg_item *item, int from,
+		      const struct stat *st)
+{
+	dg_scoped_fd int to = -1;
+	int rc;
+
+	if (mark_is_known(run, item, zone_mark(from, st))) {
+		item->outcome = DG_OUTCOME_SAME;
+		return 0;
+	}
+	rc = dg_dir_file_make(&item->dir, "candidate", &to, &item->err);
+	if (!rc)
+		rc = bytes_copy(run, item, from, to);
+	if (rc && !item->err.text[0])
+		rc = dg_fail(&item->err, rc, DG_EXIT_FAILED, "the zone cannot be copied: %s",
+			     strerror(-rc));
+	item->next.directory = false;
+	item->candidate = !rc;
+	return rc;
+}
+
+static int stage_axfr(const struct dg_run *run, struct dg_item *item)
+{
+	dg_scoped_fd int zone = -1;
+	struct stat st;
+
+	return zone_is_followed(run, item, &zone, &st) ? stage_zone(run, item, zone, &st) :
+							 stage_remote(run, item);
+}
+
 /* ---- the stage ------------------------------------------------------------------------------ */
 
 static const char *candidate_name(const struct dg_item *item)
 {
 	return item->next.directory ? "candidate.d" : "candidate";
+}
+
+static int stage_source(const struct dg_run *run, struct dg_item *item)
+{
+	switch (dg_list_kind_of(&item->spec)) {
+	case DG_LIST_PATH:
+		return stage_path(run, item);
+	case DG_LIST_AXFR:
+		return stage_axfr(run, item);
+	default:
+		return stage_remote(run, item);
+	}
 }
 
 int dg_stage(const struct dg_run *run, struct dg_item *item)
@@ -468,8 +545,7 @@ int dg_stage(const struct dg_run *run, struct dg_item *item)
 	clock_gettime(CLOCK_REALTIME, &now);
 	item->next = item->meta;
 	item->next.attempted = (__u64)now.tv_sec;
-	rc = dg_list_kind_of(&item->spec) == DG_LIST_PATH ? stage_path(run, item) :
-							    stage_remote(run, item);
+	rc = stage_source(run, item);
 	if (rc || !item->candidate)
 		return rc;
 	item->next.content_inode = dg_dir_inode(&item->dir, candidate_name(item));
