@@ -29,7 +29,12 @@ def test_good_file(tmp_path):
     ("interfaces:\n  - {name: eth0, mode: fast}\n", "2:24", "write auto, native or generic"),
     ("mode: [observe]\n", "1:7", "one value is wanted here"),
     ("mode: {\n", "2:1", "not YAML"),
-], ids=["unknown-key", "no-number", "out-of-range", "in-a-list", "wrong-type", "no-yaml"])
+    ("lists:\n  refersh: 6h\n", "2:3", 'unknown key "lists.refersh"; the nearest known key is "lists.refresh"'),
+    ("lists: {refresh: 10s}\n", "1:18", '"10s" is not allowed here; write a duration from 5m to 1w'),
+    ("lists: {notify: ['policy=here:53']}\n", "1:18", "write LIST=ADDRESS:PORT as in policy=192.0.2.1:5300"),
+    ("lists: {notify: ['a=[::1]:53', 'b=[::1]:53']}\n", "1:32", "names a list or an address a second time"),
+], ids=["unknown-key", "no-number", "out-of-range", "in-a-list", "wrong-type", "no-yaml",
+        "unknown-list-key", "too-often", "no-address", "address-twice"])
 def test_bad_file_names_place_and_remedy(tmp_path, text, place, says):
     path, done = check(tmp_path, text)
     assert done.returncode == 2
@@ -92,6 +97,6 @@ def test_shipped_file_tells_the_truth_about_defaults():
                            uncommented(SHIPPED.read_text()), re.MULTILINE))
     table = dict(re.findall(r"^(?:[a-z-]+\.)*([a-z-]+)\n.*\n.*; default: (.*)$", run(DAEMON, "--config-keys").stdout,
                             re.MULTILINE))
-    once = [k for k in told if k in table and k not in ("mode", "rate-limit", "instant-limit", "cookie-secret")]
-    assert {"slip", "memory", "negative-ttl", "budget", "listen"} <= set(once)
+    once = [k for k in told if k in table and k not in ("mode", "rate-limit", "instant-limit", "cookie-secret", "max-memory")]
+    assert {"slip", "memory", "negative-ttl", "budget", "listen", "refresh", "spread"} <= set(once)
     assert {k: told[k] for k in once} == {k: table[k] for k in once}

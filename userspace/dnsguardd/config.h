@@ -24,6 +24,8 @@
 #define DG_CONFIG_ADDRESSES_MAX DG_SERVICE_SET_MAX
 #define DG_CONFIG_CLIENTS_MAX 4096
 #define DG_CONFIG_PATH_MAX 256
+#define DG_CONFIG_NOTIFY_MAX 16
+#define DG_CONFIG_SECOND_NS 1000000000ull
 
 /*
  * X(id, path, type, field, min, max, default, help). The path is what people write, the default is
@@ -74,6 +76,16 @@
 	  "a file that holds it, readable by root only")                                           \
 	X(COOKIE_PASS, "answers.pass-cookies", BOOL, cookie_pass, 0, 1, "false",                   \
 	  "without a secret: leave queries with a server cookie to the resolver")                  \
+	X(LISTS_REFRESH, "lists.refresh", DURATION, lists_refresh_ns, 300 * DG_CONFIG_SECOND_NS,   \
+	  7 * 86400 * DG_CONFIG_SECOND_NS, "1d",                                                   \
+	  "how often a list is fetched when neither it nor its entry says")                        \
+	X(LISTS_SPREAD, "lists.spread", DURATION, lists_spread_ns, 0, 86400 * DG_CONFIG_SECOND_NS, \
+	  "5m",                                                                                    \
+	  "a fetch is put off by a random time up to this, so that hosts do not ask at once")      \
+	X(LISTS_MEMORY, "lists.max-memory", BYTES, lists_memory, 1 << 20, 1ull << 40, "",          \
+	  "what loading all lists may need; none: half of what is free")                           \
+	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",             \
+	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")         \
 	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                       \
 	  "ADDRESS:PORT of /metrics, or off")
 
@@ -97,6 +109,12 @@ struct dg_config_iface {
 	int observe_given;
 };
 
+/* Where the primary of a list's zone sends its NOTIFY. */
+struct dg_config_notify {
+	char list[DG_TEXT_MAX + 1];
+	struct sockaddr_storage at;
+};
+
 /* Scalars are all __u64, so that the table needs no widths. */
 struct dg_config {
 	__u64 given; /* bit per enum dg_config_key_id: the file (or the command line) says so */
@@ -117,6 +135,9 @@ struct dg_config {
 	__u8 cookie_secret[16];
 	int cookie_secret_set;
 	char cookie_file[DG_CONFIG_PATH_MAX];
+	__u64 lists_refresh_ns, lists_spread_ns, lists_memory; /* memory 0 = half of what is free */
+	__u32 notify_count;
+	struct dg_config_notify notify[DG_CONFIG_NOTIFY_MAX];
 	struct sockaddr_storage listen; /* ss_family AF_UNSPEC = off */
 };
 

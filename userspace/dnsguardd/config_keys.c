@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "userspace/dnsguardd/config.h"
+#include "userspace/lib/lists.h"
 #include "userspace/lib/quote.h"
 
 enum type {
@@ -21,6 +22,7 @@ enum type {
 	TYPE_BOOL,
 	TYPE_COUNT,
 	TYPE_BYTES,
+	TYPE_DURATION,
 	TYPE_IFNAME,
 	TYPE_SECRET,
 	TYPE_FILE,
@@ -29,6 +31,7 @@ enum type {
 	TYPE_ADDRESSES,
 	TYPE_PREFIXES,
 	TYPE_INTERFACES,
+	TYPE_NOTIFIES,
 };
 
 #define KEY_ROW(id, path, type, field, min, max, fallback, help)                                   \
@@ -128,6 +131,19 @@ static int bytes_read(const struct dg_config_key *key, const char *text, void *b
 		return 0;
 	}
 	return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+}
+
+static int duration_read(const struct dg_config_key *key, const char *text, void *base,
+			 struct dg_error *err)
+{
+	char allowed[160];
+	__u64 value = 0;
+
+	if ((strcmp(text, "0s") && dg_duration_parse(text, &value, NULL)) || value < key->min ||
+	    value > key->max)
+		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+	*number_at(key, base) = value;
+	return 0;
 }
 
 /* What the kernel accepts as a device name (dev_valid_name). */
@@ -301,6 +317,32 @@ static int iface_read(const struct dg_config_key *key, const char *text, void *b
 	return dg_config_add_iface(base, text, err);
 }
 
+/* LIST=ADDRESS:PORT. Whether there is such a list is not known here: it may come later. */
+static int notify_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	struct dg_config *config = base;
+	struct dg_config_notify notify = { .list = "" };
+	const char *equals = strrchr(text, '=');
+
+	if (equals && (size_t)(equals - text) < sizeof(notify.list))
+		memcpy(notify.list, text, (size_t)(equals - text));
+	if (!notify.list[0] || dg_list_name_check(notify.list, NULL) ||
+	    endpoint_read(equals + 1, &notify.at))
+		return refuse(text, "LIST=ADDRESS:PORT as in policy=192.0.2.1:5300", err);
+	for (__u32 i = 0; i < config->notify_count; i++)
+		if (!strcmp(config->notify[i].list, notify.list) ||
+		    !memcmp(&config->notify[i].at, &notify.at, sizeof(notify.at)))
+			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+				       "%s names a list or an address a second time",
+				       DG_QUOTE(text));
+	if (config->notify_count == key->max)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s is one too many; at most %d",
+			       DG_QUOTE(text), (int)key->max);
+	config->notify[config->notify_count++] = notify;
+	return 0;
+}
+
 typedef int read_fn(const struct dg_config_key *, const char *, void *, struct dg_error *);
 
 static read_fn *const readers[] = {
@@ -310,7 +352,8 @@ static read_fn *const readers[] = {
 	[TYPE_SECRET] = secret_read,	 [TYPE_FILE] = file_read,
 	[TYPE_LISTEN] = listen_read,	 [TYPE_PORTS] = port_read,
 	[TYPE_ADDRESSES] = address_read, [TYPE_PREFIXES] = prefix_read,
-	[TYPE_INTERFACES] = iface_read,
+	[TYPE_INTERFACES] = iface_read,	 [TYPE_DURATION] = duration_read,
+	[TYPE_NOTIFIES] = notify_read,
 };
 
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
@@ -350,7 +393,9 @@ char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t si
 		[TYPE_ADDRESSES] = "IPv4 and IPv6 addresses",
 		[TYPE_PREFIXES] = "IPv4 and IPv6 prefixes",
 		[TYPE_INTERFACES] = "device names",
+		[TYPE_NOTIFIES] = "LIST=ADDRESS:PORT",
 	};
+	char least[32], most[32];
 
 	switch (key->type) {
 	case TYPE_MODE:
@@ -366,6 +411,11 @@ char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t si
 	case TYPE_BYTES:
 		snprintf(buf, size, "a power of two from %" PRIu64 "KiB to %" PRIu64 "MiB",
 			 (uint64_t)key->min >> 10, (uint64_t)key->max >> 20);
+		return buf;
+	case TYPE_DURATION:
+		snprintf(buf, size, "a duration from %s to %s",
+			 dg_duration_text(key->min, least, sizeof(least)),
+			 dg_duration_text(key->max, most, sizeof(most)));
 		return buf;
 	default:
 		snprintf(buf, size, "%s", plain[key->type]);

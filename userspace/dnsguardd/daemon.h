@@ -31,6 +31,8 @@ struct dg_guarded {
 	int refused;   /* attaching it again failed, and was said */
 };
 
+struct dg_lists;
+
 struct dg_daemon {
 	const struct dg_daemon_options *options;
 	uv_loop_t loop;
@@ -40,6 +42,7 @@ struct dg_daemon {
 	int addresses;	  /* guarded, as logged last */
 	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
 	int prog_tag_known;
+	struct dg_lists *lists; /* NULL until all is guarded */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	int config_good;

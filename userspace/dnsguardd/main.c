@@ -15,6 +15,7 @@
 
 #include "userspace/dnsguardd/caps.h"
 #include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/notify.h"
 #include "userspace/dnsguardd/runlock.h"
@@ -280,6 +281,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 		dg_log(DG_LOG_NOTICE, "configuration applied");
 	else
 		dg_log(DG_LOG_ERROR, "configuration refused, nothing changed: %s", err.text);
+	dg_lists_look(daemon->lists);
 	dg_notify("READY=1");
 }
 
@@ -326,6 +328,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void finish(struct life *life)
 {
 	dg_http_stop(&life->daemon.http);
+	dg_lists_stop(&life->daemon.lists);
 	dg_netwatch_stop(&life->netwatch);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
@@ -350,6 +353,9 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 		return -EINVAL;
 	if (dg_caps_limit(&reason))
 		dg_log(DG_LOG_WARNING, "%s", reason.text);
+	/* An attach has put the kept image back: lists are live before any source is asked. */
+	if (dg_lists_start(daemon, &daemon->lists, err))
+		return -EINVAL;
 	daemon->config_good = 1;
 	if (!daemon->guarded_count)
 		dg_log(DG_LOG_WARNING,

@@ -190,6 +190,51 @@ static void write_answers(const struct out *out)
 	}
 }
 
+static void write_list_names(const struct out *out)
+{
+	const struct dg_snapshot *s = out->view->snapshot;
+	char buf[2 * DG_TEXT_MAX];
+
+	for (__u32 list = 1; s && list <= s->image.lists && list <= DG_LISTS_MAX; list++)
+		sample(out, s->image_list[list].names,
+		       LABELS({ "list", list_label(s, list, buf) }));
+}
+
+static void write_list_success(const struct out *out)
+{
+	for (int i = 0; i < out->view->list_count; i++)
+		sample(out, out->view->lists[i].last_success_unix,
+		       LABELS({ "list", out->view->lists[i].name }));
+}
+
+static void write_list_stale(const struct out *out)
+{
+	for (int i = 0; i < out->view->list_count; i++)
+		sample(out, out->view->lists[i].stale_since_unix != 0,
+		       LABELS({ "list", out->view->lists[i].name }));
+}
+
+static void write_list_stale_since(const struct out *out)
+{
+	for (int i = 0; i < out->view->list_count; i++)
+		sample(out, out->view->lists[i].stale_since_unix,
+		       LABELS({ "list", out->view->lists[i].name }));
+}
+
+static void write_list_failures(const struct out *out)
+{
+	for (int i = 0; i < out->view->list_count; i++)
+		sample(out, out->view->lists[i].failures,
+		       LABELS({ "list", out->view->lists[i].name }));
+}
+
+static void write_list_rejected(const struct out *out)
+{
+	for (int i = 0; i < out->view->list_count; i++)
+		sample(out, out->view->lists[i].rejected_lines,
+		       LABELS({ "list", out->view->lists[i].name }));
+}
+
 static void write_ratelimit(const struct out *out)
 {
 	const struct dg_snapshot *s = out->view->snapshot;
@@ -338,6 +383,19 @@ static const struct metric metrics[] = {
 	  "Well-formed queries to guarded services; TCP queries are not read.", write_queries },
 	{ "dnsguard_sinkhole_answers_total", COUNTER, "",
 	  "Queries for listed names, by deciding list and answer.", write_answers },
+	{ "dnsguard_list_names", GAUGE, "", "Names of a list in the image that answers.",
+	  write_list_names },
+	{ "dnsguard_list_last_success_timestamp_seconds", GAUGE, "seconds",
+	  "When a list's source was last found good, Unix time; 0 never.", write_list_success },
+	{ "dnsguard_list_stale", GAUGE, "",
+	  "1 while a list's last refresh failed and it answers with what it had.",
+	  write_list_stale },
+	{ "dnsguard_list_stale_since_timestamp_seconds", GAUGE, "seconds",
+	  "Since when a list is stale, Unix time; 0 while it is not.", write_list_stale_since },
+	{ "dnsguard_list_update_failures_total", COUNTER, "",
+	  "Refreshes of a list by the daemon that failed.", write_list_failures },
+	{ "dnsguard_list_rejected_lines", GAUGE, "",
+	  "Lines of a list's content that could not be understood.", write_list_rejected },
 	{ "dnsguard_ratelimit_packets_total", COUNTER, "",
 	  "Queries charged to their sender's limit, by outcome.", write_ratelimit },
 	{ "dnsguard_tcp_syn_total", COUNTER, "",

@@ -16,12 +16,23 @@ enum dg_metrics_format { DG_METRICS_TEXT, DG_METRICS_OPENMETRICS };
 #define DG_METRICS_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define DG_METRICS_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+/* What is known of the refreshing of one list. Times are Unix seconds, 0 = never. */
+struct dg_list_row {
+	char name[DG_TEXT_MAX + 1];
+	__u64 last_success_unix;
+	__u64 stale_since_unix; /* 0 = it is not stale */
+	__u64 failures;		/* since the daemon started */
+	__u64 rejected_lines;	/* of what it has now */
+};
+
 /* All that one scrape shows. */
 struct dg_metrics_view {
 	const struct dg_snapshot *snapshot; /* NULL: no guard is loaded */
 	const __u8 *attached;		    /* for each device of the snapshot: is it there? */
 	const struct dg_map_usage *usage;   /* usage_count rows, may be NULL with 0 */
 	int usage_count;
+	const struct dg_list_row *lists; /* list_count rows, may be NULL with 0 */
+	int list_count;
 	struct dg_process process;
 	const char *version;
 	int config_good;	/* the last (re)load was applied */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/metrics.h"
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -75,6 +76,7 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 {
 	struct dg_snapshot *snapshot dg_scoped_free = malloc(sizeof(*snapshot));
 	enum dg_metrics_format format = dg_metrics_negotiate(accept);
+	struct dg_list_row *lists dg_scoped_free = NULL;
 	struct dg_map_usage usage[DG_MAP_USAGES];
 	__u8 attached[DG_IF_MAX] = { 0 };
 	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
@@ -89,6 +91,8 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 	if (!snapshot)
 		return -ENOMEM;
 	dg_process_read(&view.process);
+	view.list_count = dg_lists_rows(daemon->lists, &lists);
+	view.lists = lists;
 	if (!dg_maps_open(daemon->options->bpffs, &maps, NULL) &&
 	    !dg_snapshot_read(&maps, snapshot)) {
 		attached_read(daemon, snapshot, attached);
