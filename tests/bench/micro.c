@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * micro.c - what one frame costs in the program, and what a million names cost; prints a JSON array of rows. Usage: micro
- * [WORDS]: only the rows whose names have these words.
+ * [--names N] [WORDS]: another number of names in the image; only the rows whose names have these words.
  *
  * Every figure is the middle of ROUNDS of (driver and program) minus (driver and empty program), the two measured
  * right after each other; see drive.bpf.c. A row also checks the program's own counters: a figure is given only
@@ -18,7 +18,9 @@
 #define ROUNDS 15
 #define REPEAT 100000
 #define WARM_UPS 8
-#define NAMES 1000000 /* in the image */
+#define NAMES 1000000 /* in the image, unless told otherwise */
+#define NAMES_MAX 20000000
+#define ALL_NAMES 0
 #define WARM 256
 #define COLD (1 << 22)
 #define SWAPS 7
@@ -34,11 +36,13 @@
 struct bench {
 	struct guard guard;
 	struct drive_bpf *drive;
+	__u32 names;
 	__u8 frame[DG_FRAME_MAX];
 	int frame_len;
 };
 
 enum limit { LIMIT_OFF, LIMIT_CHARGE, LIMIT_REFUSE };
+enum lists { LISTS_ENFORCE, LISTS_OBSERVE, LISTS_OFF };
 
 struct row {
 	const char *name;
@@ -49,30 +53,42 @@ struct row {
 	__u16 port;
 	__u8 protocol;
 	int edns_size;
+	enum lists lists;
 };
 
 static const struct row rows[] = {
 	{ "not DNS, TCP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
-	  6, 0 },
+	  6, 0, LISTS_ENFORCE },
 	{ "not DNS, UDP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
-	  17, 0 },
-	{ "query, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 17, 0 },
+	  17, 0, LISTS_ENFORCE },
+	{ "query, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 17, 0,
+	  LISTS_ENFORCE },
 	{ "query with EDNS, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED,
-	  53, 17, 1232 },
+	  53, 17, 1232, LISTS_ENFORCE },
 	{ "query, whole walk, limiter off", 0, DG_PASS_CLEAN, LIMIT_OFF, WARM, WARM, FREE_SEED, 53,
-	  17, 0 },
+	  17, 0, LISTS_ENFORCE },
+	{ "query, whole walk, limiter and lists off", 0, DG_PASS_CLEAN, LIMIT_OFF, WARM, WARM,
+	  FREE_SEED, 53, 17, 0, LISTS_OFF },
+	{ "listed query observed, limiter off", 0, DG_PASS_OBSERVED_SINKHOLE, LIMIT_OFF, WARM, WARM,
+	  LISTED_SEED, 53, 17, 0, LISTS_OBSERVE },
 	{ "query refused by the limiter", 80, DG_DROP_LIMITED, LIMIT_REFUSE, WARM, WARM, FREE_SEED,
-	  53, 17, 0 },
+	  53, 17, 0, LISTS_ENFORCE },
 	{ "query answered from the image", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM,
-	  LISTED_SEED, 53, 17, 0 },
+	  LISTED_SEED, 53, 17, 0, LISTS_ENFORCE },
 	{ "query with EDNS answered", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM, LISTED_SEED,
-	  53, 17, 1232 },
+	  53, 17, 1232, LISTS_ENFORCE },
 	{ "cold: query, whole walk", 0, DG_PASS_CLEAN, LIMIT_CHARGE, COLD, COLD, FREE_SEED, 53, 17,
-	  0 },
+	  0, LISTS_ENFORCE },
 	{ "cold: query refused", 0, DG_DROP_LIMITED, LIMIT_REFUSE, COLD / 64, COLD, FREE_SEED, 53,
-	  17, 0 },
-	{ "cold: query answered", 0, DG_REPLY_SINKHOLE, LIMIT_CHARGE, COLD, NAMES, LISTED_SEED, 53,
-	  17, 0 },
+	  17, 0, LISTS_ENFORCE },
+	{ "cold: query answered", 0, DG_REPLY_SINKHOLE, LIMIT_CHARGE, COLD, ALL_NAMES, LISTED_SEED,
+	  53, 17, 0, LISTS_ENFORCE },
+	{ "cold: query, whole walk, limiter off", 0, DG_PASS_CLEAN, LIMIT_OFF, COLD, COLD,
+	  FREE_SEED, 53, 17, 0, LISTS_ENFORCE },
+	{ "cold: query, limiter and lists off", 0, DG_PASS_CLEAN, LIMIT_OFF, COLD, COLD, FREE_SEED,
+	  53, 17, 0, LISTS_OFF },
+	{ "cold: listed query observed, limiter off", 0, DG_PASS_OBSERVED_SINKHOLE, LIMIT_OFF, COLD,
+	  ALL_NAMES, LISTED_SEED, 53, 17, 0, LISTS_OBSERVE },
 };
 
 static int fail(const char *what, int err)
@@ -142,17 +158,27 @@ static void listed_name(__u32 number, struct dg_name *ret)
 	ret->labels = number % 4 ? 3 : 2;
 }
 
-static int fill_image(struct dg_image_builder *builder)
+static int fill_image(struct dg_image_builder *builder, __u32 names)
 {
 	struct dg_answer answer = { .kind = DG_ANSWER_NXDOMAIN };
 	struct dg_name name;
 	int list = dg_image_add_list(builder, &answer), err = list < 0 ? list : 0;
 
-	for (__u32 i = 0; err >= 0 && i < NAMES; i++) {
+	for (__u32 i = 0; err >= 0 && i < names; i++) {
 		listed_name(i, &name);
 		err = dg_image_add_name(builder, &name, list, DG_SCOPE_SUFFIX);
 	}
 	return err < 0 ? err : 0;
+}
+
+/* The target is said of a million names; 0 = of another number, only reported. */
+static void print_image_row(const struct bench *bench, const char *what, const char *unit,
+			    double value, double target)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "image of %u names: %s", bench->names, what);
+	print_row(name, unit, value, bench->names == NAMES ? target : 0);
 }
 
 static int swap_images(struct bench *bench, const void *elements, __u64 count)
@@ -171,30 +197,30 @@ static int swap_images(struct bench *bench, const void *elements, __u64 count)
 			return fail(error.text, err);
 		took[i] = (seconds_now() - began) * 1e3;
 	}
-	print_row("image of 1,000,000 names: publish", "ms", middle(took, SWAPS), 50);
+	print_image_row(bench, "publish", "ms", middle(took, SWAPS), 50);
 	err = dg_image_current(&bench->guard.maps, &header, NULL, &bytes);
 	if (err)
 		return fail("image", err);
 	bytes += DG_LIST_FILTER_WORDS * sizeof(__u64);
-	print_row("image of 1,000,000 names: kernel memory", "MB", bytes / 1e6, 24);
+	print_image_row(bench, "kernel memory", "MB", bytes / 1e6, 24);
 	return 0;
 }
 
 static int measure_image(struct bench *bench)
 {
 	struct dg_image_builder *builder =
-		dg_image_builder_new(bench->guard.settings.hash_key, NAMES);
+		dg_image_builder_new(bench->guard.settings.hash_key, bench->names);
 	double began = seconds_now();
 	struct dg_error error = {};
 	const void *elements;
 	__u64 count;
-	int err = builder ? fill_image(builder) : -ENOMEM;
+	int err = builder ? fill_image(builder, bench->names) : -ENOMEM;
 
 	if (!err)
 		err = dg_image_finish(builder, &elements, &count, &error);
 	if (err)
 		return fail("image builder", err);
-	print_row("image of 1,000,000 names: build", "ms", (seconds_now() - began) * 1e3, 0);
+	print_image_row(bench, "build", "ms", (seconds_now() - began) * 1e3, 0);
 	err = swap_images(bench, elements, count);
 	dg_image_builder_free(&builder);
 	return err ? err : dg_settings_read(&bench->guard.maps, &bench->guard.settings);
@@ -237,12 +263,21 @@ static void set_knobs(struct bench *bench, const struct row *row)
 				 .source_at = SOURCE_AT,
 				 .source_count = row->sources,
 				 .name_at = NAME_AT,
-				 .name_count = row->names,
+				 .name_count = row->names ? row->names : bench->names,
 				 .name_seed = row->seed };
 	memcpy(knobs->frame, bench->frame, bench->frame_len);
 }
 
-/* Same costs on every rung. CHARGE: one tick, which no measuring loop can use up. REFUSE: one query in 1000 s. */
+static void set_lists(struct bench *bench, enum lists lists)
+{
+	static const __u8 modes[] = {
+		[LISTS_ENFORCE] = DG_ENFORCE, [LISTS_OBSERVE] = DG_OBSERVE, [LISTS_OFF] = DG_OFF
+	};
+
+	bench->guard.settings.sinkhole_mode = modes[lists];
+}
+
+/* Writes all the settings. Same costs on every rung. CHARGE: one tick, which no measuring loop can use up. REFUSE: one query in 1000 s. */
 static int set_limit(struct bench *bench, enum limit limit)
 {
 	struct dg_settings *settings = &bench->guard.settings;
@@ -327,6 +362,7 @@ static int measure_row(struct bench *bench, const struct row *row)
 	double ns;
 	int err = make_frame(bench, row);
 
+	set_lists(bench, row->lists);
 	if (!err)
 		err = set_limit(bench, row->limit);
 	if (err)
@@ -341,7 +377,8 @@ static int measure_row(struct bench *bench, const struct row *row)
 	return 0;
 }
 
-static int measure_lru(struct bench *bench)
+/* One step of a program alone, done with any frame. */
+static int measure_scale(struct bench *bench, const char *name, const struct bpf_program *program)
 {
 	const struct row warm = {
 		.sources = WARM, .names = WARM, .seed = FREE_SEED, .port = 53, .protocol = 17
@@ -351,12 +388,22 @@ static int measure_lru(struct bench *bench)
 
 	if (!err) {
 		set_knobs(bench, &warm);
-		err = time_difference(bench, bpf_program__fd(bench->drive->progs.drive_lru), &ns);
+		err = time_difference(bench, bpf_program__fd(program), &ns);
 	}
 	if (err)
-		return fail("LRU hash", err);
-	print_row("for scale: LRU hash lookup and full clock", "ns", ns, 0);
+		return fail(name, err);
+	print_row(name, "ns", ns, 0);
 	return 0;
+}
+
+static int measure_scales(struct bench *bench)
+{
+	int err = measure_scale(bench, "for scale: LRU hash lookup and full clock",
+				bench->drive->progs.drive_lru);
+
+	return err ? err :
+		     measure_scale(bench, "for scale: a hit counter, one for each list",
+				   bench->drive->progs.drive_count);
 }
 
 static int measure_all(struct bench *bench, const char *only)
@@ -366,14 +413,35 @@ static int measure_all(struct bench *bench, const char *only)
 	for (size_t i = 0; !err && i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!only || strstr(rows[i].name, only))
 			err = measure_row(bench, &rows[i]);
-	return err ? err : measure_lru(bench);
+	return err ? err : measure_scales(bench);
+}
+
+/* Takes the number of names off the words. */
+static int names_read(int *argc, char ***argv, __u32 *ret)
+{
+	struct dg_error error = {};
+	__u64 value;
+	int err;
+
+	*ret = NAMES;
+	if (*argc < 3 || strcmp((*argv)[1], "--names"))
+		return 0;
+	err = dg_count_parse("names", (*argv)[2], 1, NAMES_MAX, &value, &error);
+	if (err)
+		return fail(error.text, err);
+	*ret = (__u32)value;
+	*argc -= 2;
+	*argv += 2;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct bench bench = {};
-	int err;
+	int err = names_read(&argc, &argv, &bench.names);
 
+	if (err)
+		return 2;
 	printf("[");
 	err = guard_pin(0);
 	if (!err)
