@@ -1,83 +1,234 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lists at feed scale: how long until a file of names is live, and what it costs; prints rows for tests/bench/run.
+"""Lists at feed scale: from a file of domains to live, memory, lookups, and what looking costs; prints rows for tests/bench/run.
 
-A guarded device in a namespace of its own, a domains file of 1 and of 10 million names, and `dnsguard list add`: the
-file is read twice without privileges (checked, then compiled), the image is checked, loaded and swapped in. Then the
-compiler alone, whose report tells names, bytes and peak memory. DG_BENCH_NAMES names other sizes.
+Two guarded devices in namespaces of their own, one with a list of 10 names, the other with a million and then with 10
+million; both have a daemon, so that what status and /metrics cost is compared in one run. Lookups are micro's rows, with
+as many names. Usage: lists.py [PART...], the parts being the functions named in PARTS.
 """
 
 import json
 import os
+import random
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "daemon"))
-from guarded import BUILD, World  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("DG_BUILD", ROOT / "build")).resolve()
+sys.path[:0] = [str(ROOT / "tests" / "feeds"), str(ROOT / "tests" / "net")]
+from resolvers import FeedHouse  # noqa: E402, first: it knows where the others are
+from guarded import CLI, CLIENT, Daemon  # noqa: E402
 
-MILLION = 1000000
-SIZES = [int(word) for word in os.environ.get("DG_BENCH_NAMES", "1000000 10000000").split()]
-SECONDS = {MILLION: 1.0, 10 * MILLION: 12.0}
-COMPILER_BYTES, KERNEL_BYTES = 100, 24  # a name
-FILTER_BYTES = 4 << 20  # in front of every image
+FEW, MILLION, MANY = 10, 1000000, 10000000
+LIVE_SECONDS = {MILLION: 1.0, MANY: 12.0}  # from the command to the first query that is answered
+KERNEL_BYTES, COMPILER_BYTES = 24, 100  # a name
+SWAP_RATIO = 2.01  # the old image and the new one, whose sizes differ by a page at times
+LOOKUP_FEW, LOOKUP_RATIO = 10000, 1.5  # a lookup among MANY names, in those among LOOKUP_FEW
+LOOK_RATIO = 1.2  # "the same", with what two runs of one thing differ by
+LOOKS = 40
+CHUNK = 10000
 
 
-def write_names(path, count):
-    with open(path, "w", encoding="ascii") as file:
-        for number in range(count):
-            file.write("host-%d.zone%d.example\n" % (number, number % 1000))
+def row(name, unit, value, at_most=None):
+    return {"name": name, "unit": unit, "value": value, **({"at_most": at_most} if at_most else {})}
 
 
-def timed(world, *words):
+def count(number):
+    return f"{number // MILLION} M" if number >= MILLION else str(number)
+
+
+# ---- a house with a list --------------------------------------------------------------------------
+
+
+class ListHouse(FeedHouse):
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+        self.cli("attach", "guarded")
+
+    def daemon(self):
+        self.running = Daemon(self, "--interface", "guarded").ready()
+
+    def feed(self, names):
+        """A file of domains as feeds have them, no name twice; returns it and its last name."""
+        chance, path = random.Random(names), Path(self.dir) / f"feed-{names}"
+        words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=chance.randrange(4, 12))) for _ in range(5000)]
+        domains = ["com", "net", "org", "info", "top", "xyz", "ru", "de", "co.uk", "shop.example"]
+        with open(path, "w", encoding="ascii") as file:
+            for start in range(0, names, CHUNK):
+                lines = [f"{chance.choice(words)}{number:x}.{chance.choice(domains)}\n"
+                         for number in range(start, min(start + CHUNK, names))]
+                file.write("".join(lines))
+        return path, lines[-1].strip()
+
+    def listed(self, name):
+        return self.json("explain", name, "--client", CLIENT)["verdict"] == "reply_sinkhole"
+
+    def close(self):
+        self.purge()
+        super().close()
+
+
+def map_bytes(house, name):
+    return shown_map("pinned", house.bpffs / "dnsguard" / name)["bytes_memlock"]
+
+
+def shown_map(*words):
+    return json.loads(subprocess.run(["bpftool", "-j", "map", "show", *map(str, words)], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout)
+
+
+def image_bytes(house):
+    """Of the live image, as the kernel accounts for it, by the id in its pinned slot."""
+    dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", str(house.bpffs / "dnsguard" / "dg_image")], check=True,
+                            text=True, stdout=subprocess.PIPE)
+    (slot,) = json.loads(dumped.stdout)
+    number = int.from_bytes(bytes(int(octet, 16) for octet in slot["value"]), "little")
+    return shown_map("id", number)["bytes_memlock"]
+
+
+# ---- from a file to live, and memory --------------------------------------------------------------
+
+
+def go_live(house, names, source, last):
+    assert not house.listed(last)
     began = time.monotonic()
-    done = world.cli(*words, check=False)
-    if done.returncode:
-        sys.exit("tests/bench/lists.py: dnsguard %s: %s" % (" ".join(map(str, words)), done.stderr.strip()))
-    return time.monotonic() - began
+    house.cli("list", "add", f"names-{names}", source, "--format", "domains")
+    took = time.monotonic() - began
+    assert house.listed(last)
+    return took
 
 
-def compiled(directory, feed):
-    """The compiler's own report on the same file."""
-    key = Path(directory) / "key"
-    key.write_bytes(os.urandom(32))
+def swap_row(house, names):
+    """The list made anew while it is live. Only images of this size are counted: nobody else has one so large."""
+    live, most = image_bytes(house), 0
+    child = house.start(house.inside, CLI, "--bpffs", house.bpffs, "--state-dir", f"{house.dir}/state", "list", "update", "--force")
+    while child.poll() is None:
+        sizes = [shown["bytes_memlock"] for shown in shown_map() if shown.get("name") == "dg_image_data"]
+        most = max(most, sum(size for size in sizes if size > live / 2))
+    assert child.returncode == 0, child.stderr.read()
+    return row(f"{count(names)} names: kernel memory during a swap / image", "x", most / live, SWAP_RATIO)
+
+
+def compiler_bytes(house, source):
+    """The most memory of the compiler by itself, as the kernel accounts for the process, and its seconds."""
+    key, image = f"{house.dir}/state/key", f"{house.dir}/image"
+    argv = [str(BUILD / "dnsguard-compile"), "--key", key, "-o", image, "--list", "feed,format=domains", str(source)]
     began = time.monotonic()
-    done = subprocess.run([BUILD / "dnsguard-compile", "--key", key, "-o", Path(directory) / "image", "--json", feed],
-                          check=True, capture_output=True, text=True)
-    return json.loads(done.stdout), time.monotonic() - began
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    os.unlink(image)
+    return usage.ru_maxrss * 1024, time.monotonic() - began
 
 
-def rows(world, directory, count):
-    title = "list of %s names: " % format(count, ",")
-    feed = Path(directory) / "feed"
-    write_names(feed, count)
-    target = {"at_most": SECONDS[count]} if count in SECONDS else {}
-    yield {"name": title + "file to live", "unit": "s", "value": timed(world, "list", "add", "bench", feed), **target}
-    timed(world, "list", "rm", "bench")
-    report, seconds = compiled(directory, feed)
-    yield {"name": title + "compile alone", "unit": "s", "value": seconds}
-    yield {"name": title + "compiler's peak memory a name", "unit": "B", "value": report["peak_bytes"] / count,
-           "at_most": COMPILER_BYTES}
-    yield {"name": title + "kernel memory a name, filter included", "unit": "B",
-           "value": (report["bytes"] + FILTER_BYTES) / count, "at_most": KERNEL_BYTES}
+def scale_rows(house, names):
+    source, last = house.feed(names)
+    peak, compiled = compiler_bytes(house, source)
+    live = go_live(house, names, source, last)
+    kernel = image_bytes(house) + map_bytes(house, "dg_list_filter")
+    title = f"{count(names)} names: "
+    return [row(title + "domains file to live", "s", live, LIVE_SECONDS[names]), row(title + "compiled, by itself", "s", compiled),
+            row(title + "kernel memory a name, filter included", "B", kernel / names, KERNEL_BYTES),
+            row(title + "compiler's peak a name", "B", peak / names, COMPILER_BYTES)]
+
+
+# ---- what looking costs ---------------------------------------------------------------------------
+
+
+def cpu_of(pid):
+    """Nanoseconds on a CPU of all threads of a process."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def status_ns(house):
+    """Of one command."""
+    began = time.monotonic_ns()
+    house.cli("status", "--json")
+    return time.monotonic_ns() - began
+
+
+def metrics_ns(house):
+    """CPU of the daemon for one scrape."""
+    before = cpu_of(house.running.process.pid)
+    house.running.get("/metrics")
+    return cpu_of(house.running.process.pid) - before
+
+
+def look_rows(houses):
+    """In turns, so that a busy spell of the machine meets both; the quickest of each counts."""
+    for what, look in (("status", status_ns), ("/metrics", metrics_ns)):
+        took = {house: [] for house in houses}
+        for _ in range(LOOKS):
+            for house in houses:
+                took[house].append(look(house))
+        few, many = (min(took[house]) for house in houses)
+        yield row(f"{what}: at {count(FEW)} names", "us", few / 1e3)
+        yield row(f"{what}: at {count(MANY)} names", "us", many / 1e3)
+        yield row(f"{what}: at {count(MANY)} / at {count(FEW)} names", "x", many / few, LOOK_RATIO)
+
+
+# ---- lookups --------------------------------------------------------------------------------------
+
+
+def micro(names):
+    """{row: ns} of micro with so many names; only the rows without limiter."""
+    done = subprocess.run([BUILD / "tests/bench/micro", "--names", str(names), "limiter"], check=True, text=True,
+                          stdout=subprocess.PIPE)
+    return {found["name"]: found["value"] for found in json.loads(done.stdout)}
+
+
+LOOKUPS = [  # title, what is measured, what it costs without lists, target
+    ("listed name, lookup alone", "listed query observed, limiter off", "query, whole walk, limiter and lists off", LOOKUP_RATIO),
+    ("other name, lookup alone", "query, whole walk, limiter off", "query, whole walk, limiter and lists off", LOOKUP_RATIO),
+    ("other name, whole query", "query, whole walk, limiter off", None, LOOKUP_RATIO),
+    ("cold: listed name, lookup alone", "cold: listed query observed, limiter off", "cold: query, limiter and lists off", None),
+    ("cold: other name, lookup alone", "cold: query, whole walk, limiter off", "cold: query, limiter and lists off", None),
+]
+
+
+def lookup_rows():
+    few, many = micro(LOOKUP_FEW), micro(MANY)
+    for title, with_lists, without, target in LOOKUPS:
+        at_few, at_many = (figures[with_lists] - (figures[without] if without else 0) for figures in (few, many))
+        yield row(f"{title}, {LOOKUP_FEW // 1000} k names", "ns", at_few)
+        yield row(f"{title}, {count(MANY)} names", "ns", at_many)
+        yield row(f"{title}, {count(MANY)} / {LOOKUP_FEW // 1000} k names", "x", at_many / at_few, target)
+    counter = "for scale: a hit counter, one for each list"
+    yield row("counting a hit of a list", "ns", many[counter])
+
+
+# ---- all of it ------------------------------------------------------------------------------------
+
+
+def houses_rows():
+    few, large = ListHouse(FEW), ListHouse(MANY)
+    try:
+        source, last = few.feed(FEW)
+        go_live(few, FEW, source, last)
+        yield from scale_rows(large, MILLION)
+        large.cli("list", "rm", f"names-{MILLION}")
+        yield from scale_rows(large, MANY)
+        yield swap_row(large, MANY)
+        for house in (few, large):
+            house.daemon()
+        yield from look_rows((few, large))
+    finally:
+        few.close()
+        large.close()
+
+
+PARTS = {"houses": houses_rows, "lookups": lookup_rows}
 
 
 def main():
-    found = []
-    with tempfile.TemporaryDirectory(prefix="dg-bench-lists-") as directory:
-        world = World()
-        try:
-            world.cli("attach", "guarded")
-            for count in SIZES:
-                found += rows(world, directory, count)
-        finally:
-            world.cli("detach", "--all", "--purge", check=False)
-            world.close()
-    json.dump(found, sys.stdout, indent=1)
+    unknown = set(sys.argv[1:]) - set(PARTS)
+    if unknown:
+        sys.exit(f"lists.py: no part {unknown.pop()}: there are {', '.join(PARTS)}")
+    print(json.dumps([found for name in sys.argv[1:] or PARTS for found in PARTS[name]()]))
 
 
-if __name__ == "__main__":
-    main()
+main()
