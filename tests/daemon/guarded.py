@@ -53,7 +53,7 @@ class Lines:
     """The lines of a pipe, one at a time and never later than the deadline."""
 
     def __init__(self, pipe):
-        self.fd, self.rest, self.seen = pipe.fileno(), b"", []
+        self.fd, self.rest, self.seen, self.held = pipe.fileno(), b"", [], []
         os.set_blocking(self.fd, False)
 
     def next(self, deadline):
@@ -77,9 +77,13 @@ class Lines:
         except TimeoutError:
             return self.seen
 
+    def hold(self, deadline):
+        """Reads a line that nobody has asked for yet."""
+        self.held.append(self.next(deadline))
+
     def until(self, pattern):
         deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, line := self.next(deadline)):
+        while not re.search(pattern, line := self.held.pop(0) if self.held else self.next(deadline)):
             pass
         return line
 
@@ -169,7 +173,7 @@ class Daemon:
                 return self
             if not readable:
                 raise TimeoutError("not ready: " + " / ".join(self.log.seen))
-            self.log.next(time.monotonic() + PATIENCE)
+            self.log.hold(time.monotonic() + PATIENCE)
 
     def fails(self):
         """Waits for the end of one that must not start: (exit status, log)."""

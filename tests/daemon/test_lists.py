@@ -182,6 +182,33 @@ def test_lists_that_are_added_and_removed_while_it_runs(world):
     assert not any(name.startswith("dnsguard_list_") for name in daemon.samples())
 
 
+def test_what_lies_beside_a_source_is_nobodys_business(world):
+    """Neither a neighbour of a file nor a directory's hidden files and backups make work."""
+    feeds = Path(world.dir) / "feeds"
+    feeds.mkdir()
+    (feeds / "a").write_text("a.example\n")
+    world.cli("attach", "guarded")
+    world.cli("list", "add", "dir", feeds)
+    world.cli("list", "add", "ads", file(world, "ads", "ads.example"))
+    added = [attempts(world, name) for name in ("dir", "ads")]
+    daemon = start(world)
+    wait_for(lambda: not set(added) & {attempts(world, name) for name in ("dir", "ads")})  # the look at the start
+    before = [attempts(world, name) for name in ("dir", "ads")]
+    (feeds / ".a.swp").write_text("x")
+    (feeds / "a~").write_text("x")
+    file(world, "neighbour", "n.example")
+    world.cli("list", "add", "third", file(world, "third", "third.example"))
+    file(world, "third", "last.example")
+    wait_for(lambda: listed(world, "last.example"))  # what came before it would have been seen by now
+    assert [attempts(world, name) for name in ("dir", "ads")] == before
+    assert daemon.samples()[series("stale")] == 0
+
+
+def attempts(world, name):
+    """Something that every run of the pipeline for this list changes: its file is replaced whole."""
+    return os.stat(meta(world, name)).st_mtime_ns
+
+
 def test_a_source_that_is_gone_and_back(world):
     path = file(world, "ads", "a.example")
     world.cli("attach", "guarded")
@@ -398,8 +425,8 @@ NOTIFIED = "127.0.0.1@5301"
 class Primary:
     """Knot DNS on the guarded namespace's loopback; NOTIFY goes to where the daemon is told to hear it."""
 
-    def __init__(self, world, refresh=86400):
-        self.world, self.dir, self.refresh, self.serial = world, Path(world.dir) / "knot", refresh, 0
+    def __init__(self, world):
+        self.world, self.dir, self.serial, self.timers = world, Path(world.dir) / "knot", 0, "86400 600 864000 60"
         self.dir.mkdir()
         (self.dir / "knot.conf").write_text(f"""
 server:
@@ -430,7 +457,7 @@ zone:
 
     def write(self, *names):
         self.serial += 1
-        text = f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns h {self.serial} {self.refresh} 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+        text = f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns h {self.serial} {self.timers}\n@ NS ns\nns A 127.0.0.1\n"
         (self.dir / "zone").write_text(text + "".join(f"{name} CNAME .\n" for name in names))
 
     def control(self, *words):
@@ -534,6 +561,24 @@ def test_a_zone_whose_primary_is_gone(world, primary):
     assert listed(world, "a.example") and daemon.get("/healthz")[1] == "ok\n"
     primary.start("a.example", "b.example", "c.example")
     wait_for(lambda: listed(world, "c.example"))
+    wait_for(lambda: daemon.samples()[series("stale", "policy")] == 0)
+
+
+def test_a_zone_that_expires(world, primary):
+    """What the follower says counts, though the clock of the list is far from due."""
+    primary.timers = "1 1 3 60"
+    primary.change("a.example", "b.example", "c.example")
+    world.cli("attach", "guarded")
+    world.cli("list", "add", "--refresh", "1d", "policy", SOURCE)
+    daemon = start(world, more=FOLLOW)
+    wait_for((meta(world, "policy").parent / "zone").exists)
+    assert daemon.samples()[series("stale", "policy")] == 0
+    primary.stop()
+    daemon.log.until("list policy: the zone has expired")
+    wait_for(lambda: daemon.samples()[series("stale", "policy")] == 1)
+    assert listed(world, "a.example")
+    primary.start("a.example", "b.example", "d.example")
+    wait_for(lambda: listed(world, "d.example"))
     wait_for(lambda: daemon.samples()[series("stale", "policy")] == 0)
 
 

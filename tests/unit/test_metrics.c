@@ -20,6 +20,11 @@ static __u8 attached[DG_IF_MAX];
 static const struct dg_map_usage usage[] = { { "dg_own", 3, 65536, 4096 },
 					     { "dg_limiter", 0, 131072, 8388608 } };
 
+static const struct dg_list_row lists[] = {
+	{ "ads", 1700000002, 0, 28, 29 },
+	{ "own#1", 0, 1700000003, 30, 0 },
+};
+
 /* One device, one list, a few counters of each kind. */
 static struct dg_metrics_view filled(void)
 {
@@ -43,6 +48,7 @@ static struct dg_metrics_view filled(void)
 	s->image.lists = 1;
 	strcpy(s->image_list[1].text, "ads");
 	s->image_list[1].kind = DG_ANSWER_NXDOMAIN;
+	s->image_list[1].names = 999999;
 	s->list[0].answers[DG_ANSWER_DROP] = 26;
 	s->list[1].answers[DG_ANSWER_NXDOMAIN] = 27;
 	return (struct dg_metrics_view){
@@ -50,6 +56,8 @@ static struct dg_metrics_view filled(void)
 		.attached = attached,
 		.usage = usage,
 		.usage_count = 2,
+		.lists = lists,
+		.list_count = 2,
 		.process = { 1234.5, 1700000000.25, 2, 3, 4, 5 },
 		.version = "1.2",
 		.config_good = 1,
@@ -104,6 +112,16 @@ static const char *const same_in_both[] = {
 	"dnsguard_map_entries{map=\"dg_own\"} 3",
 	"dnsguard_map_max_entries{map=\"dg_limiter\"} 131072",
 	"dnsguard_map_memory_bytes{map=\"dg_limiter\"} 8388608",
+	"dnsguard_list_names{list=\"ads\"} 999999",
+	"dnsguard_list_last_success_timestamp_seconds{list=\"ads\"} 1700000002",
+	"dnsguard_list_last_success_timestamp_seconds{list=\"own#1\"} 0",
+	"dnsguard_list_stale{list=\"ads\"} 0",
+	"dnsguard_list_stale{list=\"own#1\"} 1",
+	"dnsguard_list_stale_since_timestamp_seconds{list=\"ads\"} 0",
+	"dnsguard_list_stale_since_timestamp_seconds{list=\"own#1\"} 1700000003",
+	"dnsguard_list_update_failures_total{list=\"ads\"} 28",
+	"dnsguard_list_update_failures_total{list=\"own#1\"} 30",
+	"dnsguard_list_rejected_lines{list=\"ads\"} 29",
 	"dnsguard_up 1",
 	"dnsguard_enforcing{interface=\"eth0\"} 1",
 	"dnsguard_paused 0",

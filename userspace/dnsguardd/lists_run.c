@@ -44,6 +44,13 @@ static void entry_broken(struct dg_entry *entry)
 	entry->asked = true;
 }
 
+/* Somebody else is at it, or a list of the run was taken away: nothing is known, nothing is wrong. */
+static void entry_later(struct dg_entry *entry, __u64 seconds)
+{
+	entry->not_before = (__u64)time(NULL) + seconds;
+	entry->asked = true;
+}
+
 static void entry_stale(struct dg_entry *entry, const char *error)
 {
 	entry->failures++;
@@ -61,9 +68,8 @@ static void row_take(struct dg_entry *entry, const json_t *row)
 		entry_broken(entry);
 	} else if (!strcmp(outcome, "stale")) {
 		entry_stale(entry, error ? error : "it could not be refreshed");
-	} else if (!strcmp(outcome, "busy")) { /* somebody else refreshes it right now */
-		entry->not_before = (__u64)time(NULL) + AGAIN_SEC;
-		entry->asked = true;
+	} else if (!strcmp(outcome, "busy")) {
+		entry_later(entry, AGAIN_SEC);
 	} else {
 		entry_good(entry);
 		if (!strcmp(outcome, "updated"))
@@ -99,8 +105,9 @@ static void say_broken(const struct dg_program_end *end)
 		       end->complaint[0] ? end->complaint : "the program said nothing");
 }
 
-/* A list that was taken away meanwhile is in no report; nor is it in our table after the next look. */
-static void entries_take(struct dg_lists *lists, enum dg_lane lane, const json_t *report)
+/* without: for lists of which the report says nothing. */
+static void entries_take(struct dg_lists *lists, enum dg_lane lane, const json_t *report,
+			 void (*without)(struct dg_entry *entry))
 {
 	for (unsigned int i = 0; i < lists->count; i++) {
 		struct dg_entry *entry = lists->entry[i];
@@ -112,8 +119,13 @@ static void entries_take(struct dg_lists *lists, enum dg_lane lane, const json_t
 		if (row)
 			row_take(entry, row);
 		else
-			entry_broken(entry);
+			without(entry);
 	}
+}
+
+static void entry_next(struct dg_entry *entry)
+{
+	entry_later(entry, 1);
 }
 
 static void on_end(void *arg, const struct dg_program_end *end)
@@ -121,11 +133,14 @@ static void on_end(void *arg, const struct dg_program_end *end)
 	struct dg_lane_run *run = arg;
 	struct dg_lists *lists = run->lists;
 	json_t *report = end->exit_status < 0 ? NULL : json_loads(end->said, 0, NULL);
+	bool gone = end->exit_status ==
+		    DG_EXIT_NOT_FOUND; /* taken away meanwhile: the others run again */
 
 	run->program = NULL;
-	if (!json_is_array(json_object_get(report, "lists")))
+	if (!gone && !json_is_array(json_object_get(report, "lists")))
 		say_broken(end);
-	entries_take(lists, (enum dg_lane)(run - lists->lane), report);
+	entries_take(lists, (enum dg_lane)(run - lists->lane), report,
+		     gone ? entry_next : entry_broken);
 	json_decref(report);
 	dg_lists_look(lists);
 }
@@ -173,5 +188,5 @@ void dg_lists_run(struct dg_lists *lists, enum dg_lane lane, struct dg_entry *co
 	if (!dg_program_start(&lists->daemon->loop, &want, &run->program, &err))
 		return;
 	dg_log(DG_LOG_ERROR, "lists cannot be refreshed: %s", err.text);
-	entries_take(lists, lane, NULL);
+	entries_take(lists, lane, NULL, entry_broken);
 }

@@ -106,23 +106,24 @@ static bool was_watched(const struct dg_watch *before, int count, int wd)
 	return false;
 }
 
-/* Where a link is on the way any change beside it may be one of the source: links are swapped under other names. */
+/* A link may be led elsewhere by swapping another one beside it: any change there may be one of the source. */
 static void watch_source(struct dg_entry *entry)
 {
 	struct dg_watch before[DG_WATCHES];
+	const char *source = entry->spec.source;
 	int count = entry->watches;
 	char real[PATH_MAX];
-	bool linked, there = realpath(entry->spec.source, real) != NULL;
 	struct stat st;
 
 	memcpy(before, entry->watch, sizeof(before));
 	entry->watches = 0;
-	linked = there && strcmp(real, entry->spec.source) != 0;
-	watch_parent(entry, entry->spec.source, linked);
-	if (linked)
-		watch_parent(entry, real, false);
-	if (there && !stat(real, &st) && S_ISDIR(st.st_mode))
-		watch_add(entry, real, "");
+	watch_parent(entry, source, !lstat(source, &st) && S_ISLNK(st.st_mode));
+	if (realpath(source, real)) {
+		if (strcmp(real, source))
+			watch_parent(entry, real, false);
+		if (!stat(real, &st) && S_ISDIR(st.st_mode))
+			watch_add(entry, real, "");
+	}
 	/* Another directory than before: what happened in it until now was not seen. */
 	for (int i = 0; i < entry->watches; i++)
 		if (!was_watched(before, count, entry->watch[i].wd))
@@ -160,13 +161,23 @@ static bool is_unfinished(struct dg_lists *lists, const struct inotify_event *ev
 	return !lstat(path, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1;
 }
 
+/* What editors and downloaders leave beside a file is in no list; "..data" is how mounts of configuration are swapped. */
+static bool is_passing(const char *name)
+{
+	size_t len = strlen(name);
+
+	return (name[0] == '.' && name[1] != '.') || (len && name[len - 1] == '~');
+}
+
 static bool concerns(const struct dg_entry *entry, const struct inotify_event *event)
 {
 	for (int i = 0; i < entry->watches; i++) {
 		const struct dg_watch *watch = entry->watch + i;
 
-		if (watch->wd == event->wd &&
-		    (!watch->name[0] || !event->len || !strcmp(watch->name, event->name)))
+		if (watch->wd != event->wd)
+			continue;
+		if (!event->len ||
+		    (watch->name[0] ? !strcmp(watch->name, event->name) : !is_passing(event->name)))
 			return true;
 	}
 	return event->mask & IN_Q_OVERFLOW && dg_list_kind_of(&entry->spec) == DG_LIST_PATH;

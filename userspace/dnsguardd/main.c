@@ -354,8 +354,8 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 	if (dg_caps_limit(&reason))
 		dg_log(DG_LOG_WARNING, "%s", reason.text);
 	/* An attach has put the kept image back: lists are live before any source is asked. */
-	if (dg_lists_start(daemon, &daemon->lists, err))
-		return -EINVAL;
+	if (dg_lists_start(daemon, &daemon->lists, &reason))
+		dg_log(DG_LOG_ERROR, "lists are not refreshed: %s", reason.text);
 	daemon->config_good = 1;
 	if (!daemon->guarded_count)
 		dg_log(DG_LOG_WARNING,
