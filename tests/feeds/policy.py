@@ -13,12 +13,17 @@ STARS = [("",), ("*.",), ("", "*.")]
 ADDRESS = {"A": "192.0.2.%d", "AAAA": "2001:db8::%d"}
 TYPES = ["A"] * 4 + ["AAAA"] * 2 + ["TXT", "MX", "ANY"]
 NAMES = 500
-# What an RPZ can say and one answer from the guard cannot: kept outside the tree.
-TWICE, NO_ANSWER_HERE = "twice.example", ("text.example", "elsewhere.example", "*.elsewhere.example")
-LIMITS = {TWICE: ("A",), "text.example": ("TXT",), "elsewhere.example": "ready.example.", "*.elsewhere.example": "ready.example."}
-LIMIT_LINES = [f"{TWICE} A 192.0.2.201", f"{TWICE} A 192.0.2.202", 'text.example TXT "walled"',
-               "elsewhere.example CNAME ready.example.", "*.elsewhere.example CNAME ready.example."]
 LONG = ".".join(letter * 61 for letter in "abc")  # with a parent of this tree and a label in front: 255 octets at most
+# What an RPZ can say and one answer from the guard cannot, and what no seed may miss: kept outside the tree.
+TWICE, NO_ANSWER_HERE = "twice.example", ("text.example", "elsewhere.example", "*.elsewhere.example")
+FIXED = {TWICE: ("A",), "text.example": ("TXT",), "elsewhere.example": "ready.example.", "*.elsewhere.example": "ready.example.",
+         "silent.example": "rpz-drop.", "*.silent.example": "rpz-drop.", f"*.{LONG}.walled.example": ("A", "AAAA")}
+FIXED_LINES = [f"{TWICE} A 192.0.2.201", f"{TWICE} A 192.0.2.202", 'text.example TXT "walled"',
+               "elsewhere.example CNAME ready.example.", "*.elsewhere.example CNAME ready.example.",
+               "silent.example CNAME rpz-drop.", "*.silent.example CNAME rpz-drop.",
+               f"*.{LONG}.walled.example A 192.0.2.203", f"*.{LONG}.walled.example AAAA 2001:db8::203"]
+FIXED_NAMES = (TWICE, "text.example", "elsewhere.example", "www.elsewhere.example", "silent.example", "www.silent.example",
+               f"www.{LONG}.walled.example")
 
 
 def tree(chance):
@@ -50,7 +55,7 @@ def policy_zone(chance, found):
             lines.append(f"{shown} CNAME {action}")
         else:
             lines += [f"{shown} {family} {ADDRESS[family] % chance.randrange(1, 200)}" for family in action]
-    return "\n".join(lines + LIMIT_LINES) + "\n"
+    return "\n".join(lines + FIXED_LINES) + "\n"
 
 
 def root_zone(chance, names):
@@ -67,8 +72,8 @@ def root_zone(chance, names):
 
 def name_near(chance, names):
     """The name, one below it, a sibling of it, its parent, or none of this tree."""
-    if chance.random() < 0.01:
-        return chance.choice((TWICE, "text.example", "elsewhere.example", "www.elsewhere.example"))
+    if chance.random() < 0.02:
+        return chance.choice(FIXED_NAMES)
     name = chance.choice(names)
     kind = chance.choice(("itself", "itself", "below", "deep below", "sibling", "parent", "unrelated"))
     label = chance.choice("abcdefghxyz")
