@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What it costs to look at the guard does not depend on how many names are listed: a command and a scrape, in one run.
+
+The benchmark does the same with ten million names.
+"""
+import time
+
+import pytest
+
+from guarded import Daemon
+from resolvers import FeedHouse
+
+FEW, MANY = 10, 500000
+LOOKS = 20
+RATIO = 1.5  # of the quickest looks; one that walked through the names would be far beyond
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """(house, daemon) twice: few names, many names."""
+    made = []
+    try:
+        for names in (FEW, MANY):
+            house = FeedHouse()
+            made.append((house, None))
+            house.cli("attach", "guarded")
+            feed = house.write("feed", "".join(f"n{number}.example\n" for number in range(names)))
+            house.cli("list", "add", "feed", feed)
+            assert house.json("status")["names"]["listed"] == names
+            made[-1] = house, Daemon(house, "--interface", "guarded").ready()
+        yield made
+        for house, _ in made:
+            house.purge()
+    finally:
+        for house, _ in made:
+            house.close()
+
+
+def status(house, _):
+    house.cli("status", "--json")
+
+
+def scrape(_, daemon):
+    assert "dnsguard_packets_total" in daemon.get("/metrics")[1]
+
+
+def took(look, house, daemon):
+    began = time.monotonic()
+    look(house, daemon)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("look", [status, scrape])
+def test_looking_costs_the_same(pair, look):
+    """In turns, so that a busy spell of the machine meets both."""
+    rounds = [[took(look, *one) for one in pair] for _ in range(LOOKS)]
+    few, many = map(min, zip(*rounds))
+    assert many <= few * RATIO, (few, many)
