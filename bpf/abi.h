@@ -36,6 +36,7 @@
 #define DG_TALKERS_SYN 4096	 /* power of two */
 #define DG_SYN_BUCKETS 8192	 /* power of two; 64 bytes each */
 #define DG_EVENT_RING_BYTES (1 << 20)
+#define DG_TCP_LISTENERS_MAX 256 /* listening addresses with a port */
 
 #if defined(__cplusplus)
 #error "C only"
@@ -432,6 +433,60 @@ struct dg_limit_line {
 	__u64 cell[DG_CELLS_PER_LINE]; /* id << DG_TAT_BITS | theoretical arrival time */
 };
 
+/* ---- TCP connections ------------------------------------------------------------------------ */
+
+/* A listening address and port; all zeros, or 0.0.0.0 in its 16-byte form, is a listener on any address. */
+struct dg_tcp_key {
+	struct dg_addr addr;
+	__be16 port;
+	__u8 pad[6];
+};
+
+/* Who ended a connection: the resolver, the client, or a reset, which does not tell. */
+enum dg_tcp_end { DG_TCP_LOCAL, DG_TCP_REMOTE, DG_TCP_RESET, DG_TCP_ENDS };
+
+/* Bucket i of hold times ends at 2^i ms; the last one, without an end, begins at 2^22 ms (70 min). */
+#define DG_TCP_HOLD_BUCKETS 24
+/* Seconds that are remembered one by one: a minute, and room for a reader that is late. Power of two. */
+#define DG_TCP_SECONDS 64
+
+/* One second of a listener: second of CLOCK_MONOTONIC << 32 | value. The next second that falls here replaces it. */
+#define DG_TCP_SECOND_SHIFT 32
+struct dg_tcp_second {
+	__u64 peak;   /* most connections at one time */
+	__u64 opened; /* new ones */
+};
+
+/*
+ * The books of one listener. A connection is what occupies a resolver's slot or waits for one: ESTABLISHED (accepted or
+ * still in the accept queue), and CLOSE_WAIT, where the client has gone and the resolver has not let go yet. What the
+ * resolver has closed (FIN_WAIT, TIME_WAIT, ...) is the kernel's alone and counts no more.
+ * All words are changed atomically; whoever reads them together may see a connection half booked.
+ */
+struct dg_tcp_row {
+	__s64 connections; /* now; may be below 0 until those from before the start are added */
+	__u64 opened, closed;
+	__u64 ended[DG_TCP_ENDS];  /* of those closed */
+	__u64 peak;		   /* most connections at one time since the start */
+	__u64 hold_count, hold_ns; /* of the connections whose beginning was seen */
+	__u64 hold[DG_TCP_HOLD_BUCKETS];
+	struct dg_tcp_second second[DG_TCP_SECONDS];
+};
+
+/* Of a socket: when it became a connection, and of which listener. */
+struct dg_tcp_since {
+	__u64 opened_ns; /* 0 = not a connection */
+	__u32 row;
+	__u32 pad;
+};
+
+/* What all programs of this kind share. */
+struct dg_tcp_now {
+	__u64 instance; /* the one that counts; others, about to be replaced or not yet in charge, stand by */
+	__u32 rows;    /* handed out */
+	__u32 refused; /* listeners that found no row: their connections are not counted */
+};
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 struct dg_event {
@@ -496,6 +551,10 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_syn_seen)	  /* array DG_SYN_BUCKETS, mmapable: struct dg_syn_bucket */                  \
 	X(dg_syn_talkers) /* array DG_TALKERS_SYN: struct dg_talker */                                \
 	X(dg_stats)	  /* percpu array DG_IF_MAX: struct dg_stats */                               \
-	X(dg_events)	  /* ring buffer: struct dg_event */
+	X(dg_events)	  /* ring buffer: struct dg_event */                                          \
+	X(dg_tcp_now)	  /* array 1: struct dg_tcp_now */                                            \
+	X(dg_tcp_listen)  /* hash DG_TCP_LISTENERS_MAX: struct dg_tcp_key -> __u32, its row */        \
+	X(dg_tcp_rows)	  /* array DG_TCP_LISTENERS_MAX, mmapable: struct dg_tcp_row */               \
+	X(dg_tcp_since)	  /* socket storage: struct dg_tcp_since */
 
 #endif

@@ -188,6 +188,46 @@ struct {
 	__uint(max_entries, DG_EVENT_RING_BYTES);
 } dg_events SEC(".maps");
 
+/* Who counts TCP connections, and how many rows are in use. Written by tcpstate and the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE); /* so that the loader changes one word of it */
+	__type(key, __u32);
+	__type(value, struct dg_tcp_now);
+} dg_tcp_now SEC(".maps");
+
+/* Listeners on guarded ports. Written by tcpstate when one begins, by userspace for those before. Full: the listener's
+ * connections are not counted, dg_tcp_now.refused is.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DG_TCP_LISTENERS_MAX);
+	__type(key, struct dg_tcp_key);
+	__type(value, __u32);
+} dg_tcp_listen SEC(".maps");
+
+/* Their books. Written by tcpstate; userspace adds differences to them, through shared memory. Never full: a row goes with
+ * its key.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TCP_LISTENERS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct dg_tcp_row);
+} dg_tcp_rows SEC(".maps");
+
+/* Begin of each connection, kept in its socket, gone with it: as many as there are sockets. Written by tcpstate. No memory:
+ * the connection is counted, its hold time is not.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct dg_tcp_since);
+} dg_tcp_since SEC(".maps");
+
 /* What the limiter found on a rung: the cell's place in its line, what it must hold, what it held. */
 struct dg_rung {
 	__u64 id;

@@ -470,6 +470,17 @@ static void job_finish(struct job *job, struct dg_attach_result *ret)
 	job->finished = true;
 }
 
+/* Last, and never a reason to fail: it only counts. */
+static int job_tcpstate(struct job *job, struct dg_error *err)
+{
+	struct dg_error reason = { 0 };
+
+	(void)err;
+	if (dg_tcpstate_attach(job->want->bpffs, &job->maps, &reason))
+		job_note(job, reason.text);
+	return 0;
+}
+
 typedef int job_step(struct job *job, struct dg_error *err);
 
 int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct dg_error *err)
@@ -478,7 +489,7 @@ int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct
 	static job_step *const steps[] = { job_trial_clear, job_link_find,   job_maps_find,
 					   job_slot_take,   job_mode_choose, job_record,
 					   job_iface_write, job_services,    job_program,
-					   job_pin };
+					   job_pin,	    job_tcpstate };
 	dg_scoped_fd int lock = -1; /* given back after job_end() */
 	dg_scoped(job_end) struct job job = { .want = want,
 					      .maps = DG_MAPS_NONE,

@@ -71,7 +71,10 @@ int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error 
 			       strerror(errno));
 	slot_release(bpffs, ifname);
 	dg_record_remove(bpffs, ifname); /* there is nothing to go back to any more */
-	return purge && dg_links_count(bpffs) == 0 ? pins_purge(bpffs, err) : 0;
+	if (dg_links_count(bpffs))
+		return 0;
+	dg_tcpstate_detach(bpffs);
+	return purge ? pins_purge(bpffs, err) : 0;
 }
 
 int dg_purge(const char *bpffs, struct dg_error *err)

@@ -3,7 +3,7 @@
  * internal.h - what the files of the loader offer each other. Nobody else includes this.
  *
  * preflight: may we at all? device: facts of a NIC. instance: one loaded program. pins: names in the bpffs.
- * slots: rows of dg_ifaces. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
+ * slots: rows of dg_ifaces. tcpstate: the counter of TCP connections. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
  * detach: the life cycle.
  */
 #ifndef DG_LOADER_INTERNAL_H
@@ -119,6 +119,16 @@ int dg_trial_clear(const char *bpffs, const char *ifname, struct dg_error *err);
 
 /* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
 int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
+
+/* ---- tcpstate.c ---- */
+
+/*
+ * Starts counting TCP connections, or replaces the program that does, without a gap; adds what was there before. A failure
+ * concerns nobody but who reads the counts: err says so in one sentence. The caller holds the lock.
+ */
+int dg_tcpstate_attach(const char *bpffs, const struct dg_maps *maps, struct dg_error *err);
+/* Stops it. For when no device is guarded any more. */
+void dg_tcpstate_detach(const char *bpffs);
 
 /* ---- clock.c ---- */
 

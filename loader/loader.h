@@ -3,7 +3,7 @@
  * loader.h - the privileged life cycle of the programs: open, load, pin, adopt, attach, replace, detach.
  *
  * The only code that sees a skeleton. Pins: <bpffs>/dnsguard/<map>, progs/ingress (the newest instance),
- * links/<ifname>. Each device has its own instance of the program (its slot number and frags flag are
+ * links/<ifname>, progs/tcpstate (the link of the program that counts TCP connections). Each device has its own instance of the program (its slot number and frags flag are
  * load-time constants), all instances share the pinned maps.
  */
 #ifndef DG_LOADER_H
@@ -110,6 +110,9 @@ int dg_program_open(const char *bpffs, const char *ifname, int *ret_fd, struct d
  * that are compiled with it before fit then, and after a reboot.
  */
 int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
+
+/* 1: TCP connections are being counted; 0: the kernel refused the program that does, or nothing is attached. */
+int dg_tcpstate_runs(const char *bpffs);
 
 /* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);

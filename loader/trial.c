@@ -84,6 +84,8 @@ static int new_remove(const char *bpffs, const struct dg_maps *maps, const char 
 	dg_slot_release(maps, ifname);
 	if (!status && result->created && dg_links_count(bpffs) == 0)
 		status = dg_pins_remove(bpffs);
+	else if (dg_links_count(bpffs) == 0)
+		dg_tcpstate_detach(bpffs);
 	return status;
 }
 
