@@ -151,7 +151,7 @@ static json_t *limiter_json(const struct dg_snapshot *snapshot)
 			 (int)snapshot->settings.slip);
 }
 
-static json_t *tcp_json(const struct dg_stats *stats)
+static json_t *tcp_json(const struct dg_cli *cli, const struct dg_stats *stats)
 {
 	__u64 first = 0, again = 0;
 
@@ -159,8 +159,8 @@ static json_t *tcp_json(const struct dg_stats *stats)
 		first += stats->syn[family][DG_SYN_FIRST];
 		again += stats->syn[family][DG_SYN_RETRANSMITTED];
 	}
-	return json_pack("{s:I, s:I}", "syn", (json_int_t)first, "syn_retransmitted",
-			 (json_int_t)again);
+	return json_pack("{s:I, s:I, s:b}", "syn", (json_int_t)first, "syn_retransmitted",
+			 (json_int_t)again, "connections_counted", dg_tcpstate_runs(cli->bpffs));
 }
 
 static const char *mode_word(__u8 mode)
@@ -198,7 +198,8 @@ json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 				json_null(),
 			"modes", modes_json(settings), "verdicts", verdicts_json(&snapshot->total),
 			"names", names_json(maps, snapshot), "limiter", limiter_json(snapshot),
-			"tcp", tcp_json(&snapshot->total), "guarded_addresses", services, "sources",
+			"tcp", tcp_json(cli, &snapshot->total), "guarded_addresses", services,
+			"sources",
 			(int)(settings->source_rules[DG_IPV4] + settings->source_rules[DG_IPV6]));
 	if (doc) {
 		json_object_set_new(doc, "events",
@@ -262,6 +263,7 @@ static const struct dg_section sections[] = {
 	{ "modes.syn", "SYN limit", DG_AS_TEXT, NULL, NULL },
 	{ "tcp.syn", "  SYN", DG_AS_COUNT, NULL, NULL },
 	{ "tcp.syn_retransmitted", "  repeated SYN", DG_AS_COUNT, NULL, NULL },
+	{ "tcp.connections_counted", "TCP connections counted", DG_AS_YES_NO, NULL, NULL },
 	{ "guarded_addresses", "guarded addresses", DG_AS_COUNT, NULL, NULL },
 	{ "interfaces", "", DG_AS_TEXT, iface_columns,
 	  "no device is guarded: dnsguard attach IFACE" },

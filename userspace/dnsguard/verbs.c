@@ -12,6 +12,7 @@ const struct dg_verb dg_verbs[] = {
 	{ "attach", dg_attach_run, "IFACE", "guard a network device; again = replace in place", dg_attach_options, 1, 1 },
 	{ "detach", dg_detach_run, "[IFACE]", "stop guarding it", dg_detach_options, 0, 1 },
 	{ "top", dg_top_run, "", "what happens now, refreshed every second", dg_top_options, 0, 0 },
+	{ "tcp", dg_tcp_run, "", "TCP connections of the resolver's listeners", NULL, 0, 0 },
 	{ "watch", dg_watch_run, "", "queries as they are decided", dg_watch_options, 0, 0 },
 	{ "block", dg_block_run, "NAME...", "answer these names, and all below them, in the kernel",
 	  dg_block_options, 0, DG_ARGS_MAX },
