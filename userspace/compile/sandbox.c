@@ -130,8 +130,9 @@ int dg_sandbox_enter(struct dg_error *err)
 	 */
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none) ||
-	    setrlimit(RLIMIT_NPROC, &none))
+	/* Not dumpable: no other process of this user may look into this one, which knows the key. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
+	    setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NPROC, &none))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
 			       strerror(errno));
 	/* Whoever started us may have set a lower one, which stays. */

@@ -2,8 +2,8 @@
 /*
  * fetch.h - one download: what is asked for, and what came of it.
  *
- * options.c reads the command line, rights.c gives up what a download does not need, download.c talks to the server,
- * expires.c looks what the content says of itself. main.c joins and reports.
+ * options.c reads the command line, rights.c and fence.c give up what a download does not need, download.c talks to the
+ * server, expires.c looks what the content says of itself. main.c joins and reports.
  */
 #ifndef DG_FETCH_H
 #define DG_FETCH_H
@@ -38,8 +38,11 @@ struct dg_fetched {
 int dg_fetch_options(int argc, char **argv, struct dg_fetch *ret, struct dg_error *err);
 extern const char dg_fetch_usage[];
 
-/* The user nobody, no groups, no capability, no new privileges. */
+/* The user nobody, no groups, no capability, no new privileges, and the fence. */
 int dg_fetch_rights_drop(struct dg_error *err);
+
+/* No process but this one, no file but to read. 0 or -errno. Needs no_new_privs. */
+int dg_fetch_fence(void);
 
 /* -EIO and the reason in a sentence; what was written until then must not be used. */
 int dg_fetch_download(const struct dg_fetch *fetch, struct dg_fetched *ret, struct dg_error *err);

@@ -18,6 +18,7 @@
 int dg_fetch_rights_drop(struct dg_error *err)
 {
 	struct rlimit none = { 0, 0 };
+	int rc;
 
 	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 			   setresuid(NOBODY, NOBODY, NOBODY)))
@@ -26,8 +27,13 @@ int dg_fetch_rights_drop(struct dg_error *err)
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
+	/* Not dumpable: no other process of nobody's may look into this one. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
+	    setrlimit(RLIMIT_CORE, &none))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
 			       strerror(errno));
-	return 0;
+	rc = dg_fetch_fence();
+	return rc ? dg_fail(err, rc, DG_EXIT_FAILED, "cannot restrict system calls: %s",
+			    strerror(-rc)) :
+		    0;
 }

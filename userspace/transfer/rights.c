@@ -106,8 +106,9 @@ static int powers_drop(struct dg_error *err)
 	/* The bounding set cannot be lowered without CAP_SETPCAP, and need not. */
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none) ||
-	    setrlimit(RLIMIT_NPROC, &none))
+	/* Not dumpable: no other process of this user may look into this one, which knows the key. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
+	    setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NPROC, &none))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
 			       strerror(errno));
 	return 0;
