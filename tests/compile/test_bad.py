@@ -118,3 +118,11 @@ def test_lines_may_end_anywhere_in_the_buffer(room):
 
 def test_zlib_is_not_gzip(room):
     room.refused(("one", zlib.compress(GOOD)))
+
+
+@pytest.mark.parametrize("octets", [1, 2])
+def test_a_line_that_is_cut_inside_a_character_is_told_all_the_same(room, octets):
+    """Controls are shown as four octets each: the text is cut there, and a report is UTF-8."""
+    report = room.check(("l", GOOD + b"\x01" * 30 + b"-" * octets + b"\xc3\xa9" * 40 + b"\n"))
+    (problem,) = report["lists"][0]["problems"]
+    assert problem["line"] == 51 and problem["text"].startswith("\\x01")

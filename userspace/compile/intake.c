@@ -48,6 +48,9 @@ void dg_line_show(struct dg_span line, char *buf, size_t size)
 	/* Without the quotes, which are a message's. */
 	snprintf(buf, size, "%.*s", (int)(len - 1 - (quoted.text[len - 1] == '"')),
 		 quoted.text + 1);
+	/* A character that was cut in two would keep the whole line out of a report. */
+	for (len = strlen(buf); len && !dg_text_is_clean(buf);)
+		buf[--len] = '\0';
 }
 
 void dg_problem_note(struct dg_plan_list *list, const struct dg_feed *feed,

@@ -8,12 +8,30 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* "/dev/fd/N" was open before privileges went: it is of use to whoever may not open its file anew. */
+static int inherited_open(const char *path)
+{
+	int number, fd;
+	char more;
+
+	if (sscanf(path, "/dev/fd/%d%c", &number, &more) != 1)
+		return -1;
+	fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_SET); /* whoever handed it over may have read it */
+	return fd;
+}
+
 static int file_open(struct dg_plan_file *file, struct dg_error *err)
 {
 	struct stat st;
 
 	file->fd = strcmp(file->path, "-") ? open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY) :
 					     dup(STDIN_FILENO);
+	if (file->fd < 0 && errno == EACCES) {
+		file->fd = inherited_open(file->path);
+		errno = EACCES;
+	}
 	if (file->fd < 0)
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot open it: %s", file->path,
 			       strerror(errno));
