@@ -176,6 +176,42 @@ def test_a_list_that_goes_while_it_is_fetched(room, server):
     assert sorted(p.name for p in (room.state / "lists" / "l").iterdir()) == ["content", "meta.json"]
 
 
+def holding(server, content):
+    """A page that waits until it is told to go on: (asked for, go on)."""
+    held, go = threading.Event(), threading.Event()
+
+    def page(request):
+        held.set()
+        go.wait(PATIENCE)
+        request.answer(200, content.encode())
+
+    server.pages["/l"] = page
+    return held, go
+
+
+def test_a_list_that_is_added_twice_at_once(room, server):
+    """The second gives up, and takes nothing away from the first."""
+    held, go = holding(server, NAMES)
+    first = subprocess.Popen(room.argv("list", "add", "l", server.url("/l")), stdout=subprocess.DEVNULL)
+    assert held.wait(PATIENCE)
+    assert "another dnsguard is fetching it" in room.refused("list", "add", "l", server.url("/l"), status=FAILED)
+    go.set()
+    assert first.wait(PATIENCE) == OK
+    assert room.dump("l") == ["a.example", "b.example"]
+
+
+def test_a_list_that_goes_while_it_is_added(room, server):
+    """What was fetched has no place any more: that is no success."""
+    held, go = holding(server, NAMES)
+    first = subprocess.Popen(room.argv("list", "add", "l", server.url("/l")), stderr=subprocess.PIPE, text=True)
+    assert held.wait(PATIENCE)
+    room.cli("list", "add", "l", room.file("l", "c.example"), "--no-update")
+    room.cli("list", "rm", "l")
+    go.set()
+    assert "list l was removed while it was fetched: add it again" in first.communicate(timeout=PATIENCE)[1]
+    assert first.returncode == FAILED and room.lists() == []
+
+
 # ---- the downloader by itself ---------------------------------------------------------------------
 
 
@@ -250,6 +286,7 @@ def test_it_has_no_rights_while_it_talks(room, server):
                 if open(f"/proc/{pid}/comm").read().strip() == "dnsguard-fetch" and seen.get("url", "?") in open(
                         f"/proc/{pid}/cmdline").read():
                     seen.update(line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
+                    seen["memory"] = os.stat(f"/proc/{pid}/mem").st_uid
             except OSError:
                 continue
         request.answer(200, NAMES.encode())
@@ -260,6 +297,7 @@ def test_it_has_no_rights_while_it_talks(room, server):
     assert seen["Uid"].split() == ["65534"] * 4 and seen["Gid"].split() == ["65534"] * 4
     assert seen["Groups"].split() == [] and seen["NoNewPrivs"].split() == ["1"]
     assert {seen[key].strip() for key in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
+    assert seen["memory"] == 0 and seen["Seccomp"].strip() == "2"  # nor has anybody else, nobody least of all, to it
 
 
 def test_the_environment_of_the_operator_is_not_taken_over(room, server):

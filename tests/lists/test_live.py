@@ -211,6 +211,12 @@ def test_a_zone_does_not_ban_the_internet(guard):
     assert guard.sources() == {}
 
 
+def test_a_zone_does_not_lift_the_limits_for_everybody(guard):
+    guard.cli("list", "add", "rpz", zone(guard, "1.0.0.0.0.rpz-client-ip CNAME rpz-passthru.",
+                                        "1.0.0.0.128.rpz-client-ip CNAME rpz-passthru."))
+    assert guard.sources() == {}
+
+
 # ---- memory ---------------------------------------------------------------------------------------
 
 

@@ -4,12 +4,13 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 
 import pytest
 
 import server as web
-from house import OK, PATIENCE
+from house import BUILD, CLI, OK, PATIENCE
 
 LINE = "name{}.example\n"
 
@@ -70,3 +71,23 @@ def test_what_is_quick_shows_none(room, slow):
 def test_nothing_but_the_result_in_a_pipe(room, slow):
     done = room.cli("list", "add", "l", slow.url("/slow"))
     assert not re.search("fetch l", done.stdout + done.stderr)
+
+
+HASTY = """#!/usr/bin/python3
+import os, sys
+line = b'{"phase":"read","list":"l","bytes":1,"bytes_total":2,"lines":3}\\n'
+os.write(int(sys.argv[sys.argv.index("--progress-fd") + 1]), line * 200)
+os.execv(%r, sys.argv)
+"""
+
+
+def test_lines_that_waited_for_a_reader(room):
+    """Whoever could not listen for a while, as on a terminal that was stopped, hears them all at once."""
+    room.dir.chmod(0o755)
+    shutil.copy(CLI, room.dir / "dnsguard")
+    helper = room.dir / "dnsguard-compile"
+    helper.write_text(HASTY % str(BUILD / "dnsguard-compile"))
+    helper.chmod(0o755)
+    argv = [str(room.dir / "dnsguard") if word == str(CLI) else word for word in room.argv("list", "add", "l", room.file("l", "a.example"))]
+    done = subprocess.run(argv, text=True, capture_output=True, timeout=PATIENCE)
+    assert done.returncode == OK, done

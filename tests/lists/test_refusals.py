@@ -96,10 +96,44 @@ def test_one_bad_list_does_not_hold_up_the_others(loaded):
     assert loaded.dump("other") == ["o.example", "p.example"]
 
 
+def test_one_list_too_large_does_not_hold_up_the_others(loaded):
+    """What is good by itself and too much for all together is refused as well."""
+    loaded.cli("list", "add", "other", loaded.file("other", "o.example"))
+    loaded.file("feed", *(f"n{i}.example" for i in range(20000)))
+    loaded.file("other", "o.example", "p.example")
+    report = loaded.json("list", "update", "--memory", "1M", status=UNSAFE)
+    assert [row["outcome"] for row in report["lists"]] == ["stale", "updated"]
+    assert report["compiled"] and report["names"] == 102
+    assert (loaded.list("feed")["state"], loaded.list("other")["state"]) == ("stale", "fresh")
+    assert loaded.dump("other") == ["o.example", "p.example"] and len(loaded.dump("feed")) == 100
+
+
 def test_exactly_half_is_not_too_little(loaded):
     loaded.file("feed", *GOOD[:50])
     loaded.cli("list", "update")
     assert len(loaded.dump("feed")) == 50
+
+
+ZONE = "$TTL 60\n@ SOA localhost. root.localhost. 1 3600 600 86400 60\n NS localhost.\n"
+SENDER = "32.7.100.51.198.rpz-client-ip CNAME rpz-drop.\n"
+
+
+@pytest.mark.parametrize("left", [0, 49])
+def test_a_sender_does_not_stand_for_the_names_that_are_lost(room, left):
+    source = room.dir / "zone"
+    source.write_text(ZONE + SENDER + "".join(f"n{i}.example CNAME .\n" for i in range(100)))
+    room.cli("list", "add", "zone", source)
+    source.write_text(ZONE + SENDER + "".join(f"n{i}.example CNAME .\n" for i in range(left)))
+    (row,) = room.json("list", "update", status=UNSAFE)["lists"]
+    assert row["outcome"] == "stale" and row["accepted"] == 100
+
+
+def test_a_zone_that_speaks_of_senders_alone(room):
+    source = room.dir / "zone"
+    source.write_text(ZONE + SENDER)
+    room.cli("list", "add", "zone", source)
+    source.write_text(ZONE + SENDER * 2)
+    room.cli("list", "update")
 
 
 @pytest.mark.parametrize("left", [0, 1, 49])
@@ -134,9 +168,11 @@ def test_a_line_without_end(room):
 def test_memory_is_asked_for_before_anything_is_loaded(loaded):
     before = loaded.tree()
     loaded.file("feed", *(f"n{i}.example" for i in range(20000)))
-    said = loaded.refused("list", "update", "--memory", "1M", status=UNSAFE)
-    assert "20000 names need up to 2 MiB" in said and "1 MiB are allowed" in said
-    assert loaded.tree() == before
+    (row,) = loaded.json("list", "update", "--memory", "1M", status=UNSAFE)["lists"]
+    assert "20000 names need up to 2 MiB" in row["error"] and "1 MiB are allowed" in row["error"]
+    assert loaded.list("feed")["state"] == "stale"
+    after = loaded.tree()
+    assert {name for name in before if before[name] != after[name]} == {"lists/feed/meta.json"}
     report = loaded.json("list", "update", "--memory", "3M")
     assert report["memory"] == {"needed": 20000 * 100, "allowed": 3 << 20}
 
@@ -162,3 +198,17 @@ def test_a_source_that_is_no_file(room):
     os.mkfifo(source)
     assert "neither a file nor a directory" in room.refused("list", "add", "l", source, status=FAILED)
     room.refused("list", "check", room.dir / "no", status=NOT_FOUND)
+
+
+def test_the_name_of_a_file_does_not_reach_the_terminal(room):
+    feeds = room.dir / "feeds"
+    feeds.mkdir()
+    (feeds / "bad\x1b[2J").write_bytes(bytes(range(256)) * 20)
+    said = room.refused("list", "add", "feeds", feeds, status=FAILED)
+    assert "\x1b" not in said and "\\x1b[2J" in said and "binary data" in said
+
+
+def test_a_file_that_only_its_owner_may_read_can_be_checked(room):
+    source = room.file("feed", *GOOD)
+    source.chmod(0o600)
+    assert room.json("list", "check", source)["list"]["accepted"] == 100

@@ -155,7 +155,7 @@ static int complaints_gather(json_t *report)
 }
 
 /* Where the names are now. */
-static void message_set(json_t *report)
+static void message_set(const struct dg_cli *cli, json_t *report)
 {
 	bool attached = json_is_true(json_object_get(report, "attached"));
 	bool compiled = json_is_true(json_object_get(report, "compiled"));
@@ -176,19 +176,21 @@ static void message_set(json_t *report)
 			 attached ? "nothing new: what is live stays" :
 				    "nothing new; no device is guarded (not attached)");
 	json_object_set_new(report, "message", json_string(text));
+	/* Nothing was compiled: what that would have needed is no news for people. */
+	if (!cli->json &&
+	    !json_integer_value(json_object_get(json_object_get(report, "memory"), "needed")))
+		json_object_del(report, "memory");
 }
 
 static int report_show(const struct dg_cli *cli, json_t *report)
 {
 	int status = complaints_gather(report), rc;
 
-	message_set(report);
+	message_set(cli, report);
 	if (cli->json) {
 		json_object_del(report, "refused");
 		json_object_del(report, "problems");
-	} else if (!json_integer_value(
-			   json_object_get(json_object_get(report, "memory"), "needed")))
-		json_object_del(report, "memory");
+	}
 	rc = dg_render(stdout, report, run_sections, cli->json);
 	return rc ? rc : status;
 }
@@ -316,7 +318,7 @@ int dg_list_move_run(const struct dg_cli *cli, struct dg_error *err)
 	dg_progress_end(&progress);
 	if (rc)
 		return rc;
-	message_set(report);
+	message_set(cli, report);
 	return dg_render(stdout, report, run_sections + 3, cli->json);
 }
 
@@ -333,6 +335,6 @@ int dg_list_rm_run(const struct dg_cli *cli, struct dg_error *err)
 	if (rc)
 		return rc;
 	json_object_set_new(report, "removed", json_string(cli->arg[0]));
-	message_set(report);
+	message_set(cli, report);
 	return dg_render(stdout, report, run_sections + 3, cli->json);
 }

@@ -259,23 +259,70 @@ static void candidates_drop(struct dg_run *run)
 			dg_stage_sweep(&run->item[i].dir);
 }
 
-static int finish(struct dg_run *run, struct dg_error *err)
+/* Everything as one image, if there is anything that the last one was not made of. */
+static int compile(struct dg_run *run, bool *ret_needed, struct dg_error *err)
 {
-	bool compile;
-	int rc = inputs_open(run, err);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	compile = !dg_step_is_kept(run);
-	if (compile && any_inputs(run)) {
+	*ret_needed = !dg_step_is_kept(run);
+	if (*ret_needed && any_inputs(run)) {
 		rc = dg_judge_memory(run, err);
 		if (!rc)
 			rc = dg_compile_all(run, err);
 	}
-	if (!rc && compile)
-		rc = publish_locked(run, err);
+	return rc;
+}
+
+/* Of the lists with a new content the one that grew most: it is the likeliest not to fit. */
+static struct dg_item *candidate_largest(struct dg_run *run)
+{
+	struct dg_item *largest = NULL;
+	__s64 most = 0;
+
+	for (__u32 i = 0; i < run->count; i++) {
+		struct dg_item *item = run->item + i;
+		__s64 growth = (__s64)(item->next.counts.accepted - item->meta.counts.accepted);
+
+		if (!item->candidate || (largest && growth <= most))
+			continue;
+		largest = item;
+		most = growth;
+	}
+	return largest;
+}
+
+/* What each list is good for by itself may be too much together: then it is the old content of one that stays. */
+static int compile_without(struct dg_run *run, bool *ret_needed, struct dg_error *err)
+{
+	struct dg_item *item;
+	int rc = compile(run, ret_needed, err);
+
+	while (rc && (item = candidate_largest(run))) {
+		item->err = *err;
+		item_stale(item);
+		rc = inputs_open(run, err);
+		if (!rc)
+			rc = compile(run, ret_needed, err);
+	}
+	return rc;
+}
+
+static int conclude(struct dg_run *run, bool compiled, struct dg_error *err)
+{
+	int rc = compiled ? publish_locked(run, err) : 0;
+
+	return rc ? rc : commit(run, compiled, err);
+}
+
+static int finish(struct dg_run *run, struct dg_error *err)
+{
+	bool compiled;
+	int rc = inputs_open(run, err);
+
 	if (!rc)
-		rc = commit(run, compile, err);
+		rc = compile(run, &compiled, err);
+	if (!rc)
+		rc = conclude(run, compiled, err);
 	candidates_drop(run);
 	return rc;
 }
@@ -304,6 +351,7 @@ int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_e
 {
 	scoped_staged struct staged staged = { 0 };
 	dg_scoped_run struct dg_run run = DG_RUN_NONE;
+	bool compiled = false;
 	int rc = run_stage(want, &staged, err);
 
 	*ret_report = NULL;
@@ -316,7 +364,12 @@ int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_e
 	if (rc)
 		return rc;
 	settle_all(&run, &staged);
-	rc = finish(&run, err);
+	rc = inputs_open(&run, err);
+	if (!rc)
+		rc = compile_without(&run, &compiled, err);
+	if (!rc)
+		rc = conclude(&run, compiled, err);
+	candidates_drop(&run);
 	*ret_report = dg_run_report(&run);
 	return rc;
 }
@@ -368,11 +421,24 @@ static int add_settle(struct dg_run *run, struct staged *staged, struct dg_error
 	const struct dg_item *item = dg_run_item(run, staged->item[0].spec.name);
 
 	settle_all(run, staged);
+	if (!item->selected)
+		return dg_fail(err, -ESTALE, DG_EXIT_FAILED,
+			       "list %s was removed while it was fetched: add it again",
+			       item->spec.name);
 	if (item->outcome != DG_OUTCOME_STALE && item->outcome != DG_OUTCOME_BUSY)
 		return 0;
 	*err = item->err;
 	problems_append(item, err);
 	return -EINVAL;
+}
+
+/* What was made for the list goes, unless somebody else is fetching into it. */
+static void add_undo(struct dg_run *run, const char *name)
+{
+	const struct dg_item *item = dg_run_item(run, name);
+
+	if (!item || item->outcome != DG_OUTCOME_BUSY)
+		dg_run_orphan(&run->lists, name);
 }
 
 int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
@@ -400,7 +466,7 @@ int dg_update_add(const struct dg_update *want, const struct dg_update_add *add,
 	if (!rc)
 		rc = finish(&run, err);
 	if (rc)
-		dg_run_orphan(&run.lists, add->spec.name);
+		add_undo(&run, add->spec.name);
 	else
 		*ret_report = dg_run_report(&run);
 	return rc;

@@ -22,9 +22,10 @@
 #include "userspace/lib/maps.h"
 #include "userspace/lib/quote.h"
 
-#define NOBODY 65534 /* uid and gid of nobody, everywhere Linux is */
-#define SAID_MAX (4 << 20)
-#define LINE_MAX_BYTES 4096
+#define NOBODY 65534	    /* uid and gid of nobody, everywhere Linux is */
+#define SAID_MAX (32 << 20) /* a report tells every sender that zones speak of */
+#define PROGRESS_MAX                                                                               \
+	(128 << 10) /* a pipe full of lines that waited, and one that is not whole yet */
 #define NS_PER_SEC 1000000000ull
 
 int dg_child_word(struct dg_child *child, const char *format, ...)
@@ -273,7 +274,7 @@ static int child_hear(struct dg_child *child, struct pipes *pipes, pid_t pid, st
 	struct stream streams[STREAMS] = {
 		[OUT] = { child->stdout_fd >= 0 ? -1 : pipes->out[0], NULL, 0, SAID_MAX },
 		[ERR] = { pipes->err[0], NULL, 0, SAID_MAX },
-		[PROGRESS] = { child->progress ? pipes->progress[0] : -1, NULL, 0, LINE_MAX_BYTES },
+		[PROGRESS] = { child->progress ? pipes->progress[0] : -1, NULL, 0, PROGRESS_MAX },
 	};
 	int rc;
 

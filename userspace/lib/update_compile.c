@@ -111,7 +111,7 @@ static void text_clean(json_t *object, const char *key)
 
 void dg_places_clean(json_t *places, const struct dg_inputs *inputs)
 {
-	char file[DG_LIST_SOURCE_MAX + NAME_MAX + 2];
+	char file[DG_LIST_SOURCE_MAX + sizeof(struct dg_quoted) + 2];
 	json_t *place;
 	size_t i;
 
@@ -146,11 +146,12 @@ static void progress_hear(const char *line, void *arg)
 	const char *list = json_string_value(json_object_get(said, "list"));
 	struct dg_update_progress progress = { .phase = "" };
 
-	snprintf(progress.phase, sizeof(progress.phase), "%.15s", phase ? phase : "read");
+	snprintf(progress.phase, sizeof(progress.phase), "%.15s",
+		 phase && dg_text_is_clean(phase) ? phase : "read");
 	snprintf(progress.list, sizeof(progress.list), "%.32s",
-		 list		? list :
-		 listener->list ? listener->list :
-				  "");
+		 list && dg_text_is_clean(list) ? list :
+		 listener->list			? listener->list :
+						  "");
 	progress.bytes = (__u64)json_integer_value(json_object_get(said, "bytes"));
 	progress.bytes_total = (__u64)json_integer_value(json_object_get(said, "bytes_total"));
 	progress.lines = (__u64)json_integer_value(json_object_get(said, "lines"));
@@ -307,6 +308,7 @@ static int compile_run(struct dg_run *run, int work_fd, int *keep, struct dg_err
 	if (child.exit_status)
 		return dg_fail(err, -EINVAL, status_of(&child),
 			       "the lists cannot be compiled: %.900s", child.complaint);
+	json_decref(run->report); /* of a compile that failed behind this */
 	run->report = json_loads(child.said ? child.said : "", 0, NULL);
 	return 0;
 }

@@ -62,9 +62,12 @@ static int size_judge(struct dg_item *item, const struct dg_list_counts *counts)
 	return 0;
 }
 
-static int shrink_judge(struct dg_item *item, __u64 before, __u64 now)
+/* A zone may speak of senders alone: then it never had a name to lose. */
+static int shrink_judge(struct dg_item *item, __u64 now, bool senders)
 {
-	if (!now)
+	__u64 before = names_of(&item->meta.counts);
+
+	if (!now && !(senders && !before))
 		return dg_fail(&item->err, -ENODATA, DG_EXIT_UNSAFE,
 			       "list %s: the source holds no name at all (--force takes it all the "
 			       "same)",
@@ -88,8 +91,8 @@ int dg_judge(const struct dg_run *run, struct dg_item *item)
 
 	dg_judge_counts(list, &counts);
 	rc = size_judge(item, &counts);
-	if (!rc && !run->want->force && !senders)
-		rc = shrink_judge(item, names_of(&item->meta.counts), names_of(&counts));
+	if (!rc && !run->want->force)
+		rc = shrink_judge(item, names_of(&counts), senders);
 	if (rc)
 		return rc;
 	item->next.counts = counts;

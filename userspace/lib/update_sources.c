@@ -15,7 +15,8 @@
 #define RECORD "sources.json"
 #define RECORD_BYTES_MAX (1 << 20)
 #define SAYINGS_MAX 4096
-#define WIDE_IPV4_BITS 8 /* as for `source ban`: a list does not ban a part of the internet */
+/* As for `source ban`: a list neither bans a part of the internet nor lifts the limits for it. */
+#define WIDE_IPV4_BITS 8
 #define WIDE_IPV6_BITS 16
 
 /* What one list says of one prefix. */
@@ -57,8 +58,7 @@ static void saying_take(struct sayings *sayings, const json_t *source, const cha
 	    dg_prefix_parse(text, &prefix, NULL) || saying_find(sayings, &prefix))
 		return;
 	saying->ban = !strcmp(action, "ban");
-	if (saying->ban &&
-	    prefix.bits < (prefix.family == DG_IPV4 ? WIDE_IPV4_BITS : WIDE_IPV6_BITS))
+	if (prefix.bits < (prefix.family == DG_IPV4 ? WIDE_IPV4_BITS : WIDE_IPV6_BITS))
 		return;
 	saying->prefix = prefix;
 	snprintf(saying->reason, sizeof(saying->reason), "list %s", list);

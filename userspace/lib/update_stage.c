@@ -96,7 +96,7 @@ static int inputs_directory(struct dg_item *item, const char *name, struct dg_er
 {
 	dg_scoped(names_free) struct names names = { 0 };
 	dg_scoped_dir struct dg_dir dir = DG_DIR_NONE;
-	char label[DG_LIST_SOURCE_MAX + NAME_MAX + 2];
+	char label[DG_LIST_SOURCE_MAX + sizeof(struct dg_quoted) + 2];
 	int rc = dg_dir_enter(&item->dir, name, false, &dir, err);
 
 	if (!rc)
@@ -104,7 +104,8 @@ static int inputs_directory(struct dg_item *item, const char *name, struct dg_er
 	for (__u32 i = 0; !rc && i < names.count; i++) {
 		int fd;
 
-		snprintf(label, sizeof(label), "%s/%s", item->spec.source, names.name[i]);
+		snprintf(label, sizeof(label), "%s/%s", item->spec.source,
+			 dg_text_is_clean(names.name[i]) ? names.name[i] : DG_QUOTE(names.name[i]));
 		rc = dg_dir_file_open(&dir, names.name[i], &fd, err);
 		if (!rc)
 			rc = dg_inputs_add(&item->inputs, fd, label);
