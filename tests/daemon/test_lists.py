@@ -389,7 +389,7 @@ def children(pid):
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -406,7 +406,10 @@ def test_killed_in_mid_update_and_started_again(world, site):
         asked = len(site.seen)
         wait_for(lambda: len(site.seen) > asked or children(daemon.process.pid))
         time.sleep(dice.uniform(0, 0.2))  # the random moment; nothing is waited for
+        daemon.kill(signal.SIGSTOP)
+        running = children(daemon.process.pid)
         daemon.stop(signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in running))  # a run that is under way goes on to its end
         assert listed(world, "old0.example") != listed(world, "new0.example")
         assert listed(world, "old1999.example") != listed(world, "new1999.example")
         assert world.status()["names"]["listed"] == 2000
@@ -514,6 +517,7 @@ def test_a_zone_that_was_only_noted_down_comes_by_its_follower(world, primary):
     world.cli("list", "add", "--no-update", "policy", SOURCE)
     wait_for(lambda: listed(world, "a.example"))
     folder = meta(world, "policy").parent
+    wait_for((folder / "content").exists)  # the disk follows the kernel
     assert (folder / "content").read_bytes() == (folder / "zone").read_bytes()
 
 
@@ -523,9 +527,9 @@ def test_the_follower_ends_with_the_daemon(world, primary):
     world.cli("list", "add", "policy", SOURCE)
     for number in (signal.SIGTERM, signal.SIGKILL):
         daemon = start(world, more=FOLLOW)
-        wait_for(lambda: [pid for pid in followers(daemon) if children(pid)])  # with the keeper of its file
+        wait_for(lambda: any(children(pid) for pid in followers(daemon)))  # with the keeper of its file
         (follower,) = followers(daemon)
-        keeper = children(follower)[0]
+        (keeper,) = children(follower)
         daemon.stop(number)
         wait_for(lambda: not alive(follower) and not alive(keeper))
     daemon = start(world, more=FOLLOW)
@@ -533,8 +537,15 @@ def test_the_follower_ends_with_the_daemon(world, primary):
     wait_for(lambda: listed(world, "c.example"))
 
 
+def command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 def followers(daemon):
-    return [pid for pid in children(daemon.process.pid) if b"dnsguard-transfer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in children(daemon.process.pid) if b"dnsguard-transfer" in command(pid)]
 
 
 def test_a_follower_that_dies_is_started_again(world, primary):
