@@ -254,7 +254,8 @@ static bool killed_at(struct guard *guard, const struct image *image, step_fn *a
 
 	must(pid < 0, "fork");
 	if (!pid) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(2);
 		raise(SIGSTOP);
 		act(guard, image);
 		_exit(0);
