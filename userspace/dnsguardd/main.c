@@ -19,6 +19,7 @@
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/notify.h"
 #include "userspace/dnsguardd/runlock.h"
+#include "userspace/dnsguardd/tcp.h"
 
 #define TIDY_MS 10000
 
@@ -37,7 +38,7 @@ struct life {
 	struct dg_daemon daemon;
 	struct dg_netwatch *netwatch;
 	uv_signal_t terminate, interrupt, hangup;
-	uv_timer_t tidy, watchdog;
+	uv_timer_t tidy, watchdog, tcp;
 };
 
 /* ---- command line ---------------------------------------------------------------------------- */
@@ -312,7 +313,9 @@ static void start_handles(struct life *life)
 	uv_signal_start(&life->hangup, on_hangup, SIGHUP);
 	uv_timer_init(loop, &life->tidy);
 	uv_timer_init(loop, &life->watchdog);
-	life->tidy.data = &life->daemon;
+	uv_timer_init(loop, &life->tcp);
+	life->tidy.data = life->tcp.data = &life->daemon;
+	uv_timer_start(&life->tcp, dg_tcp_check, DG_TCP_CHECK_MS, DG_TCP_CHECK_MS);
 	uv_timer_start(&life->tidy, on_tidy, TIDY_MS, TIDY_MS);
 	if (watchdog_ms)
 		uv_timer_start(&life->watchdog, on_watchdog, watchdog_ms, watchdog_ms);

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "userspace/dnsguardd/metrics.h"
+#include "userspace/dnsguardd/tcp.h"
 #include "userspace/lib/values.h"
 
 enum kind { COUNTER, GAUGE, INFO };
@@ -478,6 +479,8 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 		announce(file, &metrics[i], format);
 		metrics[i].write(&out);
 	}
+	if (view->tcp)
+		dg_tcp_metrics_write(file, view->tcp, format);
 	if (format == DG_METRICS_OPENMETRICS)
 		fputs("# EOF\n", file);
 	failed = ferror(file) | fclose(file);

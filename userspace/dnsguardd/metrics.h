@@ -25,6 +25,8 @@ struct dg_list_row {
 	__u64 rejected_lines;	/* of what it has now */
 };
 
+struct dg_tcp_view;
+
 /* All that one scrape shows. */
 struct dg_metrics_view {
 	const struct dg_snapshot *snapshot; /* NULL: no guard is loaded */
@@ -33,6 +35,7 @@ struct dg_metrics_view {
 	int usage_count;
 	const struct dg_list_row *lists; /* list_count rows, may be NULL with 0 */
 	int list_count;
+	const struct dg_tcp_view *tcp; /* NULL: TCP connections are not counted */
 	struct dg_process process;
 	const char *version;
 	int config_good;	/* the last (re)load was applied */

@@ -1,0 +1,71 @@
+"""What the daemon adds: the counts are right again where they were not, and Prometheus has them."""
+
+import subprocess
+
+import pytest
+from guarded import SERVER, Daemon, run, wait_for
+
+from callers import hang_up
+
+ROW = f'{{listener="{SERVER}:53"}}'
+
+
+def sample(daemon, name):
+    return daemon.samples().get(f"dnsguard_tcp_{name}{ROW}")
+
+
+@pytest.fixture
+def daemon(room):
+    return Daemon(room, "--interface", "guarded").ready()
+
+
+def test_metrics_show_what_is_counted(room, daemon):
+    listener = room.listen()
+    callers = room.call(5)
+    listener.accept()[0].close()
+    hang_up(callers[:2], reset=True)
+    wait_for(lambda: sample(daemon, "connections") == 3)
+    assert sample(daemon, "connections_peak") == sample(daemon, "connections_opened_total") == 5
+    assert (sample(daemon, "accept_queue"), sample(daemon, "accept_queue_max")) == (4, 128)
+    assert sample(daemon, "hold_seconds_count") == 2
+    samples = daemon.samples()
+    assert samples[f'dnsguard_tcp_hold_seconds_bucket{{listener="{SERVER}:53",le="+Inf"}}'] == 2
+    assert samples[f'dnsguard_tcp_hold_seconds_bucket{{listener="{SERVER}:53",le="4194.304"}}'] == 2
+    assert "dnsguard_tcp_time_wait" in samples
+
+
+def test_metrics_please_promtool_and_openmetrics(room, daemon):
+    room.listen()
+    room.listen("::1")
+    body = daemon.get("/metrics")[1]
+    assert 'dnsguard_tcp_connections{listener="[::1]:53"} 0' in body
+    linted = subprocess.run(["promtool", "check", "metrics"], input=body, text=True, capture_output=True, check=False)
+    assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
+    strict = daemon.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")[1]
+    assert "# TYPE dnsguard_tcp_connections_opened counter" in strict and strict.endswith("# EOF\n")
+
+
+def test_restart_loses_no_count(room, daemon):
+    room.listen()
+    room.call(6)
+    wait_for(lambda: sample(daemon, "connections") == 6)
+    daemon.stop()
+    hang_up(room.call(3), reset=True)
+    room.call(1)
+    again = Daemon(room, "--interface", "guarded").ready()
+    wait_for(lambda: sample(again, "connections") == 7)
+    assert sample(again, "connections_opened_total") == 10
+    assert room.listener()["peak"] >= 7
+
+
+def test_a_count_that_went_wrong_is_set_right(room, daemon):
+    room.listen()
+    room.call(4)
+    room.becomes(connections=4)
+    rows = room.bpffs / "dnsguard" / "dg_tcp_rows"
+    row = next(i for i, row in enumerate(room.map_values("dg_tcp_rows")) if row["connections"] == 4)
+    zeros = ["0"] * int(run("bpftool", "map", "show", "pinned", rows).stdout.split("value ")[1].split("B")[0])
+    run("bpftool", "map", "update", "pinned", rows, "key", *(str(b) for b in row.to_bytes(4, "little")), "value", *zeros)
+    assert room.listener()["connections"] == 0
+    room.becomes(connections=4, peak=4)
+    daemon.log.until("count of TCP connections was moved by 4")
