@@ -208,3 +208,11 @@ def test_two_at_once_wait_for_each_other(room):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "changing the lists" in room.refused("list", "update", status=FAILED)
         assert room.list("l")["state"] == "fresh"  # readers do not wait
+
+
+def test_a_spoilt_state_of_one_list_says_what_to_do(room):
+    room.cli("list", "add", "l", room.file("a", "a.example"))
+    (room.state / "lists" / "l" / "meta.json").write_text("{")
+    assert "l/meta.json:1:1: " in (said := room.refused("list", "update", status=FAILED)) and "add it again" in said
+    room.cli("list", "rm", "l")
+    room.cli("list", "add", "l", room.dir / "a")

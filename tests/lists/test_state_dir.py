@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
-from house import UNSAFE
+from house import FAILED, PATIENCE, UNSAFE
 
 NOBODY = 65534
 
@@ -81,3 +82,38 @@ def test_the_compilers_directory_is_made_anew(loaded):
     loaded.cli("list", "update")
     assert [p.name for p in loaded.target.iterdir()] == ["content"]
     assert not os.path.lexists(loaded.state / "lists" / ".work")
+
+
+def test_a_link_does_not_show_what_not_everybody_may_read(room):
+    """Bad lines are told: whoever may write where the source lies must not learn root's files from them."""
+    secret = room.file("shadow", "root:secret:1", "daemon:secret:1")
+    secret.chmod(0o600)
+    feeds, away, link = room.dir / "feeds", room.dir / "away", room.dir / "link"
+    feeds.mkdir()
+    (feeds / "a").symlink_to(secret)
+    away.symlink_to(feeds)
+    link.symlink_to(secret)
+    for source in (feeds, away, link):
+        said = room.refused("list", "add", "l", source, status=UNSAFE)
+        assert "behind a symbolic link" in said and "secret" not in said
+    (feeds / "a").unlink()
+    (feeds / "a").write_text("root:secret:1\n")
+    (feeds / "a").chmod(0o600)
+    assert "secret" not in room.refused("list", "add", "l", away, status=UNSAFE)
+
+
+def test_a_link_to_what_everybody_may_read(room):
+    target = room.file("list", "a.example")
+    link = room.dir / "link"
+    link.symlink_to(target)
+    room.cli("list", "add", "l", link)
+    assert room.dump("l") == ["a.example"]
+
+
+def test_a_state_directory_that_cannot_be_written_is_no_matter_of_rights(room):
+    """To whoever is root already nobody says to become it."""
+    room.cli("list", "add", "l", room.file("list", "a.example"))
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, str(room.state), *room.argv("list", "update")], text=True,
+                          capture_output=True, timeout=PATIENCE)
+    assert done.returncode == FAILED and "Read-only file system" in done.stderr and "sudo" not in done.stderr

@@ -234,8 +234,9 @@ int dg_lists_lock(const struct dg_dir *lists, int *ret_fd, struct dg_error *err)
 			owner);
 	}
 	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "%s/.lock: %s; run it as root, with sudo",
-			       lists->path, strerror(-rc));
+		return dg_fail(err, rc, DG_EXIT_FAILED, "%s/.lock: cannot open it: %s%s",
+			       lists->path, strerror(-rc),
+			       rc == -EACCES ? "; run it as root, with sudo" : "");
 	owner_note(fd);
 	*ret_fd = dg_take_fd(fd);
 	return 0;

@@ -68,8 +68,9 @@ static int dir_refuse(struct dg_error *err, int error, const char *path)
 		return dg_fail(err, -error, DG_EXIT_UNSAFE,
 			       "%s is a symbolic link or no directory: put a directory there",
 			       DG_QUOTE(path));
-	return dg_fail(err, -error, DG_EXIT_FAILED, "directory %s: cannot open it: %s",
-		       DG_QUOTE(path), strerror(error));
+	return dg_fail(err, -error, DG_EXIT_FAILED, "directory %s: cannot open it: %s%s",
+		       DG_QUOTE(path), strerror(error),
+		       error == EACCES ? "; run it as root, with sudo" : "");
 }
 
 int dg_dir_open(const char *path, struct dg_dir *ret, struct dg_error *err)

@@ -104,8 +104,9 @@ int dg_list_meta_read(const struct dg_dir *list, const char *file, struct dg_lis
 	document = json_loads(text, 0, &at);
 	if (!json_is_object(document)) {
 		json_decref(document);
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s/%s:%d:%d: %s", list->path, file,
-			       at.line, at.column, document ? "no object" : at.text);
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "%s/%s:%d:%d: %s: remove this list and add it again", list->path,
+			       file, at.line, at.column, document ? "no object" : at.text);
 	}
 	meta_read(document, ret);
 	json_decref(document);

@@ -37,6 +37,7 @@ struct dg_item {
 	struct dg_dir dir;
 	bool selected;
 	bool candidate; /* there is a new content, not taken over yet */
+	bool linked;	/* a symbolic link led to what is being opened */
 	int staged;	/* what fetching came to: 0 or -errno */
 	enum dg_outcome outcome;
 	struct dg_inputs inputs; /* the candidate's files, else the content's; count 0 = none yet */

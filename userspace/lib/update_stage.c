@@ -212,21 +212,42 @@ static bool mark_is_known(const struct dg_run *run, struct dg_item *item, __u64 
 	       !strcmp(item->meta.etag, item->next.etag);
 }
 
+#define SOURCE_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/*
+ * Whoever may write where a source lies could put a link there, and its bad lines are told: behind a link only what
+ * everybody may read is taken.
+ */
+static int source_judge(struct dg_item *item, const char *path, const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return dg_fail(&item->err, -EINVAL, DG_EXIT_FAILED,
+			       "source %s is neither a file nor a directory", DG_QUOTE(path));
+	if (item->linked && !(st->st_mode & S_IROTH))
+		return dg_fail(&item->err, -EPERM, DG_EXIT_UNSAFE,
+			       "source %s is behind a symbolic link, and not everybody may read "
+			       "it: name the file itself",
+			       DG_QUOTE(path));
+	return 0;
+}
+
 static int source_open(struct dg_item *item, int at, const char *path, int *ret,
 		       struct stat *ret_st)
 {
-	int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	dg_scoped_fd int fd = openat(at, path, SOURCE_FLAGS | O_NOFOLLOW);
+	int rc;
 
-	if (fd < 0)
+	if (fd < 0 && errno == ELOOP) {
+		item->linked = true;
+		fd = openat(at, path, SOURCE_FLAGS);
+	}
+	if (fd < 0 || fstat(fd, ret_st))
 		return dg_fail(&item->err, -errno, DG_EXIT_FAILED, "source %s: cannot open it: %s",
 			       DG_QUOTE(path), strerror(errno));
-	if (fstat(fd, ret_st) || (!S_ISREG(ret_st->st_mode) && !S_ISDIR(ret_st->st_mode))) {
-		close(fd);
-		return dg_fail(&item->err, -EINVAL, DG_EXIT_FAILED,
-			       "source %s is neither a file nor a directory", DG_QUOTE(path));
-	}
-	*ret = fd;
-	return 0;
+	rc = source_judge(item, path, ret_st);
+	if (!rc)
+		*ret = dg_take_fd(fd);
+	return rc;
 }
 
 static int stage_file(const struct dg_run *run, struct dg_item *item, int from)
@@ -243,9 +264,11 @@ static int member_copy(const struct dg_run *run, struct dg_item *item, int from_
 		       const struct dg_dir *to_dir, const char *name)
 {
 	dg_scoped_fd int from = -1, to = -1;
+	bool linked = item->linked;
 	struct stat st;
 	int rc = source_open(item, from_dir, name, &from, &st);
 
+	item->linked = linked; /* the next one may be none */
 	if (rc || !S_ISREG(st.st_mode))
 		return rc;
 	rc = dg_dir_file_make(to_dir, name, &to, &item->err);
