@@ -144,6 +144,7 @@ class FeedHouse(House):
         until = time.monotonic() + PATIENCE
         while not self.knows(netns, address, *ready):
             assert child.poll() is None and time.monotonic() < until, log.read_text()
+        return child
 
     def knows(self, netns, address, name, data):
         try:
@@ -162,14 +163,16 @@ class FeedHouse(House):
         words = {"dir": self.dir, "address": address, "policy": "", "zone": ""}
         if policy:
             words.update(policy=NAMED_POLICY, zone=NAMED_ZONE.format(file=self.policy_file(address, policy)))
-        self.serve(netns, ["/usr/sbin/named", "-g", "-n", "1", "-c"], address, NAMED.format(**words), POLICY_READY if policy else READY)
+        return self.serve(netns, ["/usr/sbin/named", "-g", "-n", "1", "-c"], address, NAMED.format(**words),
+                          POLICY_READY if policy else READY)
 
     def unbound(self, netns, address, policy=None, more=""):
         """more: of the section "server"."""
         words = {"dir": self.dir, "address": address, "policy": "", "zone": "", "more": more}
         if policy:
             words.update(policy="respip ", zone=UNBOUND_ZONE.format(file=self.policy_file(address, policy)))
-        self.serve(netns, ["/usr/sbin/unbound", "-d", "-c"], address, UNBOUND.format(**words), POLICY_READY if policy else READY)
+        return self.serve(netns, ["/usr/sbin/unbound", "-d", "-c"], address, UNBOUND.format(**words),
+                          POLICY_READY if policy else READY)
 
     def resolvers(self, root_zone, policy_zone):
         """All four; the policy zone is at the client's end only."""
