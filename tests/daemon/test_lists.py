@@ -423,6 +423,7 @@ def test_killed_in_mid_update_and_started_again(world, site):
 
 ZONE = "rpz.example"
 NOTIFIED = "127.0.0.1@5301"
+SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
 
 
 class Primary:
@@ -591,6 +592,43 @@ def test_a_zone_that_expires(world, primary):
     primary.start("a.example", "b.example", "d.example")
     wait_for(lambda: listed(world, "d.example"))
     wait_for(lambda: daemon.samples()[series("stale", "policy")] == 0)
+
+
+def test_a_reload_opens_and_closes_the_ear(world, primary):
+    """The follower is started anew with what the configuration says; the list stays as it is."""
+    world.cli("attach", "guarded")
+    world.cli("list", "add", "policy", SOURCE)
+    daemon = start(world)
+    wait_for(lambda: followers(daemon))
+    assert b"--listen" not in command(*followers(daemon))
+    for more, hears in ((FOLLOW, True), ("", False), (FOLLOW, True)):
+        world.config(CONFIG.format(more))
+        daemon.kill(signal.SIGHUP)
+        daemon.log.until("configuration applied")
+        wait_for(lambda: [b"--listen" in command(pid) for pid in followers(daemon)] == [hears])
+    assert listed(world, "a.example")
+    primary.change("a.example", "b.example", "c.example")
+    wait_for(lambda: listed(world, "c.example"))
+
+
+def test_a_list_and_its_zone_with_a_key(world, primary):
+    """The key is read with the service's few rights, and is the follower's and the pipeline's alike."""
+    key = Path(world.dir) / "key"
+    key.write_text(f'key "k.example" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n')
+    key.chmod(0o600)
+    primary.stop()
+    conf = primary.dir / "knot.conf"
+    conf.write_text(f"key:\n  - id: k.example\n    algorithm: hmac-sha256\n    secret: {SECRET}\n" +
+                    conf.read_text().replace("    address: 127.0.0.1\n    action", "    key: k.example\n    action"))
+    primary.start("a.example")
+    world.cli("attach", "guarded")
+    daemon = start(world, more=FOLLOW)
+    world.cli("list", "add", "--no-update", "--tsig-file", key, "policy", SOURCE)
+    wait_for(lambda: listed(world, "a.example"))
+    wait_for(lambda: followers(daemon))
+    primary.change("a.example", "c.example")
+    wait_for(lambda: listed(world, "c.example"))
+    assert SECRET.encode() not in command(*followers(daemon))
 
 
 def test_the_follower_goes_with_its_list(world, primary):
