@@ -4,21 +4,25 @@
 
 Two guarded devices in namespaces of their own, one with a list of 10 names, the other with a million and then with 10
 million; both have a daemon, so that what status and /metrics cost is compared in one run. Lookups are micro's rows, with
-as many names. Usage: lists.py [PART...], the parts being the functions named in PARTS.
+as many names. Usage: lists.py [PART...]: houses, lookups, and peers, which is left out unless named.
 """
 
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import dns.message
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("DG_BUILD", ROOT / "build")).resolve()
 sys.path[:0] = [str(ROOT / "tests" / "feeds"), str(ROOT / "tests" / "net")]
-from resolvers import FeedHouse  # noqa: E402, first: it knows where the others are
+import resolvers  # noqa: E402, first: it knows where the others are
+from resolvers import POLICY_NAMED, POLICY_UNBOUND, Asker, FeedHouse  # noqa: E402
 from guarded import CLI, CLIENT, Daemon  # noqa: E402
 
 FEW, MILLION, MANY = 10, 1000000, 10000000
@@ -201,6 +205,62 @@ def lookup_rows():
     yield row("counting a hit of a list", "ns", many[counter])
 
 
+# ---- resolvers with the same names, for scale; only when asked for: it takes a minute or two -------
+
+ALL_EXISTS = "$TTL 300\n. SOA ns. host. 1 3600 600 86400 60\n. NS ns.\nns. A 192.0.2.9\n*. A 192.0.2.9\n"
+MEANWHILE = dns.message.make_query("asked.meanwhile.example", "A").to_wire()
+NEW_POLICY = ("policy.new", "192.0.2.98")
+
+
+def policy_zone(source, serial):
+    with open(source, encoding="ascii") as lines:
+        names = lines.read().split()
+    more = f"{NEW_POLICY[0]} A {NEW_POLICY[1]}\n" if serial > 1 else ""
+    return f"$TTL 60\n@ SOA ns. host. {serial} 3600 600 86400 60\n NS ns.\n{more}" + "".join(
+        f"{name} CNAME .\n*.{name} CNAME .\n" for name in names)
+
+
+def resident(child):
+    status = Path(f"/proc/{child.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+
+
+def started(start, house, address, zone):
+    began = time.monotonic()
+    child = start(house.outside, address, zone)
+    return time.monotonic() - began, child
+
+
+def longest_wait(house, address, until):
+    """One question after the other, until there is news: the longest that one waited, in seconds."""
+    longest = 0
+    while not until():
+        began = time.monotonic()
+        while Asker(house.outside, address).ask([MEANWHILE])[0] is None:
+            pass
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def peers_rows():
+    house = ListHouse(MILLION)
+    resolvers.PATIENCE = 300
+    try:
+        house.write("root.zone", ALL_EXISTS)
+        source, _ = house.feed(MILLION)
+        zone = policy_zone(source, 1)
+        for name, start, address in (("Unbound", house.unbound, POLICY_UNBOUND), ("BIND", house.named, POLICY_NAMED)):
+            took, child = started(start, house, address, zone)
+            yield row(f"for scale: {name} with 1 M names: start", "s", took)
+            yield row(f"for scale: {name} with 1 M names: memory a name", "B", resident(child) / MILLION)
+        house.policy_file(POLICY_NAMED, policy_zone(source, 2))
+        child.send_signal(signal.SIGHUP)
+        stall = longest_wait(house, POLICY_NAMED, lambda: house.knows(house.outside, POLICY_NAMED, *NEW_POLICY))
+        yield row("for scale: BIND with 1 M names: longest answer during a reload", "s", stall)
+    finally:
+        house.close()
+
+
 # ---- all of it ------------------------------------------------------------------------------------
 
 
@@ -221,14 +281,15 @@ def houses_rows():
         large.close()
 
 
-PARTS = {"houses": houses_rows, "lookups": lookup_rows}
+PARTS = {"houses": houses_rows, "lookups": lookup_rows, "peers": peers_rows}
+DEFAULT = ("houses", "lookups")
 
 
 def main():
     unknown = set(sys.argv[1:]) - set(PARTS)
     if unknown:
         sys.exit(f"lists.py: no part {unknown.pop()}: there are {', '.join(PARTS)}")
-    print(json.dumps([found for name in sys.argv[1:] or PARTS for found in PARTS[name]()]))
+    print(json.dumps([found for name in sys.argv[1:] or DEFAULT for found in PARTS[name]()]))
 
 
 main()

@@ -24,8 +24,8 @@ BOTH = "{} CNAME .\n*.{} CNAME ."
 # How a line of the format says "this name"; and whose verdict is meant.
 FORMATS = {
     "hosts": (["0.0.0.0 {}"], SUFFIX), "domains": (["{}"], SUFFIX), "wildcard": (["*.{}"], SUFFIX), "adblock": (["||{}^"], SUFFIX),
-    "dnsmasq": (["local=/{}/", "address=/{}/", "server=/{}/"], SUFFIX), "unbound": (['local-zone: "{}." always_nxdomain'], LOCAL_ZONES),
-    "rpz": ([BOTH], EVERY_TRIGGER),
+    "dnsmasq": (["local=/{}/", "address=/{}/", "server=/{}/"], SUFFIX),
+    "unbound": (['local-zone: "{}." always_nxdomain'], LOCAL_ZONES), "rpz": ([BOTH], EVERY_TRIGGER),
 }
 EXACT_FORMATS = {"hosts": ["0.0.0.0 {}"], "domains": ["{}"], "rpz": ["{} CNAME ."]}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""100 reloads of a list: the kernel holds no more afterwards, daemon and command line neither, and during a swap two images at most."""
+"""100 reloads of a list: kernel, daemon and command line need no more afterwards, and in between there are two images at most."""
 import json
 import subprocess
 
@@ -86,8 +86,8 @@ def test_a_hundred_reloads(house):
         in_kernel.append(kernel.bytes())
         of_daemon.append(resident_kb(daemon.process.pid, "VmRSS"))
     pinned, images = zip(*in_kernel)
-    print(f"kernel {pinned[0]} + {min(images)} to {max(images)} bytes, daemon {of_daemon[0]} to {of_daemon[-1]} KiB, command {max(of_command)} KiB, "
-          f"{most} images at most in {looks} looks")
+    print(f"kernel {pinned[0]} + {min(images)} to {max(images)} bytes, daemon {of_daemon[0]} to {of_daemon[-1]} KiB, "
+          f"command {max(of_command)} KiB, {most} images at most in {looks} looks")
     assert len(set(pinned)) == 1 and max(images) <= min(images) * (1 + SIZES), in_kernel
     assert most == 2 and looks > RELOADS, "the old image and the new one, and never a third"
     for name, series in (("daemon", of_daemon), ("command", of_command)):

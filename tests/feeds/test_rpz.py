@@ -162,15 +162,16 @@ def empty_non_terminal(case, ours, theirs):
     return (ours, ours) if fit else (ours, theirs)
 
 
-NEGATIVE_SOA = (negative_soa, "a negative answer without an SOA must not be cached (RFC 2308 section 5), so the guard sends one, of "
-                "the name that decided; BIND puts the policy zone's SOA into the additional section, Unbound sends none")
-OTHER_DATA = (other_data, "local data other than addresses, and CNAME to another name, cannot be answered without a resolver: counted "
-              "as unsupported when the list is read, the name passes")
-SECOND_ADDRESS = (second_address, "one address of each family for a name: the second is counted as unsupported when the list is read")
+NEGATIVE_SOA = (negative_soa, "a negative answer without an SOA must not be cached (RFC 2308 section 5), so the guard sends one, "
+                "of the name that decided; BIND puts the policy zone's SOA into the additional section, Unbound sends none")
+OTHER_DATA = (other_data, "local data other than addresses, and CNAME to another name, cannot be answered without a resolver: "
+              "counted as unsupported when the list is read, the name passes")
+SECOND_ADDRESS = (second_address,
+                  "one address of each family for a name: the second is counted as unsupported when the list is read")
 WITH_BIND = [
     NEGATIVE_SOA, SECOND_ADDRESS, OTHER_DATA,
     (tcp_only_rcode, "tcp-only: BIND resolves first and says TC with the RCODE that it found; the guard cannot know it"),
-    (room_of_512, "BIND repeats a long owner in the zone's case, uncompressed, and adds the NS record: over 512 octets without OPT"),
+    (room_of_512, "BIND repeats a long owner in the zone's case, uncompressed, and adds NS: over 512 octets without OPT"),
     (policy_ns, "BIND shows the policy zone's NS as the authority of local data; the guard has no such zone"),
     (one_rrset, "ANY gets one RRset (RFC 8482), so that no answer is larger than it needs to be"),
     (owners_case, "BIND writes the owner of local data in its own case; the guard in the question's (0x20)"),
@@ -182,8 +183,8 @@ WITH_UNBOUND = [
 # Whether it occurs depends on what was asked shortly before, and of whom.
 RARE = (any_of_cache, "ANY for a name that passes: Unbound gives what its cache happens to have")
 # May take away what silence is, too.
-ALSO_OF_SILENCE = (empty_non_terminal, "a name that has no trigger but some below it exists and ends the reach of a wildcard above it "
-                   "(RFC 4592 section 2.2.2), in BIND and here; Unbound sees it only when the trigger sorts before the question")
+ALSO_OF_SILENCE = (empty_non_terminal, "a name that has no trigger but some below it exists and ends the reach of a wildcard above "
+                   "it (RFC 4592 section 2.2.2), in BIND and here; Unbound sees it only when the trigger sorts before the question")
 
 
 # ---- the zone -------------------------------------------------------------------------------------
