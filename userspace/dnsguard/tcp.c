@@ -13,6 +13,9 @@
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 #include "userspace/lib/tcp.h"
+#include "userspace/lib/tcp_quota.h"
+
+#define ASK_NS 2000000000ull /* for all that is asked of resolvers together */
 
 static const char *const end_names[DG_TCP_ENDS] = { "local", "remote", "reset" };
 
@@ -46,16 +49,47 @@ static void row_add(json_t *doc, const struct dg_tcp_row *row)
 	json_object_set_new(doc, "hold_seconds_p50", known(dg_tcp_hold_quantile(row, 0.5)));
 }
 
-static json_t *listener_json(const struct dg_tcp_view *view, __u32 at, bool counted)
+/* New connections a second that the quota bears for good, at the mean hold time. */
+static double sustainable(const struct dg_tcp_quota *quota, const struct dg_tcp_row *row)
+{
+	if (!quota->known || !row || !row->hold_count || !row->hold_ns)
+		return -1;
+	return (double)quota->connections * 1e9 * (double)row->hold_count / (double)row->hold_ns;
+}
+
+/* Whose it is, and how many it takes. */
+static void quota_add(json_t *doc, const struct dg_tcp_listener *listener,
+		      const struct dg_tcp_row *row, __u64 deadline_ns)
+{
+	struct dg_tcp_owner owner;
+	struct dg_tcp_quota quota;
+
+	if (!dg_tcp_owner_find(listener->inode, &owner)) {
+		json_object_set_new(doc, "resolver", json_string(owner.program));
+		json_object_set_new(doc, "pid", json_integer(owner.pid));
+	}
+	dg_tcp_quota_ask(&owner, deadline_ns, &quota);
+	json_object_set_new(doc, "quota_source", json_string(quota.source));
+	if (!quota.known)
+		return;
+	json_object_set_new(doc, "quota", json_integer((json_int_t)quota.connections));
+	json_object_set_new(doc, "quota_shared", json_boolean(quota.shared));
+	json_object_set_new(doc, "sustainable_per_second", known(sustainable(&quota, row)));
+}
+
+static json_t *listener_json(const struct dg_tcp_view *view, __u32 at, bool counted,
+			     __u64 deadline_ns)
 {
 	const struct dg_tcp_listener *listener = &view->dump.listener[at];
 	const struct dg_tcp_row *row = dg_tcp_row_of(&view->books, &listener->key);
 	char text[DG_TCP_KEY_TEXT], *port = strrchr(dg_tcp_key_text(&listener->key, text), ':');
-	json_t *doc = json_pack("{s:s, s:s#, s:i, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}",
-				"listener", text, "address", text + (text[0] == '['),
-				(int)(port - text - 2 * (text[0] == '[')), "port", atoi(port + 1),
-				"connections", "quota", "quota_source", "peak", "new_per_second",
-				"hold_seconds_p50", "sustainable_per_second", "seconds_to_full");
+	json_t *doc =
+		json_pack("{s:s, s:s#, s:i, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}",
+			  "listener", text, "address", text + (text[0] == '['),
+			  (int)(port - text - 2 * (text[0] == '[')), "port", atoi(port + 1),
+			  "connections", "quota", "quota_source", "peak", "new_per_second",
+			  "hold_seconds_p50", "sustainable_per_second", "seconds_to_full",
+			  "resolver", "pid", "quota_shared");
 
 	if (!doc)
 		return NULL;
@@ -63,6 +97,7 @@ static json_t *listener_json(const struct dg_tcp_view *view, __u32 at, bool coun
 	json_object_set_new(doc, "accept_queue", json_integer(listener->accept_queue));
 	json_object_set_new(doc, "accept_queue_max", json_integer(listener->accept_queue_max));
 	json_object_set_new(doc, "state", json_string("unknown"));
+	quota_add(doc, listener, counted ? row : NULL, deadline_ns);
 	if (row && counted)
 		row_add(doc, row);
 	return doc;
@@ -70,10 +105,11 @@ static json_t *listener_json(const struct dg_tcp_view *view, __u32 at, bool coun
 
 static json_t *tcp_json(const struct dg_tcp_view *view, bool counted)
 {
+	const __u64 deadline_ns = dg_now_ns() + ASK_NS;
 	json_t *list = json_array();
 
 	for (__u32 i = 0; i < view->dump.listeners; i++)
-		json_array_append_new(list, listener_json(view, i, counted));
+		json_array_append_new(list, listener_json(view, i, counted, deadline_ns));
 	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:o}", "schema", 1, "counted", counted,
 			 "listen_overflows", (json_int_t)view->host.listen_overflows,
 			 "listen_drops", (json_int_t)view->host.listen_drops, "time_wait",
@@ -84,13 +120,16 @@ static json_t *tcp_json(const struct dg_tcp_view *view, bool counted)
 
 static const struct dg_column columns[] = {
 	{ "listener", "LISTENER", DG_AS_TEXT },
+	{ "resolver", "RESOLVER", DG_AS_TEXT },
 	{ "connections", "CONNECTIONS", DG_AS_COUNT },
+	{ "quota", "QUOTA", DG_AS_COUNT },
 	{ "peak_minute", "PEAK 1 MIN", DG_AS_COUNT },
 	{ "peak", "PEAK", DG_AS_COUNT },
 	{ "accept_queue", "QUEUE", DG_AS_COUNT },
 	{ "accept_queue_max", "OF", DG_AS_COUNT },
 	{ "new_per_second", "NEW/S", DG_AS_RATE },
 	{ "hold_seconds_p50", "HELD (S, MEDIAN)", DG_AS_TEXT },
+	{ "quota_source", "QUOTA KNOWN FROM", DG_AS_TEXT },
 	{ 0 },
 };
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tcp_owner.c - the process behind a listening socket, by the socket's inode, and which resolver it is.
+ *
+ * Of several processes that share the socket the first in /proc is as good as any: they are one resolver.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "userspace/lib/scope.h"
+#include "userspace/lib/tcp_quota.h"
+
+static const struct {
+	const char *program;
+	enum dg_resolver resolver;
+} known[] = {
+	{ "named", DG_RESOLVER_BIND },
+	{ "unbound", DG_RESOLVER_UNBOUND },
+	{ "pdns_recursor", DG_RESOLVER_RECURSOR },
+	{ "dnsdist", DG_RESOLVER_DNSDIST },
+	{ "kresd", DG_RESOLVER_KNOT },
+};
+
+static void dir_close(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+}
+
+/* Does a descriptor of this process lead to "socket:[inode]"? */
+static bool has_socket(const char *pid, const char *socket)
+{
+	dg_scoped(dir_close) DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[64], to[64];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid, entry->d_name);
+		len = readlink(path, to, sizeof(to) - 1);
+		to[len > 0 ? len : 0] = '\0';
+		if (!strcmp(to, socket))
+			return true;
+	}
+	return false;
+}
+
+/* The name of its executable file; of one that was replaced while it runs as well. */
+static void program_read(struct dg_tcp_owner *owner)
+{
+	char path[64], to[512];
+	const char *base;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", owner->pid);
+	len = readlink(path, to, sizeof(to) - 1);
+	to[len > 0 ? len : 0] = '\0';
+	base = strrchr(to, '/');
+	base = base ? base + 1 : to;
+	snprintf(owner->program, sizeof(owner->program), "%.*s",
+		 (int)(strstr(base, " (deleted)") ? strcspn(base, " ") : strlen(base)), base);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(owner->program, known[i].program))
+			owner->resolver = known[i].resolver;
+}
+
+int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret)
+{
+	dg_scoped(dir_close) DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	char socket[32];
+
+	*ret = (struct dg_tcp_owner){ 0 };
+	snprintf(socket, sizeof(socket), "socket:[%u]", inode);
+	while (dir && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]) || !has_socket(entry->d_name, socket))
+			continue;
+		ret->pid = atoi(entry->d_name);
+		program_read(ret);
+		return 0;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tcp_quota.h - whose a listener is, and how many TCP clients that resolver takes: asked of it, never guessed.
+ *
+ * Needs to look into other processes (root). Runs the resolver's own tools, each within a deadline, none through a shell.
+ */
+#ifndef DG_TCP_QUOTA_H
+#define DG_TCP_QUOTA_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum dg_resolver {
+	DG_RESOLVER_OTHER,
+	DG_RESOLVER_BIND,
+	DG_RESOLVER_UNBOUND,
+	DG_RESOLVER_RECURSOR,
+	DG_RESOLVER_DNSDIST,
+	DG_RESOLVER_KNOT,
+};
+
+struct dg_tcp_owner {
+	pid_t pid; /* 0 = not found */
+	enum dg_resolver resolver;
+	char program[32]; /* name of the executable file */
+};
+/* The process that has the socket open. -ENOENT: none that we may look into. */
+int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret);
+
+struct dg_tcp_quota {
+	bool known;
+	bool shared;	   /* by all listeners of the process; else each has so many */
+	__u64 connections; /* when known */
+	char source
+		[160]; /* where it is known from; else why it is not, and what would make it known */
+};
+/* Asks until deadline_ns (CLOCK_MONOTONIC) at most. */
+void dg_tcp_quota_ask(const struct dg_tcp_owner *owner, __u64 deadline_ns,
+		      struct dg_tcp_quota *ret);
+
+/*
+ * Runs a system tool and takes its standard output into buf, NUL-terminated. -ENOENT: not installed, -ETIME, -EFBIG: says
+ * more than fits, -EIO: it failed. argv[0] is a bare name, looked for where the system has its tools.
+ */
+int dg_tool_run(const char *const argv[], __u64 deadline_ns, char *buf, size_t size);
+
+#endif
