@@ -128,6 +128,23 @@ def test_a_sender_does_not_stand_for_the_names_that_are_lost(room, left):
     assert row["outcome"] == "stale" and row["accepted"] == 100
 
 
+@pytest.mark.parametrize("policy", [ZONE + "".join(f"{name} CNAME rpz-passthru.\n" for name in GOOD),
+                                    "\n".join(f"@@||{name}^" for name in GOOD)], ids=["rpz", "adblock"])
+def test_a_feed_of_names_does_not_make_itself_a_policy(loaded, policy):
+    """It was there to block: now it would redirect, or let pass what other lists block."""
+    loaded.source.write_text(policy)
+    (row,) = loaded.json("list", "update", status=UNSAFE)["lists"]
+    assert row["outcome"] == "stale" and "its format was domains and is " in row["error"] and row["format"] == "domains"
+    loaded.cli("list", "update", "--force")
+    loaded.cli("list", "update")
+
+
+def test_another_way_to_write_names_is_no_matter(loaded):
+    loaded.file("feed", *(f"0.0.0.0 {name}" for name in GOOD))
+    loaded.cli("list", "update")
+    assert loaded.list("feed")["format"] == "hosts"
+
+
 def test_a_zone_that_speaks_of_senders_alone(room):
     source = room.dir / "zone"
     source.write_text(ZONE + SENDER)

@@ -81,6 +81,27 @@ static int shrink_judge(struct dg_item *item, __u64 now, bool senders)
 	return 0;
 }
 
+/* These say block, and nothing else. The others let pass, redirect or speak of senders as well. */
+static bool only_blocks(const char *format)
+{
+	return !strcmp(format, "hosts") || !strcmp(format, "domains") ||
+	       !strcmp(format, "wildcard") || !strcmp(format, "mixed");
+}
+
+/* A feed of names must not make itself a policy: that is the operator's to say. */
+static int format_judge(struct dg_item *item, const char *now)
+{
+	const char *before = item->meta.format;
+
+	if (!before[0] || strcmp(item->spec.format, "auto") || !strcmp(before, now) ||
+	    only_blocks(now))
+		return 0;
+	return dg_fail(&item->err, -EPERM, DG_EXIT_UNSAFE,
+		       "list %s: its format was %s and is %.15s now, which may do more than block "
+		       "(--force takes it all the same)",
+		       item->spec.name, before, now);
+}
+
 int dg_judge(const struct dg_run *run, struct dg_item *item)
 {
 	const json_t *list = dg_report_list(item->check, 0);
@@ -93,6 +114,8 @@ int dg_judge(const struct dg_run *run, struct dg_item *item)
 	rc = size_judge(item, &counts);
 	if (!rc && !run->want->force)
 		rc = shrink_judge(item, names_of(&counts), senders);
+	if (!rc && !run->want->force)
+		rc = format_judge(item, format ? format : item->spec.format);
 	if (rc)
 		return rc;
 	item->next.counts = counts;
