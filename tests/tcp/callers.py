@@ -100,18 +100,18 @@ def answers(room, *argv):
 class Bind:
     """named, with a control channel, and what it says of itself."""
 
-    def __init__(self, room, options=""):
+    def __init__(self, room, options="", key=KEY):
         self.room, self.dir = room, Path(room.dir)
-        conf = self.dir / "named.conf"
-        conf.write_text(f"""
-{KEY}
+        self.conf = self.dir / "named.conf"
+        self.conf.write_text(f"""
+{key}
 options {{ directory "{room.dir}"; pid-file none; session-keyfile none; listen-on {{ {SERVER}; }};
   listen-on-v6 {{ none; }}; dnssec-validation no; recursion no; {options} }};
 controls {{ inet 127.0.0.1 port 953 allow {{ any; }} keys {{ "rndc-key"; }}; }};
 """)
         (self.dir / "rndc.conf").write_text(
-            f'{KEY}\noptions {{ default-key "rndc-key"; default-server 127.0.0.1; default-port 953; }};\n')
-        self.child = room.start("named", "-g", "-c", conf)
+            f'{key}\noptions {{ default-key "rndc-key"; default-server 127.0.0.1; default-port 953; }};\n')
+        self.child = room.start("named", "-g", "-c", self.conf)
         wait_for(lambda: "server is up" in self.status())
 
     def status(self):

@@ -2,10 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from callers import Bind, Unbound, hang_up
+
+RNDC_KEY = Path("/etc/bind/rndc.key")
 
 
 @pytest.mark.parametrize("options, quota, source", [
@@ -19,6 +22,15 @@ def test_bind_has_one_quota(room, options, quota, source):
     assert (row["resolver"], row["pid"]) == ("named", bind.child.pid)
     assert (row["quota"], row["quota_shared"], row["quota_source"]) == (quota, True, source)
     assert row["quota"] == bind.clients()[1]
+
+
+@pytest.mark.skipif(not RNDC_KEY.exists(), reason=f"{RNDC_KEY}, which rndc uses by default, is not there")
+def test_the_running_server_knows_better_than_its_file(room):
+    room.attach()
+    bind = Bind(room, "tcp-clients 20;", key=RNDC_KEY.read_text())
+    bind.conf.write_text(bind.conf.read_text().replace("tcp-clients 20;", "tcp-clients 33;"))
+    row = room.listener()
+    assert (row["quota"], row["quota_source"]) == (20, "rndc status")
 
 
 def test_unbound_has_a_quota_for_each_thread(room):
@@ -52,9 +64,8 @@ def test_a_configuration_that_cannot_be_read_is_unknown(room):
 def test_what_does_not_answer_is_not_waited_for(room):
     room.attach()
     bind = Bind(room)
-    conf = bind.dir / "named.conf"
-    conf.unlink()
-    os.mkfifo(conf)  # nobody will ever write into it
+    bind.conf.unlink()
+    os.mkfifo(bind.conf)  # nobody will ever write into it
     began = time.monotonic()
     row = room.listener()
     assert time.monotonic() - began < 10
