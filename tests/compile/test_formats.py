@@ -210,3 +210,10 @@ def test_a_list_may_have_files_of_several_formats(room):
     room.write("two", "||b.example^\n")
     done = room.run("--dump", "--list", "list", "one", "two")
     assert done.stdout == b"a.example\tsuffix\tnxdomain\nb.example\tsuffix\tnxdomain\n"
+
+
+def test_a_zone_of_nothing_but_addresses_is_seen(room):
+    zone = "$TTL 60\n@ SOA localhost. root.localhost. 1 3600 600 86400 60\n NS localhost.\n"
+    records = "".join(f"n{i}.example 60 IN A 192.0.2.{i}\nn{i}.example AAAA 2001:db8::{i}\n" for i in range(20))
+    (found,) = room.check(("l", zone + records))["lists"]
+    assert (found["format"], found["accepted"], found["rejected"]) == ("rpz", 20, 0)

@@ -9,6 +9,16 @@
 
 #define LINES_SEEN 400
 
+/* The type of a record, with its data behind it. */
+static bool is_address_record(struct dg_span type, struct dg_span data)
+{
+	unsigned char address[16];
+
+	return (dg_span_is_nocase(type, DG_SPAN("A")) ||
+		dg_span_is_nocase(type, DG_SPAN("AAAA"))) &&
+	       dg_span_address(dg_span_word(&data), address);
+}
+
 static bool is_rpz(struct dg_span line)
 {
 	struct dg_span rest = line, word;
@@ -19,7 +29,7 @@ static bool is_rpz(struct dg_span line)
 	for (int i = 0; i < 4; i++) {
 		word = dg_span_word(&rest);
 		if (dg_span_is_nocase(word, DG_SPAN("CNAME")) ||
-		    dg_span_is_nocase(word, DG_SPAN("SOA")))
+		    dg_span_is_nocase(word, DG_SPAN("SOA")) || is_address_record(word, rest))
 			return true;
 	}
 	return false;
