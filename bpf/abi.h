@@ -132,7 +132,7 @@ enum dg_transport { DG_UDP, DG_TCP, DG_TRANSPORT_COUNT };
 #define DG_CELL_ID_BITS 20
 #define DG_CELLS_PER_LINE 8
 
-/* One kind of charge. 0 cost = that rung is not charged. */
+/* One kind of charge. 0 cost = that rung is not charged; none on the first = no charge at all. */
 struct dg_rate {
 	__u64 ceiling;		  /* ticks a sender may run ahead of its rate: burst / rate */
 	__u64 cost[DG_RUNGS_MAX]; /* ticks one unit costs on each rung: 1 / (rate * multiplier) */
@@ -151,7 +151,7 @@ enum dg_settings_flags {
 
 /*
  * The one slot of live settings. Written by userspace under the lock, read by every packet. Fields are
- * independent, each store is of one machine word, so a reader never sees half a value that matters.
+ * independent and aligned; the kernel copies them in whole words, so a reader never sees half a value that matters.
  */
 struct dg_settings {
 	__u32 abi_version;

@@ -66,7 +66,7 @@ static __always_inline bool cookie_make(const struct packet *pkt, const struct q
 					struct dg_scratch *scratch)
 {
 	__u64 *client =
-		pkt->data + (((pkt->f->l4 & 127) + sizeof(struct udphdr) + q->cookie_at) & 4095);
+		pkt->data + (((pkt->f->l4 & 127) + sizeof(struct udphdr) + q->cookie_at) & 8191);
 	__u32 seconds;
 
 	question_pin(client);

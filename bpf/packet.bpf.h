@@ -161,13 +161,21 @@ static __always_inline __u32 packet_service_flags(const struct packet *pkt, stru
 	return 0;
 }
 
+/* ::ffff:a.b.c.d is how we write IPv4; on the wire it is nobody's address: RFC 4291 section 2.5.5.2. */
+static __always_inline bool service_is_mapped(const struct packet *pkt)
+{
+	return pkt->f->family == DG_IPV6 && !pkt->f->daddr.hi &&
+	       (__u32)pkt->f->daddr.lo == 0xffff0000;
+}
+
 /* The frame is for a guarded port: is it for a guarded address, on a device we know, and not paused? */
 static __always_inline enum dg_verdict service_read(struct packet *pkt)
 {
 	__u32 slot = dg_slot;
 	struct dg_iface *iface = bpf_map_lookup_elem(&dg_ifaces, &slot);
 
-	if (!(packet_service_flags(pkt, pkt->f->daddr, &pkt->f->service) & DG_SVC_GUARDED))
+	if (service_is_mapped(pkt) ||
+	    !(packet_service_flags(pkt, pkt->f->daddr, &pkt->f->service) & DG_SVC_GUARDED))
 		return DG_PASS_NOT_SERVICE;
 	if (!iface)
 		return DG_PASS_NO_STATE;

@@ -59,7 +59,8 @@ static __always_inline bool reply_source_bad(const struct packet *pkt)
 		return true;
 	if (pkt->f->family == DG_IPV4)
 		return first == 0 || first == 127 || first >= 224;
-	return first == 0xff || (!pkt->f->saddr.hi && (pkt->f->saddr.lo & ~(1ull << 56)) == 0);
+	return first == 0xff ||
+	       !pkt->f->saddr.hi; /* ::/64: unspecified, loopback, mapped and compatible IPv4 */
 }
 
 /* One answer of the budget all CPUs share; GCRA as in limit.bpf.h, one cell. */

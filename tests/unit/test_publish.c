@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "userspace/lib/image.h"
 
@@ -50,6 +51,8 @@ static int world_make(void **state)
 					  DG_IMAGE_SLOTS * DG_LIST_ROWS, NULL);
 	w->maps.dg_list_filter = bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_filter", 4,
 						DG_LIST_FILTER_WORDS * sizeof(__u64), 1, &mapped);
+	w->maps.dg_list_stats = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "t_counts", 4,
+					       sizeof(struct dg_list_stats), DG_LIST_ROWS, NULL);
 	w->maps.dg_image = outer_make();
 	strcpy(w->dir, "/tmp/dg-publish-XXXXXX");
 	if (!mkdtemp(w->dir))
@@ -276,6 +279,68 @@ static void a_million_names_stay_below_24_megabytes(void **state)
 	assert_in_range(memory_of(fd) + memory_of(w->maps.dg_list_filter), 1000000, 24000000);
 }
 
+/* Publishes an image of one name, with lists of these names (a letter each). */
+static void publish_lists(struct world *w, const char *letters)
+{
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder =
+		dg_image_builder_new(key, 1);
+	struct dg_answer answer = { .kind = DG_ANSWER_DROP, .text_len = 1 };
+	struct dg_error err;
+	const void *image;
+	__u64 count;
+
+	for (; *letters; letters++) {
+		answer.text[0] = *letters;
+		assert_true(dg_image_add_list(builder, &answer) > 0);
+	}
+	assert_int_equal(dg_image_finish(builder, &image, &count, &err), 0);
+	assert_int_equal(dg_image_publish(&w->maps, image, count, &err), 0);
+}
+
+/* What every CPU has counted for a list, told apart by CPU. */
+static void count(struct world *w, unsigned int list, __u64 value)
+{
+	struct dg_list_stats rows[256] = { 0 };
+
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+		rows[cpu].answers[DG_ANSWER_DROP] = value + (__u64)cpu;
+	assert_int_equal(bpf_map_update_elem(w->maps.dg_list_stats, &list, rows, BPF_ANY), 0);
+}
+
+static void assert_counted(struct world *w, unsigned int list, __u64 value)
+{
+	struct dg_list_stats rows[256] = { 0 };
+
+	assert_int_equal(bpf_map_lookup_elem(w->maps.dg_list_stats, &list, rows), 0);
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+		assert_int_equal(rows[cpu].answers[DG_ANSWER_DROP], value ? value + (__u64)cpu : 0);
+}
+
+static void counters_follow_their_lists(void **state)
+{
+	struct world *w = world_of(state);
+	struct dg_error err;
+
+	publish_lists(w, "abc");
+	count(w, 0, 7);
+	count(w, 1, 100);
+	count(w, 2, 200);
+	count(w, 3, 300);
+	publish_lists(w, "abc");
+	assert_counted(w, 2, 200);
+	publish_lists(w, "cxa");
+	assert_counted(w, 0, 7); /* the operator's own */
+	assert_counted(w, 1, 300);
+	assert_counted(w, 2, 0);
+	assert_counted(w, 3, 100);
+	publish_lists(w, "a");
+	assert_counted(w, 1, 100);
+	assert_counted(w, 3, 0);
+	assert_int_equal(dg_image_drop(&w->maps, &err), 0);
+	publish_lists(w, "a");
+	assert_counted(w, 1, 0);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_make, world_end)
 
 int main(void)
@@ -287,6 +352,7 @@ int main(void)
 		IN_WORLD(a_larger_one_takes_its_place),
 		IN_WORLD(dropped_is_gone),
 		IN_WORLD(kept_comes_back),
+		IN_WORLD(counters_follow_their_lists),
 		IN_WORLD(a_million_names_stay_below_24_megabytes),
 	};
 

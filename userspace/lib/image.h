@@ -142,6 +142,11 @@ int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 cou
 		     struct dg_error *err);
 /* Takes the published image away: no list blocks anything any more. -ENOENT: none. */
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err);
+/*
+ * Moves the counters of dg_list_stats with their lists' names from one published image to another (as in
+ * dg_settings.image; 0 = none). The rows of both must still stand in dg_lists.
+ */
+int dg_list_counts_follow(const struct dg_maps *maps, __u64 image_before, __u64 image_now);
 /* Keeps the image in the state directory for the next attach; elements NULL = forgets it. */
 int dg_image_keep(const char *state_dir, const void *elements, __u64 count, struct dg_error *err);
 /*

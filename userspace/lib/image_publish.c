@@ -112,9 +112,11 @@ static void filter_fill(const void *elements, __u64 *filter)
 
 	bucket += header->first;
 	for (__u64 i = 0; i < (__u64)header->buckets + DG_IMAGE_SPILL_MAX; i++) {
-		for (__u32 way = 0; way < DG_IMAGE_WAYS && bucket[i].fp[way]; way++) {
+		for (__u32 way = 0; way < DG_IMAGE_WAYS; way++) {
 			__u64 mix = dg_hash_filter_mix(bucket[i].fp[way]);
 
+			if (!bucket[i].fp[way])
+				continue;
 			filter[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)] |=
 				dg_hash_filter_bits(mix);
 		}
@@ -181,7 +183,8 @@ static void depths_set(struct dg_settings *settings, const struct dg_image_heade
  */
 static int publication_swap(const struct dg_maps *maps, struct publication *p, struct dg_error *err)
 {
-	__u32 used = DG_IMAGE_AT_SLOT(p->settings.image), slot = !used;
+	__u64 before = p->settings.image;
+	__u32 used = DG_IMAGE_AT_SLOT(before), slot = !used;
 	int rc;
 
 	filter_write(p->live, p->filter, true);
@@ -198,12 +201,17 @@ static int publication_swap(const struct dg_maps *maps, struct publication *p, s
 	rc = dg_settings_write(maps, &p->settings);
 	if (rc)
 		return refuse(err, -rc, "swap it in");
-	/* Changes nothing, but the kernel waits here for the last packet that has read the old word. */
-	bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY);
+	/*
+	 * Changes nothing, but the kernel waits here for the last packet that has read the old word. Without that the
+	 * old image stays beside the new one, and the next publication tidies.
+	 */
+	if (bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY))
+		return 0;
 	filter_write(p->live, p->filter, false);
 	depths_set(&p->settings, p->header, false);
 	dg_settings_write(maps, &p->settings);
 	bpf_map_delete_elem(maps->dg_image, &used);
+	dg_list_counts_follow(maps, before, p->settings.image);
 	return 0;
 }
 
@@ -224,19 +232,25 @@ int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 {
 	dg_scoped(filter_unmap) __u64 *live = NULL;
 	struct dg_settings settings;
+	__u64 before;
+	__u32 used;
 	int rc = dg_settings_read(maps, &settings);
 
 	if (rc)
 		return refuse(err, -rc, "read the guard's settings");
 	if (!settings.image)
 		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND, "image: none is loaded");
+	before = settings.image;
+	used = DG_IMAGE_AT_SLOT(before);
 	settings.image = 0;
 	memset(settings.image_depths, 0, sizeof(settings.image_depths));
 	rc = dg_settings_write(maps, &settings);
 	if (rc)
 		return refuse(err, -rc, "take it away");
-	for (__u32 slot = 0; slot < DG_IMAGE_SLOTS; slot++)
-		bpf_map_delete_elem(maps->dg_image, &slot);
+	/* The unused slot first: also this delete makes the kernel wait for the last reader of the other one. */
+	bpf_map_delete_elem(maps->dg_image, &(__u32){ !used });
+	bpf_map_delete_elem(maps->dg_image, &used);
+	dg_list_counts_follow(maps, before, 0);
 	rc = filter_map(maps, &live, err);
 	if (!rc)
 		memset(live, 0, FILTER_BYTES);

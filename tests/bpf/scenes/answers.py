@@ -184,7 +184,7 @@ def _macs(book):
 
 BAD_SOURCES = (("224.0.0.1", "ff02::1"), ("239.255.255.255", "ff0e::5"), ("255.255.255.255", "ffff::"),
                ("0.0.0.0", "::"), ("127.0.0.1", "::1"), ("192.0.2.53", "2001:db8:53::53"),
-               ("192.0.2.99", "2001:db8:53::99"))
+               ("192.0.2.99", "2001:db8:53::99"), ("127.1.2.3", "::ffff:198.51.100.7"), ("0.1.2.3", "::198.51.100.7"))
 
 
 def _sources(book):
@@ -198,7 +198,7 @@ def _sources(book):
             book.asks(net, query, "from %s" % net.pick(*pair), "pass_bad_source", src=net.pick(*pair))
         book.asks(net, query, "from port 0", "pass_bad_source", sport=0)
         for source in (net.pick("192.0.2.98", "2001:db8:53::98"), net.pick("223.255.255.254", "fe80::1"),
-                       net.pick("10.0.0.1", "fd00::1"), net.pick("1.0.0.1", "::2:0:0:1")):
+                       net.pick("10.0.0.1", "fd00::1"), net.pick("1.0.0.1", "1::1")):
             book.answered(net, query, "twin: from %s" % source, dns.Answer(), "example.com", src=source)
         for port in (1, 53, 65535):
             book.answered(net, query, "twin: from port %d" % port, dns.Answer(), "example.com", sport=port)

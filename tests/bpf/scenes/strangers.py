@@ -150,7 +150,8 @@ def _services(book):
     for net in WIRES:
         _twin(book, net, "a guarded address is served")
         for server in (net.pick("192.0.2.52", "2001:db8:53::52"), net.pick("192.0.2.55", "2001:db8:53::55"),
-                       net.pick("255.255.255.255", "ff02::1"), net.pick("0.0.0.0", "::")):
+                       net.pick("255.255.255.255", "ff02::1"), net.pick("0.0.0.0", "::"),
+                       net.pick("192.0.2.51", "::ffff:192.0.2.53")):
             book.row("%s is not a guarded address" % server, net, net.udp(BLOCKED.wire, dst=server),
                      "pass_not_service")
             book.row("nor is it over TCP: %s" % server, net, net.tcp(dst=server), "pass_not_service")
