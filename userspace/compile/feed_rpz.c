@@ -63,15 +63,24 @@ static void unsupported(struct dg_feed *feed, const char *what)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* Wire form, lower case: no length of a label is a letter. len counts the root label. */
-static void name_take(const __u8 *wire, __u32 len, struct dg_name *ret)
+/*
+ * Wire form, lower case: no length of a label is a letter. len counts the root label. False: not a
+ * name. A record without an owner takes the one before it, and after a name that was too long the
+ * scanner still holds that one, all of it (libzscanner 3.2).
+ */
+static bool name_take(const __u8 *wire, __u32 len, struct dg_name *ret)
 {
+	__u32 at = 0;
+
+	if (!len || len > DG_NAME_MAX)
+		return false;
 	ret->len = (__u8)len;
 	ret->labels = 0;
 	for (__u32 i = 0; i < len; i++)
 		ret->wire[i] = wire[i] >= 'A' && wire[i] <= 'Z' ? wire[i] + ('a' - 'A') : wire[i];
-	for (__u32 at = 0; ret->wire[at]; at += 1u + ret->wire[at])
+	for (; at < len && ret->wire[at]; at += 1u + ret->wire[at])
 		ret->labels++;
+	return at == len - 1;
 }
 
 static bool name_is(const __u8 *wire, __u32 len, const char *other, __u32 other_len)
@@ -132,7 +141,8 @@ static const char *action_read(const zs_scanner_t *record, const struct dg_name 
 	}
 	if (record->r_type != TYPE_CNAME)
 		return "rpz: local data other than A and AAAA";
-	name_take(record->r_data, record->r_data_length, &target);
+	if (!name_take(record->r_data, record->r_data_length, &target))
+		return "rpz: CNAME to another name";
 	entry->say = DG_SAY_KIND;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (!name_is(target.wire, target.len, actions[i].target, actions[i].len))
@@ -259,14 +269,17 @@ static void apex_note(struct rpz *rpz, const struct dg_name *owner)
 	if (s->r_type == TYPE_SOA)
 		rpz->apex = *owner;
 	else
-		name_take(s->zone_origin, s->zone_origin_length, &rpz->apex);
+		rpz->has_apex = name_take(s->zone_origin, s->zone_origin_length, &rpz->apex);
 }
 
 static void record_take(struct dg_feed *feed, struct rpz *rpz)
 {
 	struct dg_name owner;
 
-	name_take(rpz->scanner.r_owner, rpz->scanner.r_owner_length, &owner);
+	if (!name_take(rpz->scanner.r_owner, rpz->scanner.r_owner_length, &owner)) {
+		dg_feed_problem(feed, feed->line.at, "a record whose owner is not a name");
+		return;
+	}
 	apex_note(rpz, &owner);
 	if (rpz->scanner.r_class != CLASS_IN)
 		unsupported(feed, "rpz: class other than IN");
