@@ -38,6 +38,8 @@ VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
 LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
+# What only the command line is linked with.
+CLI_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null)
 # What only the unprivileged compiler of lists is linked with.
 COMPILE_LIBRARIES := libzscanner libidn2
 COMPILE_LIBS := $(shell for l in $(COMPILE_LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
@@ -80,7 +82,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/view/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
@@ -193,6 +195,8 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 $(C_OBJS): $(BUILD)/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_SKELETONS)
 	$(call run,CC) $(CC) $(C_FLAGS) -DDG_VERSION='"$(VERSION)"' $(DEPENDENCIES) -c $< -o $@
 $(call object,$(VERSIONED)): $(BUILD)/.version
+# An assembler reads it, whose reading no dependency file tells.
+$(BUILD)/obj/userspace/dnsguardd/web.o $(BUILD)/fuzz/obj/userspace/dnsguardd/web.o: userspace/dnsguardd/web/page.html
 
 $(LIB): $(call object,$(LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
@@ -214,7 +218,7 @@ $(FETCH_LIB): $(call object,$(filter-out %/main.c,$(FETCH_SRCS)))
 
 link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS)
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
-	$(link)
+	$(link) $(CLI_LIBS)
 $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
 	$(link)
 $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
@@ -229,7 +233,7 @@ $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(TRANSFER_LIB) $(COMPILE_LIB) $(FETCH_LIB) $(LIB)
-	$(link) $(COMPILE_LIBS) $(FETCH_LIBS) $(CMOCKA_LIBS) -lm
+	$(link) $(CLI_LIBS) $(COMPILE_LIBS) $(FETCH_LIBS) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm
 
@@ -238,7 +242,7 @@ $(FUZZ_OBJS): $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_S
 $(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
-	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS) $(COMPILE_LIBS)
+	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS) $(CLI_LIBS) $(COMPILE_LIBS)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 

@@ -276,7 +276,7 @@ def test_text_says_what_json_says(world):
 def test_top_once(world):
     world.query(count=3)
     shown = json.loads(world.cli("top", "--once", "--json", "--interval", "1s").stdout)
-    assert any(row["verdict"] == "pass_clean" and row["frames"] == 3 for row in shown["rates"])
+    assert any(row["verdict"] == "pass_clean" and row["frames"] == 3 for row in shown["verdicts"])
     assert "pass_clean" in world.cli("top", "--once").stdout
 
 

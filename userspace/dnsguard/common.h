@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * common.h - what several verbs share: opening the guard, words for modes, talkers as JSON.
+ * common.h - what several verbs share: opening the guard, words for modes, times as JSON.
  */
 #ifndef DG_COMMON_H
 #define DG_COMMON_H
@@ -20,9 +20,6 @@ int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_
 
 /* Seconds from now until a deadline, null when it is 0 or for good. */
 json_t *dg_json_until(__u64 until_ns);
-
-/* The heaviest `max` talkers of the last 10 s: [{prefix, frames, seconds_ago}]. */
-json_t *dg_json_talkers(int map_fd, __u32 max);
 
 /* 1 once SIGINT, SIGTERM or SIGHUP has come; the first call of dg_stop_catch() arms it. */
 extern volatile sig_atomic_t dg_stopped;

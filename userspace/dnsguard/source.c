@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/source.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/render.h"
@@ -187,6 +188,21 @@ int dg_source_exempt_run(const struct dg_cli *cli, struct dg_error *err)
 		status = change_make(cli, &change, err);
 	snprintf(what, sizeof(what), "is exempt from %s", from_words[change.exemption.flags - 1]);
 	return status ? status : change_tell(cli, &change, what);
+}
+
+int dg_source_act(const struct dg_cli *cli, enum dg_source_deed deed, const char *prefix,
+		  __u64 span_ns, struct dg_error *err)
+{
+	struct change change = { .make = deed == DG_SOURCE_BAN ? ban_make : exempt_make,
+				 .until_ns = dg_now_ns() + span_ns,
+				 .reason = "by a key in dnsguard top" };
+	int status = dg_prefix_parse(prefix, &change.prefix, err);
+
+	change.exemption.until_ns = change.until_ns;
+	change.exemption.flags = DG_SRC_NO_LIMIT | DG_SRC_NO_SINKHOLE;
+	if (!status && deed == DG_SOURCE_BAN)
+		status = width_check(&change.prefix, false, err);
+	return status ? status : change_make(cli, &change, err);
 }
 
 static int forget_make(const struct change *change, const struct dg_maps *maps,

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * top.c - dnsguard top: what happens now, as rates a second, refreshed. Reads only.
+ * top.c - dnsguard top: what happens now, as rates a second, refreshed: a screen on a terminal, lines elsewhere.
  */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
+#include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
-#include "userspace/dnsguard/status.h"
+#include "userspace/dnsguard/source.h"
+#include "userspace/dnsguard/top.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
+#include "userspace/view/overview.h"
 
 #define NS_PER_SEC 1000000000ull
 #define DEFAULT_INTERVAL_NS NS_PER_SEC
-#define ROWS 10
+#define FIRST_NS (NS_PER_SEC / 5)
+#define DEED_NS (600 * NS_PER_SEC) /* how long a ban or exemption by a key holds */
 
 enum { INTERVAL, COUNT, ONCE };
 
@@ -33,12 +37,9 @@ const struct dg_option dg_top_options[] = {
 };
 
 static const struct dg_column verdict_columns[] = {
-	{ "verdict", "VERDICT", DG_AS_TEXT },
-	{ "frames_per_second", "FRAMES", DG_AS_RATE },
-	{ "bytes_per_second", "BYTES/S", DG_AS_BYTES },
-	{ "frames", "TOTAL", DG_AS_COUNT },
-	{ "meaning", "MEANING", DG_AS_TEXT },
-	{ 0 },
+	{ "verdict", "VERDICT", DG_AS_TEXT },		{ "per_second", "FRAMES", DG_AS_RATE },
+	{ "bytes_per_second", "BYTES/S", DG_AS_BYTES }, { "frames", "TOTAL", DG_AS_COUNT },
+	{ "meaning", "MEANING", DG_AS_TEXT },		{ 0 },
 };
 
 static const struct dg_column talker_columns[] = {
@@ -50,86 +51,11 @@ static const struct dg_column talker_columns[] = {
 
 static const struct dg_section sections[] = {
 	{ "summary", NULL, DG_AS_TEXT, NULL, NULL },
-	{ "rates", "", DG_AS_TEXT, verdict_columns, "\nno frame was seen yet" },
+	{ "verdicts", "", DG_AS_TEXT, verdict_columns, "\nno frame was seen yet" },
 	{ "limited", "limited in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
 	{ "syn_senders", "senders of SYNs in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
 	{ 0 },
 };
-
-static double rate(__u64 now, __u64 before, double seconds)
-{
-	return now >= before ? (double)(now - before) / seconds :
-			       0; /* counters start anew with a purge */
-}
-
-/* A row for every verdict that ever happened, the busiest on top where people look. */
-static json_t *rates_json(const struct dg_snapshot *now, const struct dg_snapshot *before,
-			  double seconds)
-{
-	json_t *list = json_array();
-
-	for (enum dg_verdict verdict = 0; verdict < DG_VERDICT_COUNT; verdict++) {
-		const struct dg_count *new = &now->total.verdict[verdict],
-				      *old = &before->total.verdict[verdict];
-		double frames = rate(new->frames, old->frames, seconds);
-		size_t at = 0;
-
-		if (!new->frames)
-			continue;
-		while (at < json_array_size(list) &&
-		       json_number_value(json_object_get(json_array_get(list, at),
-							 "frames_per_second")) >= frames)
-			at++;
-		json_array_insert_new(
-			list, at,
-			json_pack("{s:s, s:f, s:f, s:I, s:s}", "verdict", dg_verdict_label(verdict),
-				  "frames_per_second", frames, "bytes_per_second",
-				  rate(new->bytes, old->bytes, seconds), "frames",
-				  (json_int_t) new->frames, "meaning", dg_verdict_help(verdict)));
-	}
-	return list;
-}
-
-static struct dg_count actions_sum(const struct dg_stats *stats, enum dg_action action)
-{
-	struct dg_count sum = { 0 };
-
-	for (enum dg_verdict verdict = 0; verdict < DG_VERDICT_COUNT; verdict++)
-		if (dg_verdict_action(verdict) == action)
-			sum.frames += stats->verdict[verdict].frames;
-	return sum;
-}
-
-static double action_rate(const struct dg_snapshot *now, const struct dg_snapshot *before,
-			  enum dg_action action)
-{
-	return rate(actions_sum(&now->total, action).frames,
-		    actions_sum(&before->total, action).frames,
-		    (double)(now->now_ns - before->now_ns) / 1e9);
-}
-
-static json_t *top_json(const struct dg_maps *maps, const struct dg_snapshot *now,
-			const struct dg_snapshot *before)
-{
-	double seconds = (double)(now->now_ns - before->now_ns) / 1e9;
-	double passed = action_rate(now, before, DG_ACT_PASS),
-	       dropped = action_rate(now, before, DG_ACT_DROP);
-	double answered = action_rate(now, before, DG_ACT_REPLY);
-	char summary[256];
-
-	snprintf(summary, sizeof(summary),
-		 "%u device%s, passed %.1f/s, dropped %.1f/s, answered %.1f/s, limited %u%s",
-		 now->ifaces, now->ifaces == 1 ? "" : "s", passed, dropped, answered,
-		 now->limited_sources,
-		 now->settings.paused_until_ns > now->now_ns ? ", PAUSED" : "");
-	return json_pack("{s:i, s:s, s:f, s:f, s:f, s:f, s:i, s:o, s:o, s:o}", "schema", 1,
-			 "summary", summary, "interval_seconds", seconds, "passed_per_second",
-			 passed, "dropped_per_second", dropped, "answered_per_second", answered,
-			 "limited_sources", (int)now->limited_sources, "rates",
-			 rates_json(now, before, seconds), "limited",
-			 dg_json_talkers(maps->dg_limited, ROWS), "syn_senders",
-			 dg_json_talkers(maps->dg_syn_talkers, ROWS));
-}
 
 /* Waits unless told to stop; a signal cuts it short. */
 static void interval_wait(__u64 interval_ns)
@@ -137,47 +63,154 @@ static void interval_wait(__u64 interval_ns)
 	poll(NULL, 0, (int)(interval_ns / 1000000));
 }
 
-static int table_print(const struct dg_cli *cli, const struct dg_maps *maps,
-		       const struct dg_snapshot *now, const struct dg_snapshot *before)
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Two readings of the counters; which of them is the newer one changes with each turn. */
+struct reading {
+	const struct dg_cli *cli;
+	const struct dg_maps *maps;
+	struct dg_snapshot *snapshot; /* two of them */
+	int newest;
+};
+
+static int reading_take(struct reading *reading)
 {
-	if (!cli->json && isatty(STDOUT_FILENO) && !cli->value[ONCE].given)
-		fputs("\033[H\033[J", stdout);
-	else if (!cli->json)
-		putchar('\n');
-	return dg_render(stdout, top_json(maps, now, before), sections, cli->json);
+	reading->newest ^= 1;
+	return dg_snapshot_read(reading->maps, &reading->snapshot[reading->newest]);
 }
 
-static int tables_print(const struct dg_cli *cli, const struct dg_maps *maps,
-			struct dg_snapshot snapshots[2])
+/* NULL: out of memory. */
+static json_t *reading_json(const struct reading *reading)
 {
+	dg_scoped_free struct dg_tcp_view *tcp = malloc(sizeof(*tcp));
+	const bool counted = tcp && dg_tcpstate_runs(reading->cli->bpffs) &&
+			     !dg_tcp_view_read(reading->maps, tcp);
+	json_t *doc = dg_overview_json(
+		&(struct dg_overview){ .bpffs = reading->cli->bpffs,
+				       .maps = reading->maps,
+				       .before = &reading->snapshot[!reading->newest],
+				       .now = &reading->snapshot[reading->newest],
+				       .tcp = counted ? tcp : NULL });
+	char host[65] = "";
+
+	if (counted)
+		dg_tcp_books_close(&tcp->books);
+	gethostname(host, sizeof(host) - 1);
+	if (doc)
+		json_object_set_new(doc, "host", json_string(host));
+	return doc;
+}
+
+static __u64 interval_of(const struct dg_cli *cli)
+{
+	return cli->value[INTERVAL].given ? cli->value[INTERVAL].number : DEFAULT_INTERVAL_NS;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+static int tables_print(struct reading *reading)
+{
+	const struct dg_cli *cli = reading->cli;
 	__u64 left = cli->value[ONCE].given  ? 1 :
 		     cli->value[COUNT].given ? cli->value[COUNT].number :
 					       ~0ull;
-	__u64 interval_ns =
-		cli->value[INTERVAL].given ? cli->value[INTERVAL].number : DEFAULT_INTERVAL_NS;
-	int status = dg_snapshot_read(maps, &snapshots[0]);
+	int status = 0;
 
-	for (int turn = 1; !status && left--; turn ^= 1) {
-		interval_wait(interval_ns);
+	while (!status && left--) {
+		interval_wait(interval_of(cli));
 		if (dg_stopped)
 			break;
-		status = dg_snapshot_read(maps, &snapshots[turn]);
-		if (!status)
-			status = table_print(cli, maps, &snapshots[turn], &snapshots[turn ^ 1]);
+		status = reading_take(reading);
+		if (status)
+			break;
+		if (!cli->json)
+			putchar('\n');
+		status = dg_render(stdout, reading_json(reading), sections, cli->json);
 	}
 	return status == -EPIPE ? 0 : status; /* whoever read has seen enough */
+}
+
+/* ---- the screen ----------------------------------------------------------------------------- */
+
+static void deed_do(const struct dg_cli *cli, struct dg_top *top, enum dg_top_wish wish)
+{
+	struct dg_error err = { 0 };
+	const bool ban = wish == DG_TOP_BAN;
+
+	if (dg_source_act(cli, ban ? DG_SOURCE_BAN : DG_SOURCE_EXEMPT, top->chosen, DEED_NS, &err))
+		snprintf(top->message, sizeof(top->message), "%.150s", err.text);
+	else
+		snprintf(top->message, sizeof(top->message), "%s is %s for 10 minutes", top->chosen,
+			 ban ? "banned" : "exempt");
+}
+
+/* Milliseconds until the next reading; none while the numbers stand still. */
+static int patience(const struct dg_top *top, __u64 due_ns)
+{
+	const __u64 now_ns = dg_now_ns();
+
+	return top->frozen ? 1000 : due_ns > now_ns ? (int)((due_ns - now_ns) / 1000000) + 1 : 0;
+}
+
+static int screen_run(struct reading *reading, struct dg_top *top)
+{
+	json_t *doc = reading_json(reading), *next;
+	__u64 due_ns = dg_now_ns() + interval_of(reading->cli);
+	enum dg_top_wish wish = DG_TOP_NOTHING;
+	int status = 0, key;
+
+	while (!status && !dg_stopped && wish != DG_TOP_QUIT) {
+		dg_top_draw(top, doc);
+		key = dg_top_wait(patience(top, due_ns));
+		wish = key < 0 ? DG_TOP_NOTHING : dg_top_key(top, key);
+		if (wish == DG_TOP_BAN || wish == DG_TOP_EXEMPT)
+			deed_do(reading->cli, top, wish);
+		if (top->frozen || dg_now_ns() < due_ns)
+			continue;
+		due_ns = dg_now_ns() + interval_of(reading->cli);
+		status = reading_take(reading);
+		next = status ? NULL : reading_json(reading);
+		json_decref(next ? doc : NULL);
+		doc = next ? next : doc;
+	}
+	json_decref(doc);
+	return status;
+}
+
+/* The first numbers come at once, as rates since a moment ago. */
+static int screen_show(struct reading *reading)
+{
+	struct dg_top top;
+	int status;
+
+	interval_wait(FIRST_NS);
+	status = reading_take(reading);
+	if (status)
+		return status;
+	dg_top_start(&top);
+	status = dg_top_open();
+	if (status)
+		return tables_print(reading);
+	status = screen_run(reading, &top);
+	dg_top_close();
+	return status;
 }
 
 int dg_top_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	dg_scoped_free struct dg_snapshot *snapshots = calloc(2, sizeof(*snapshots));
+	struct reading reading = { .cli = cli, .maps = &maps, .snapshot = snapshots };
+	const bool screen = !cli->json && !cli->value[ONCE].given && !cli->value[COUNT].given &&
+			    isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	int status = dg_maps_open(cli->bpffs, &maps, err);
 
 	if (status)
 		return status;
 	dg_stop_catch();
-	status = snapshots ? tables_print(cli, &maps, snapshots) : -ENOMEM;
+	status = snapshots ? reading_take(&reading) : -ENOMEM;
+	if (!status)
+		status = screen ? screen_show(&reading) : tables_print(&reading);
 	return status ? dg_fail(err, status, DG_EXIT_FAILED, "cannot read the counters: %s",
 				strerror(-status)) :
 			0;

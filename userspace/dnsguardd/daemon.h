@@ -31,6 +31,7 @@ struct dg_guarded {
 	int refused;   /* attaching it again failed, and was said */
 };
 
+struct dg_chart;
 struct dg_lists;
 
 struct dg_daemon {
@@ -43,6 +44,7 @@ struct dg_daemon {
 	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
 	int prog_tag_known;
 	struct dg_lists *lists; /* NULL until all is guarded */
+	struct dg_chart *chart; /* likewise */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	int config_good;

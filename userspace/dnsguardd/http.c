@@ -77,6 +77,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 		evict_oldest(http);
 }
 
+/* For what is no page: a browser that shows it all the same loads and runs nothing. */
+#define NOTHING "default-src 'none'; frame-ancestors 'none'"
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static enum MHD_Result reply(struct MHD_Connection *connection, const struct dg_http_page *page)
@@ -92,6 +95,9 @@ static enum MHD_Result reply(struct MHD_Connection *connection, const struct dg_
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, "Content-Security-Policy",
+				page->policy ? page->policy : NOTHING);
 	if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	queued = MHD_queue_response(connection, page->status, response);

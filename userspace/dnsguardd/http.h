@@ -21,8 +21,9 @@
 
 struct dg_http_page {
 	unsigned int status;
-	const char *type; /* Content-Type, static */
-	char *body;	  /* malloc'ed, taken over */
+	const char *type;   /* Content-Type, static */
+	const char *policy; /* Content-Security-Policy, static; NULL = nothing may be loaded */
+	char *body;	    /* malloc'ed, taken over */
 	size_t len;
 };
 

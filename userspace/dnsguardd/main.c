@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "userspace/dnsguardd/caps.h"
+#include "userspace/dnsguardd/chart.h"
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/log.h"
@@ -332,6 +333,7 @@ static void finish(struct life *life)
 {
 	dg_http_stop(&life->daemon.http);
 	dg_lists_stop(&life->daemon.lists);
+	dg_chart_stop(&life->daemon.chart);
 	dg_netwatch_stop(&life->netwatch);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
@@ -359,6 +361,8 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 	/* An attach has put the kept image back: lists are live before any source is asked. */
 	if (dg_lists_start(daemon, &daemon->lists, &reason))
 		dg_log(DG_LOG_ERROR, "lists are not refreshed: %s", reason.text);
+	if (dg_chart_start(daemon, &daemon->chart))
+		dg_log(DG_LOG_ERROR, "the page has no charts: out of memory");
 	daemon->config_good = 1;
 	if (!daemon->guarded_count)
 		dg_log(DG_LOG_WARNING,

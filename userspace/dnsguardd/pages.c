@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pages.c - what the listener shows: /metrics, /healthz, and / that links the two.
+ * pages.c - what the listener shows: / for people and the documents it is drawn from, /metrics, /healthz. Reads only.
  */
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "userspace/dnsguardd/chart.h"
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/metrics.h"
 #include "userspace/dnsguardd/tcp.h"
+#include "userspace/dnsguardd/web.h"
 
 #define PLAIN "text/plain; charset=utf-8"
-
-static const char index_html[] =
-	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>dnsguard</title></head>\n"
-	"<body><h1>dnsguard " DG_VERSION "</h1>\n"
-	"<p><a href=\"/metrics\">/metrics</a> for Prometheus</p>\n"
-	"<p><a href=\"/healthz\">/healthz</a> for supervisors</p>\n"
-	"</body></html>\n";
 
 static int text_page(const char *type, const char *text, struct dg_http_page *ret)
 {
@@ -34,7 +30,46 @@ static int index_page(struct dg_daemon *daemon, const char *accept, struct dg_ht
 {
 	(void)daemon;
 	(void)accept;
-	return text_page("text/html; charset=utf-8", index_html, ret);
+	ret->policy = dg_web_policy();
+	return text_page("text/html; charset=utf-8", dg_web_page, ret);
+}
+
+/* ---- what the page fetches ------------------------------------------------------------------- */
+
+static int json_page(json_t *document, struct dg_http_page *ret)
+{
+	ret->body = document ? json_dumps(document, JSON_COMPACT) : NULL;
+	json_decref(document);
+	if (!ret->body)
+		return -ENOMEM;
+	ret->type = "application/json";
+	ret->len = strlen(ret->body);
+	return 0;
+}
+
+static int now_page(struct dg_daemon *daemon, const char *accept, struct dg_http_page *ret)
+{
+	json_t *now = daemon->chart ? dg_chart_now_json(daemon->chart) : NULL;
+	char host[65] = "";
+
+	(void)accept;
+	if (!now) {
+		ret->status = 503;
+		return text_page(PLAIN, "no guard is loaded\n", ret);
+	}
+	gethostname(host, sizeof(host) - 1);
+	json_object_set_new(now, "host", json_string(host));
+	json_object_set_new(now, "version", json_string(DG_VERSION));
+	return json_page(now, ret);
+}
+
+static int history_page(struct dg_daemon *daemon, const char *accept, struct dg_http_page *ret)
+{
+	(void)accept;
+	if (daemon->chart)
+		return json_page(dg_chart_history_json(daemon->chart), ret);
+	ret->status = 503;
+	return text_page(PLAIN, "the daemon is starting\n", ret);
 }
 
 /* 503 names the first device that should be guarded and is not. */
@@ -112,9 +147,8 @@ static const struct {
 	const char *path;
 	int (*show)(struct dg_daemon *, const char *accept, struct dg_http_page *);
 } pages[] = {
-	{ "/", index_page },
-	{ "/healthz", health_page },
-	{ "/metrics", metrics_page },
+	{ "/", index_page },	     { "/api/now", now_page },	   { "/api/history", history_page },
+	{ "/healthz", health_page }, { "/metrics", metrics_page },
 };
 
 int dg_daemon_page(void *arg, const char *path, const char *accept, struct dg_http_page *ret)
