@@ -75,6 +75,11 @@ $(call stamp,$(BUILD)/.flags,$(CC) $(C_FLAGS) $(LD_FLAGS) $(FUZZ_CC) $(FUZZ_FLAG
 $(call stamp,$(BUILD)/.flags-bpf,$(BPF_CLANG) $(BPF_FLAGS))
 $(call stamp,$(BUILD)/.version,$(VERSION))
 endif
+# These install first what they need; the others only say so.
+ifeq (,$(filter help clean style run test bench,$(MAKECMDGOALS)))
+$(foreach tool,$(CC) $(BPF_CLANG) $(BPFTOOL) pkg-config,$(if $(shell command -v $(firstword $(tool))),,\
+	$(error $(firstword $(tool)) is missing; as root, "deploy/deps build" installs what building needs)))
+endif
 
 # ---- what there is ------------------------------------------------------------------------------
 
