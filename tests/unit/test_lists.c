@@ -14,9 +14,9 @@
 
 #include "userspace/dnsguard/progress.h"
 #include "userspace/fetch/fetch.h"
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 #include "userspace/lib/maps.h"
-#include "userspace/lib/update_child.h"
+#include "userspace/lists/child.h"
 
 #define DAY 86400ull
 

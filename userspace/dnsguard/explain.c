@@ -18,7 +18,7 @@
 #include "userspace/lib/query.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/stats.h"
-#include "userspace/lib/update.h"
+#include "userspace/lists/update.h"
 #include "userspace/lib/values.h"
 
 enum { OPT_CLIENT, OPT_INTERFACE };

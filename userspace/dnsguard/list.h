@@ -10,7 +10,7 @@
 #include "userspace/dnsguard/progress.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/stats.h"
-#include "userspace/lib/update.h"
+#include "userspace/lists/update.h"
 
 /* One list for people: its description, what is known of it, its place in the image. snapshot NULL: no guard runs. */
 json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot *snapshot);

@@ -5,7 +5,7 @@
 #ifndef DG_PROGRESS_H
 #define DG_PROGRESS_H
 
-#include "userspace/lib/update.h"
+#include "userspace/lists/update.h"
 
 struct dg_progress {
 	FILE *out; /* standard error: the result goes to standard output */

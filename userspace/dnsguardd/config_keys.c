@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "userspace/dnsguardd/config.h"
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 #include "userspace/lib/quote.h"
 
 enum type {

@@ -15,7 +15,7 @@
 #include "userspace/dnsguardd/lists_internal.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update.h"
+#include "userspace/lists/update.h"
 
 #define PROGRAM "dnsguard-transfer"
 #define RESTART_SEC 2

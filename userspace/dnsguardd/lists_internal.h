@@ -15,7 +15,7 @@
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/program.h"
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 
 /* One run of the pipeline a lane, so that a slow server does not hold up a file that changed. */
 enum dg_lane { DG_LANE_LOCAL, DG_LANE_REMOTE, DG_LANES };

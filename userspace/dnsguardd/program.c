@@ -13,7 +13,7 @@
 
 #include "userspace/dnsguardd/caps.h"
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_child.h"
+#include "userspace/lists/child.h"
 
 #define SAID_MAX (4u << 20)
 #define LINGER_MS 5000 /* for what holds the pipes after the program's end */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_stage.c - brings a source's bytes into the list's directory as a candidate, and makes it the content.
+ * stage.c - brings a source's bytes into the list's directory as a candidate, and makes it the content.
  *
  * Nobody reads the bytes here. In a list's directory: content (or content.d), meta.json, zone if the daemon follows a
  * primary, and while a run is under way candidate (or candidate.d) and candidate.json. A candidate is taken over by
@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 #define COPY_CHUNK (8 << 20)
 #define FETCH_SECONDS_MAX 900

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lists_dir.h - directories of the state, entered one step at a time and judged before they are trusted.
+ * dir.h - directories of the state, entered one step at a time and judged before they are trusted.
  *
  * What others could write to, or lead elsewhere with a symbolic link, is refused: the lists decide what a resolver's
  * clients can reach. Everything below the state directory is opened relative to its directory, links never followed.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_report.c - what came of a run, as a document.
+ * report.c - what came of a run, as a document.
  */
 #include <string.h>
 
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 static const char *const outcome_words[] = {
 	[DG_OUTCOME_NONE] = "untouched",  [DG_OUTCOME_SAME] = "unchanged",

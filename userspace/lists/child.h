@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * update_child.h - one of our helper programs as a child: without privileges, within limits, listened to until it ends.
+ * child.h - one of our helper programs as a child: without privileges, within limits, listened to until it ends.
  *
  * The child gets the descriptors it is told to have, an empty environment, a working directory and nothing else. What it
  * says is bounded. It dies with us.
  */
-#ifndef DG_UPDATE_CHILD_H
-#define DG_UPDATE_CHILD_H
+#ifndef DG_LISTS_CHILD_H
+#define DG_LISTS_CHILD_H
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lists_meta.c - what is known of each list: when it was fetched, what was in it, since when it is stale.
+ * meta.c - what is known of each list: when it was fetched, what was in it, since when it is stale.
  *
  * One small file a list, so that status and metrics cost the same whatever the lists hold.
  */
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 
 #include <errno.h>
 #include <stddef.h>

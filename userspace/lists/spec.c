@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lists_spec.c - the description of one list: what an operator may say, and what is refused.
+ * spec.c - the description of one list: what an operator may say, and what is refused.
  *
  * Pure: looks at no file but for making a path absolute.
  */
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 
 #include <errno.h>
 #include <string.h>

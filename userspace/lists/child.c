@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_child.c - starts a helper program without privileges and listens to it until it ends.
+ * child.c - starts a helper program without privileges and listens to it until it ends.
  *
  * Knows nothing of lists. Between fork and exec only system calls are made.
  */
-#include "userspace/lib/update_child.h"
+#include "userspace/lists/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_compile.c - asks dnsguard-compile: to check one list, to compile all, to look something up.
+ * compile.c - asks dnsguard-compile: to check one list, to compile all, to look something up.
  *
  * The compiler reads what strangers wrote; it runs without privileges and this side believes only its image, after
  * checking it, and its counts, for people.
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 #define CHECK_SECONDS_MAX 300
 #define COMPILE_SECONDS_MAX 900

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_sources.c - what lists say of senders (rpz-client-ip) becomes source policy.
+ * senders.c - what lists say of senders (rpz-client-ip) becomes source policy.
  *
  * Such an entry carries the reason "list NAME" and stands in lists/sources.json, so that it goes when the list no longer
  * says it. What an operator said of the same prefix is never touched. The caller holds the guard's lock.
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "userspace/lib/sources.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 #include "userspace/lib/values.h"
 
 #define RECORD "sources.json"
@@ -192,7 +192,7 @@ static int difference_apply(const struct dg_run *run, const struct sayings *befo
 	return rc;
 }
 
-int dg_update_sources(const struct dg_run *run, struct dg_error *err)
+int dg_senders_apply(const struct dg_run *run, struct dg_error *err)
 {
 	dg_scoped_free struct sayings *before = calloc(1, sizeof(*before));
 	dg_scoped_free struct sayings *now = calloc(1, sizeof(*now));
@@ -213,7 +213,7 @@ int dg_update_sources(const struct dg_run *run, struct dg_error *err)
 	return rc ? rc : record_write(run, now, NULL, err);
 }
 
-bool dg_update_sources_differ(const struct dg_run *run)
+bool dg_senders_differ(const struct dg_run *run)
 {
 	dg_scoped_free struct sayings *sayings = calloc(1, sizeof(*sayings));
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lists_dir.c - directories of the state, entered one step at a time and judged before they are trusted.
+ * dir.c - directories of the state, entered one step at a time and judged before they are trusted.
  *
  * Knows nothing of lists. Every name given to it is one component; paths are for messages only.
  */
-#include "userspace/lib/lists_dir.h"
+#include "userspace/lists/dir.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "bpf/abi.h"
-#include "userspace/lib/lists_dir.h"
+#include "userspace/lists/dir.h"
 
 #define DG_LIST_SOURCE_MAX 2048
 #define DG_LIST_REFRESH_DEFAULT_SEC (24 * 3600)

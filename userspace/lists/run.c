@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_run.c - a run's beginning and end: the lock, the registry, the guard if there is one, a list's items.
+ * run.c - a run's beginning and end: the lock, the registry, the guard if there is one, a list's items.
  *
  * Also sweeps what runs that died left behind. A list's directory that somebody is fetching into is locked, and left alone.
  */
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress)
 {

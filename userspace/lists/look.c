@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_look.c - looks into lists without changing anything: check a file, dump a list, find a name's line.
+ * look.c - looks into lists without changing anything: check a file, dump a list, find a name's line.
  *
  * No lock is taken: contents are replaced whole, and what is open stays what it was.
  */
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 #define scoped_item dg_scoped(dg_item_close)
 

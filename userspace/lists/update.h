@@ -5,10 +5,10 @@
  * Whoever wants lists refreshed (an operator, the daemon's timers, a watched file) comes through here. Until everything
  * is known to be good nothing is changed; a list whose source has gone bad keeps what it had and is stale from then on.
  */
-#ifndef DG_UPDATE_H
-#define DG_UPDATE_H
+#ifndef DG_LISTS_UPDATE_H
+#define DG_LISTS_UPDATE_H
 
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 
 #define DG_LIST_BYTES_MAX (1ull << 30) /* of one source */
 #define DG_LIST_LINES_MAX 50000000ull

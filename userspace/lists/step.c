@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_step.c - do the image and the contents on the disk belong together?
+ * step.c - do the image and the contents on the disk belong together?
  *
  * compiled.json says what the last image was made of: each list's words and its content's generation, the key, the
  * layout. Written last, so that a run which dies at any point is noticed by the next one.
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "bpf/hash.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 #define COMPILED "compiled.json"
 #define COMPILED_BYTES_MAX (1 << 20)

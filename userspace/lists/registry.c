@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lists.c - the registry: which lists there are, in order of precedence, kept as JSON and replaced whole.
+ * registry.c - the registry: which lists there are, in order of precedence, kept as JSON and replaced whole.
  *
  * The file is ours, but a person may edit it: everything in it is checked as if it came from the command line.
  */
-#include "userspace/lib/lists.h"
+#include "userspace/lists/lists.h"
 
 #include <errno.h>
 #include <fcntl.h>

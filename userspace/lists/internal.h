@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * update_internal.h - what the files of the update pipeline share; nobody else includes it.
+ * internal.h - what the files of the update pipeline share; nobody else includes it.
  *
  * A run has one item a list. Stages fill items from the left: source -> candidate -> check -> judged; then all items are
  * compiled at once, published, and only then committed to the disk.
  */
-#ifndef DG_UPDATE_INTERNAL_H
-#define DG_UPDATE_INTERNAL_H
+#ifndef DG_LISTS_INTERNAL_H
+#define DG_LISTS_INTERNAL_H
 
 #include "userspace/lib/image.h"
-#include "userspace/lib/update.h"
-#include "userspace/lib/update_child.h"
+#include "userspace/lists/update.h"
+#include "userspace/lists/child.h"
 
 enum dg_outcome {
 	DG_OUTCOME_NONE, /* not asked for */
@@ -71,7 +71,7 @@ struct dg_run {
 /* update.c: what is known of a list when this run is over. */
 const struct dg_list_meta *dg_item_meta(const struct dg_item *item);
 
-/* update_run.c. A run holds the lock of the lists from open to close. */
+/* run.c. A run holds the lock of the lists from open to close. */
 int dg_run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err);
 void dg_run_close(struct dg_run *run); /* accepts DG_RUN_NONE, and what a failed open left */
 #define dg_scoped_run dg_scoped(dg_run_close)
@@ -84,7 +84,7 @@ int dg_run_unknown(const char *name, struct dg_error *err);
 void dg_run_orphan(const struct dg_dir *lists, const char *name);
 void dg_item_close(struct dg_item *item);
 
-/* update_step.c */
+/* step.c */
 bool dg_step_is_kept(const struct dg_run *run); /* nothing has to be compiled */
 bool dg_step_is_live(const struct dg_run *run); /* the published image is one of ours */
 int dg_step_write(const struct dg_run *run, struct dg_error *err);
@@ -92,7 +92,7 @@ int dg_step_write(const struct dg_run *run, struct dg_error *err);
 __u64 dg_unix_now(void);
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress);
 
-/* update_stage.c: the source's bytes become a candidate, or outcome SAME. */
+/* stage.c: the source's bytes become a candidate, or outcome SAME. */
 int dg_stage(const struct dg_run *run, struct dg_item *item);
 /* Opens what is to be compiled: of the candidate or of the content. */
 int dg_stage_inputs(struct dg_item *item, struct dg_error *err);
@@ -101,7 +101,7 @@ void dg_stage_sweep(const struct dg_dir *list);
 /* The candidate becomes the content. */
 int dg_stage_commit(struct dg_item *item, struct dg_error *err);
 
-/* update_compile.c */
+/* compile.c */
 int dg_compile_check(const struct dg_run *run, struct dg_item *item);
 int dg_compile_all(struct dg_run *run, struct dg_error *err);
 json_t *dg_report_list(const json_t *report, size_t at);
@@ -118,7 +118,7 @@ void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
 /* The same in each place's "file"; other texts in it become fit for a terminal. */
 void dg_places_clean(json_t *places, const struct dg_inputs *inputs);
 
-/* update_judge.c: is the candidate fit to replace what is there? Fills next.counts and next.format. */
+/* judge.c: is the candidate fit to replace what is there? Fills next.counts and next.format. */
 int dg_judge(const struct dg_run *run, struct dg_item *item);
 /* The counts of a check's report. */
 void dg_judge_counts(const json_t *list, struct dg_list_counts *ret);
@@ -127,12 +127,12 @@ __u64 dg_memory_allowed(const struct dg_run *run);
 /* What compiling and loading all items needs, against what is allowed. */
 int dg_judge_memory(struct dg_run *run, struct dg_error *err);
 
-/* update_sources.c: what lists say of senders becomes source policy; what they no longer say goes. */
-int dg_update_sources(const struct dg_run *run, struct dg_error *err);
+/* senders.c: what lists say of senders becomes source policy; what they no longer say goes. */
+int dg_senders_apply(const struct dg_run *run, struct dg_error *err);
 /* Was anything said of senders, or is it now? */
-bool dg_update_sources_differ(const struct dg_run *run);
+bool dg_senders_differ(const struct dg_run *run);
 
-/* update_report.c */
+/* report.c */
 json_t *dg_run_report(const struct dg_run *run);
 
 #endif

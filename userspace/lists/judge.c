@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * update_judge.c - is what was fetched fit to replace what is there? And does it fit into memory?
+ * judge.c - is what was fetched fit to replace what is there? And does it fit into memory?
  *
  * The compiler counts; here the counts are weighed against those of last time.
  */
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 static __u64 number(const json_t *object, const char *key)
 {

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "userspace/lib/quote.h"
-#include "userspace/lib/update_internal.h"
+#include "userspace/lists/internal.h"
 
 #define FILES_MAX 1024 /* as many as dnsguard-compile takes at once */
 #define BUSY_WAIT_MS 10000
@@ -225,13 +225,13 @@ static int publish_locked(struct dg_run *run, struct dg_error *err)
 	dg_scoped_fd int lock = -1;
 	int rc;
 
-	run->senders_pending = !run->attached && dg_update_sources_differ(run);
+	run->senders_pending = !run->attached && dg_senders_differ(run);
 	if (!run->attached)
 		return 0;
 	rc = dg_lock(run->want->bpffs, &lock, err);
 	if (!rc)
 		rc = publish(run, err);
-	return rc ? rc : dg_update_sources(run, err);
+	return rc ? rc : dg_senders_apply(run, err);
 }
 
 /* The disk follows: contents, registry, the image for the next attach, and what it was made of. */

@@ -1,0 +1,4 @@
+#include <errno.h>
+
+#include "userspace/lib/quote.h"
+#include "userspace/lists/update.h"
