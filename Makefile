@@ -87,7 +87,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/lists/*.c userspace/view/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
@@ -221,7 +221,7 @@ $(COMPILE_LIB): $(call object,$(filter-out %/main.c,$(COMPILE_SRCS)))
 $(FETCH_LIB): $(call object,$(filter-out %/main.c,$(FETCH_SRCS)))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 
-link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS)
+link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(LIB),$(filter %.a,$^)) $(LIB) $(LIBRARY_LIBS) -lm
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
 	$(link) $(CLI_LIBS)
 $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
