@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 /* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
-#define DG_ABI_VERSION 2
+#define DG_ABI_VERSION 3
 
 #define DG_NAME_MAX                                                                                \
 	255 /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
@@ -35,6 +35,9 @@
 #define DG_TALKERS_LIMITED 16384 /* power of two */
 #define DG_TALKERS_SYN 4096	 /* power of two */
 #define DG_SYN_BUCKETS 8192	 /* power of two; 64 bytes each */
+#define DG_FLOW_BUCKETS 16384	 /* power of two; 64 bytes each */
+#define DG_TALKERS_TCP 4096	 /* power of two */
+#define DG_TCP_NAME_SETS 512	 /* power of two; DG_TCP_NAME_WAYS names each */
 #define DG_EVENT_RING_BYTES (1 << 20)
 #define DG_TCP_LISTENERS_MAX 256 /* listening addresses with a port */
 
@@ -229,7 +232,7 @@ _Static_assert(sizeof(struct dg_service_bucket) == 64, "a bucket is a cache line
 
 /* Per CPU, one a service slot: bucket number * DG_SERVICE_WAYS + way. */
 struct dg_service_stats {
-	__u64 queries[DG_TRANSPORT_COUNT]; /* [DG_TCP] is reserved for parsed TCP queries */
+	__u64 queries[DG_TRANSPORT_COUNT];
 	__u64 syn, syn_retransmitted;
 };
 
@@ -393,10 +396,42 @@ enum dg_limit_action {
 
 enum dg_syn_kind { DG_SYN_FIRST, DG_SYN_RETRANSMITTED, DG_SYN_KINDS };
 
+/*
+ * X(id, QTYPE, label): the types that are counted one by one; append only, before OTHER. UNREAD are queries whose question was
+ * not read: refused before, malformed, or (over TCP) not whole in one segment. All rows together are the queries.
+ */
+#define DG_QTYPES(X)                                                                               \
+	X(A, 1, "A")                                                                               \
+	X(NS, 2, "NS")                                                                             \
+	X(CNAME, 5, "CNAME")                                                                       \
+	X(SOA, 6, "SOA")                                                                           \
+	X(PTR, 12, "PTR")                                                                          \
+	X(MX, 15, "MX")                                                                            \
+	X(TXT, 16, "TXT")                                                                          \
+	X(AAAA, 28, "AAAA")                                                                        \
+	X(SRV, 33, "SRV")                                                                          \
+	X(NAPTR, 35, "NAPTR")                                                                      \
+	X(DS, 43, "DS")                                                                            \
+	X(RRSIG, 46, "RRSIG")                                                                      \
+	X(NSEC, 47, "NSEC")                                                                        \
+	X(DNSKEY, 48, "DNSKEY")                                                                    \
+	X(TLSA, 52, "TLSA")                                                                        \
+	X(SVCB, 64, "SVCB")                                                                        \
+	X(HTTPS, 65, "HTTPS")                                                                      \
+	X(IXFR, 251, "IXFR")                                                                       \
+	X(AXFR, 252, "AXFR")                                                                       \
+	X(ANY, 255, "ANY")                                                                         \
+	X(CAA, 257, "CAA")
+
+#define DG_QTYPE_ID(id, qtype, label) DG_QTYPE_##id,
+enum dg_qtype { DG_QTYPE_UNREAD, DG_QTYPE_OTHER, DG_QTYPES(DG_QTYPE_ID) DG_QTYPE_COUNT };
+#undef DG_QTYPE_ID
+
 /* Per CPU, one a guarded device. Verdicts partition the frames seen. */
 struct dg_stats {
 	struct dg_count verdict[DG_VERDICT_COUNT];
-	__u64 queries[DG_FAMILY_COUNT][DG_TRANSPORT_COUNT]; /* UDP here; TCP is reserved */
+	__u64 queries[DG_FAMILY_COUNT][DG_TRANSPORT_COUNT];
+	__u64 qtype[DG_TRANSPORT_COUNT][DG_QTYPE_COUNT];
 	__u64 limit[DG_FAMILY_COUNT][DG_LIMIT_ACTIONS];
 	__u64 syn[DG_FAMILY_COUNT][DG_SYN_KINDS];
 	__u64 events_sent, events_lost;
@@ -427,6 +462,74 @@ struct dg_talker {
 	40000000000ull /* a repeat within this is a retransmission: RFC 6298 backs off to 32 s */
 struct dg_syn_bucket {
 	__u64 cell[DG_SYN_WAYS];
+};
+
+/* ---- TCP flows ------------------------------------------------------------------------------ */
+
+/* Times of a flow: units of 2^12 ns (4 us) of CLOCK_MONOTONIC modulo 2^32 (4.9 h); 0 = none. See flow_stamp(). */
+#define DG_FLOW_TIME_SHIFT 12
+/* When a flow last carried something: units of 2^32 ns (4.3 s) modulo 2^8 (18 min). */
+#define DG_FLOW_SEEN_SHIFT 32
+#define DG_FLOW_SEEN_BITS 8
+#define DG_FLOW_IDLE 28 /* of these: two minutes. What is idle gives way to a newcomer */
+#define DG_FLOW_WAYS 3
+
+enum dg_flow_flags {
+	DG_FLOW_SYN = 1 << 0, /* its SYN was seen: set by ingress when the cell is taken */
+	DG_FLOW_ANSWERED =
+		1 << 1, /* an answer left: set by egress, taken back by ingress on a new SYN */
+};
+
+/*
+ * A TCP connection to a guarded service, as far as its queries go. Written by ingress, but for what egress may do: clear
+ * syn_at and query_at, set DG_FLOW_ANSWERED. Nothing depends on it but statistics.
+ */
+struct dg_flow {
+	__u32 mark; /* id << DG_FLOW_SEEN_BITS | when it was last seen; 0 = free */
+	__u32 next_seq; /* sequence number where the next message's length, or with `alone` its header, is due */
+	__u32 syn_at;	/* its first SYN came */
+	__u32 query_at; /* its oldest unanswered query came */
+	__u16 alone;	/* a length that came without its message, 0 = none */
+	__u8 queries;	/* so far; stays at 255 */
+	__u8 flags;	/* enum dg_flow_flags */
+};
+
+struct dg_flow_bucket {
+	struct dg_flow flow[DG_FLOW_WAYS];
+	__u32 pad;
+};
+_Static_assert(sizeof(struct dg_flow_bucket) == 64, "a bucket is a cache line");
+
+/* Connections by how many queries they carried: row i counts those that came to 2^i, each in all rows up to its last. */
+#define DG_TCP_REACHED 8
+
+/* Per CPU: what became of TCP segments with data, and of the connections they belong to. */
+struct dg_tcp_stats {
+	__u64 reached[DG_TCP_REACHED];
+	__u64 segments; /* with data */
+	__u64 inside;	/* no message begins in it: a message goes on, or it came again */
+	__u64 gaps;	/* it does not follow on what was seen */
+	__u64 found; /* a connection's beginning was not seen: found by a segment that begins a message */
+	__u64 homeless; /* a newcomer found no cell that gives way */
+};
+
+/*
+ * Names asked over TCP: sets of ways, in which a newcomer wears down the weakest entry by one and takes over when nothing is
+ * left of it (Misra and Gries). What makes up more than a fifth of its set's queries stays.
+ */
+#define DG_TCP_NAME_WAYS 4
+struct dg_tcp_name {
+	__u64 hash;   /* of name and type; 0 = free */
+	__u64 count;  /* queries since first_ns */
+	__u32 weight; /* what is left of them for staying */
+	__u16 qtype;
+	__u8 name_len;
+	__u8 pad;
+	__u64 first_ns, last_ns;
+	__u8 name[256]; /* wire form as first sent, case kept */
+};
+struct dg_tcp_name_set {
+	struct dg_tcp_name name[DG_TCP_NAME_WAYS];
 };
 
 struct dg_limit_line {
@@ -555,6 +658,10 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_tcp_now)	  /* array 1: struct dg_tcp_now */                                            \
 	X(dg_tcp_listen)  /* hash DG_TCP_LISTENERS_MAX: struct dg_tcp_key -> __u32, its row */        \
 	X(dg_tcp_rows)	  /* array DG_TCP_LISTENERS_MAX, mmapable: struct dg_tcp_row */               \
-	X(dg_tcp_since)	  /* socket storage: struct dg_tcp_since */
+	X(dg_tcp_since)	  /* socket storage: struct dg_tcp_since */                                   \
+	X(dg_flows)	  /* array DG_FLOW_BUCKETS, mmapable: struct dg_flow_bucket */                \
+	X(dg_tcp_stats)	  /* percpu array 1: struct dg_tcp_stats */                                   \
+	X(dg_tcp_names)	  /* array DG_TCP_NAME_SETS: struct dg_tcp_name_set */                        \
+	X(dg_tcp_clients) /* array DG_TALKERS_TCP: struct dg_talker */
 
 #endif

@@ -228,6 +228,39 @@ struct {
 	__type(value, struct dg_tcp_since);
 } dg_tcp_since SEC(".maps");
 
+/* TCP flows to guarded services. Written by ingress; egress reads and clears the times. Full: see flow_take(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_FLOW_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE); /* for the alignment: a bucket is a cache line */
+	__type(key, __u32);
+	__type(value, struct dg_flow_bucket);
+} dg_flows SEC(".maps");
+
+/* What became of TCP segments with data. Written by ingress. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dg_tcp_stats);
+} dg_tcp_stats SEC(".maps");
+
+/* What is asked over TCP, for people. Written by ingress. Full: lighter names give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TCP_NAME_SETS);
+	__type(key, __u32);
+	__type(value, struct dg_tcp_name_set);
+} dg_tcp_names SEC(".maps");
+
+/* Who asks over TCP, for people. Written by ingress. Full: lighter entries give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TALKERS_TCP);
+	__type(key, __u32);
+	__type(value, struct dg_talker);
+} dg_tcp_clients SEC(".maps");
+
 /* What the limiter found on a rung: the cell's place in its line, what it must hold, what it held. */
 struct dg_rung {
 	__u64 id;

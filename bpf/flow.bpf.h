@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flow.bpf.h - the table of TCP flows to guarded services: a fixed number of cells that never grows.
+ *
+ * Kept for statistics alone: nothing here may decide about a frame. Knows addresses, ports and times, not frames, so that any
+ * program can use it. Ingress takes cells (flow_take), others find them (flow_find) and may clear what struct dg_flow says.
+ *
+ * A newcomer takes a free cell of its bucket, else one that carries nothing worth keeping, the longest silent of them: no query
+ * yet, one query of a connection whose beginning nobody saw and that nobody answered, or silence for two minutes. So SYNs, which
+ * anybody can send in any number, push out SYNs; connections that are in use stay. Where all three are in use the
+ * newcomer has no cell, and its queries are counted as they come.
+ */
+#ifndef DG_FLOW_BPF_H
+#define DG_FLOW_BPF_H
+
+#include <stdbool.h>
+
+#include "bpf/maps.bpf.h"
+
+#define DG_FLOW_SEEN_MASK ((1u << DG_FLOW_SEEN_BITS) - 1)
+
+/* The 4-tuple under the settings' limit_key. Bucket and id come from different bits. */
+static __always_inline __u64 flow_hash(const __u64 key[2], struct dg_addr client,
+				       struct dg_addr service, __be16 client_port,
+				       __be16 service_port)
+{
+	__u64 hash = dg_hash_addr(client.hi, client.lo, key);
+
+	hash = dg_hash_addr(service.hi ^ hash, service.lo, key);
+	return dg_mix64(hash ^ ((__u64)client_port << 16 | service_port));
+}
+
+/* A time for syn_at and query_at; never 0. */
+static __always_inline __u32 flow_stamp(__u64 now_ns)
+{
+	__u32 stamp = now_ns >> DG_FLOW_TIME_SHIFT;
+
+	return stamp ? stamp : 1;
+}
+
+/* From a stamp until now, to 4 us; right for less than 4.9 hours. */
+static __always_inline __u64 flow_elapsed_ns(__u32 stamp, __u64 now_ns)
+{
+	return (__u64)(__u32)((__u32)(now_ns >> DG_FLOW_TIME_SHIFT) - stamp) << DG_FLOW_TIME_SHIFT;
+}
+
+/* The flow's mark if it were seen now; the id is never 0. */
+static __always_inline __u32 flow_mark(__u64 hash, __u64 now_ns)
+{
+	__u32 id = hash >> (32 + DG_FLOW_SEEN_BITS);
+
+	return (id ? id : 1) << DG_FLOW_SEEN_BITS |
+	       (__u32)(now_ns >> DG_FLOW_SEEN_SHIFT & DG_FLOW_SEEN_MASK);
+}
+
+static __always_inline struct dg_flow_bucket *flow_bucket(__u64 hash)
+{
+	__u32 at = hash & (DG_FLOW_BUCKETS - 1);
+
+	return bpf_map_lookup_elem(&dg_flows, &at);
+}
+
+/* The flow of this flow_hash(), NULL = none is kept. now_ns is of no importance. */
+static __always_inline struct dg_flow *flow_find(__u64 hash)
+{
+	struct dg_flow_bucket *bucket = flow_bucket(hash);
+	__u32 mark = flow_mark(hash, 0);
+
+	if (!bucket)
+		return NULL;
+#pragma unroll
+	for (__u32 way = 0; way < DG_FLOW_WAYS; way++)
+		if ((bucket->flow[way].mark ^ mark) <= DG_FLOW_SEEN_MASK)
+			return &bucket->flow[way];
+	return NULL;
+}
+
+/* In units of DG_FLOW_SEEN_SHIFT. */
+static __always_inline __u32 flow_silence(const struct dg_flow *flow, __u32 mark)
+{
+	return (mark - flow->mark) & DG_FLOW_SEEN_MASK;
+}
+
+/* How readily a cell gives way, 0 = not at all. */
+static __always_inline __u32 flow_yields(const struct dg_flow *flow, __u32 mark)
+{
+	__u32 silence = flow_silence(flow, mark);
+	bool vouched = flow->flags || flow->queries > 1;
+
+	if (!flow->mark)
+		return 2 + DG_FLOW_SEEN_MASK;
+	if (flow->queries && vouched && silence < DG_FLOW_IDLE)
+		return 0;
+	return 1 + silence;
+}
+
+/*
+ * A cell for a flow that has none, empty but for its mark; NULL when none gives way. Two CPUs that take the same one
+ * at once leave a mixture, which the next segments put right.
+ */
+static __always_inline struct dg_flow *flow_take(__u64 hash, __u64 now_ns)
+{
+	struct dg_flow_bucket *bucket = flow_bucket(hash);
+	__u32 mark = flow_mark(hash, now_ns), most = 0, yields;
+	struct dg_flow *taken = NULL;
+
+	if (!bucket)
+		return NULL;
+#pragma unroll
+	for (__u32 way = 0; way < DG_FLOW_WAYS; way++) {
+		yields = flow_yields(&bucket->flow[way], mark) << 2;
+		/* of equally old ones any */
+		yields |= yields ? (way + (hash >> 30)) & 3 : 0;
+		if (yields > most) {
+			most = yields;
+			taken = &bucket->flow[way];
+		}
+	}
+	if (taken)
+		*taken = (struct dg_flow){ .mark = mark };
+	return taken;
+}
+
+#endif
