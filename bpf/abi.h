@@ -471,13 +471,14 @@ struct dg_syn_bucket {
 /* When a flow last carried something: units of 2^32 ns (4.3 s) modulo 2^8 (18 min). */
 #define DG_FLOW_SEEN_SHIFT 32
 #define DG_FLOW_SEEN_BITS 8
-#define DG_FLOW_IDLE 28 /* of these: two minutes. What is idle gives way to a newcomer */
+#define DG_FLOW_IDLE 14 /* of these: a minute. What is idle gives way to a newcomer */
 #define DG_FLOW_WAYS 3
 
 enum dg_flow_flags {
 	DG_FLOW_SYN = 1 << 0, /* its SYN was seen: set by ingress when the cell is taken */
 	DG_FLOW_ANSWERED =
 		1 << 1, /* an answer left: set by egress, taken back by ingress on a new SYN */
+	DG_FLOW_CLOSING = 1 << 2, /* its client has sent its last octet */
 };
 
 /*

@@ -5,10 +5,10 @@
  * Kept for statistics alone: nothing here may decide about a frame. Knows addresses, ports and times, not frames, so that any
  * program can use it. Ingress takes cells (flow_take), others find them (flow_find) and may clear what struct dg_flow says.
  *
- * A newcomer takes a free cell of its bucket, else one that carries nothing worth keeping, the longest silent of them: no query
- * yet, one query of a connection whose beginning nobody saw and that nobody answered, or silence for two minutes. So SYNs, which
- * anybody can send in any number, push out SYNs; connections that are in use stay. Where all three are in use the
- * newcomer has no cell, and its queries are counted as they come.
+ * A newcomer takes a free cell of its bucket, else one that carries nothing worth keeping, the longest silent of them: one
+ * without a query, one with a single query that nobody answered and whose beginning nobody saw, one whose client has sent its
+ * FIN, one that was silent for a minute. So SYNs, which anybody can send in any number, push out SYNs; connections in use
+ * stay. Where all three are in use the newcomer has no cell, and its queries are counted as they come.
  */
 #ifndef DG_FLOW_BPF_H
 #define DG_FLOW_BPF_H
@@ -86,10 +86,11 @@ static __always_inline __u32 flow_yields(const struct dg_flow *flow, __u32 mark)
 {
 	__u32 silence = flow_silence(flow, mark);
 	bool vouched = flow->flags || flow->queries > 1;
+	bool closing = flow->flags & DG_FLOW_CLOSING;
 
 	if (!flow->mark)
 		return 2 + DG_FLOW_SEEN_MASK;
-	if (flow->queries && vouched && silence < DG_FLOW_IDLE)
+	if (flow->queries && vouched && !closing && silence < DG_FLOW_IDLE)
 		return 0;
 	return 1 + silence;
 }
