@@ -38,6 +38,8 @@ VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
 LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
+# What only the daemon is linked with.
+DAEMON_LIBS := $(shell pkg-config --libs gnutls 2>/dev/null) -lcrypt
 # What only the command line is linked with.
 CLI_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null)
 # What only the unprivileged compiler of lists is linked with.
@@ -225,7 +227,7 @@ link = $(call run,LINK) $(CC) $(LD_FLAGS) -o $@ $(filter %.o,$^) $(filter-out $(
 $(BUILD)/dnsguard: $(call object,$(CLI_SRCS)) $(LIB)
 	$(link) $(CLI_LIBS)
 $(BUILD)/dnsguardd: $(call object,$(DAEMON_SRCS)) $(LIB)
-	$(link)
+	$(link) $(DAEMON_LIBS)
 $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
 	$(link) $(COMPILE_LIBS)
 $(BUILD)/dnsguard-transfer: $(call object,$(filter %/main.c,$(TRANSFER_SRCS))) $(TRANSFER_LIB) $(LIB)
@@ -238,7 +240,7 @@ $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(DAEMON_LIB) $(CLI_LIB) $(TRANSFER_LIB) $(COMPILE_LIB) $(FETCH_LIB) $(LIB)
-	$(link) $(CLI_LIBS) $(COMPILE_LIBS) $(FETCH_LIBS) $(CMOCKA_LIBS) -lm
+	$(link) $(CLI_LIBS) $(DAEMON_LIBS) $(COMPILE_LIBS) $(FETCH_LIBS) $(CMOCKA_LIBS) -lm
 $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	$(link) -lpthread -lm
 
@@ -247,7 +249,7 @@ $(FUZZ_OBJS): $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(SKELETONS) $(TEST_S
 $(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS))
 	$(call run,AR) rm -f $@ && ar rcs $@ $^
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
-	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS) $(CLI_LIBS) $(COMPILE_LIBS)
+	$(call run,LINK) $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS) $(CLI_LIBS) $(DAEMON_LIBS) $(COMPILE_LIBS)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 

@@ -87,7 +87,9 @@
 	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",             \
 	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")         \
 	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                       \
-	  "ADDRESS:PORT of /metrics, or off")
+	  "ADDRESS:PORT of /metrics, or off")                                                      \
+	X(WEB_CONFIG, "metrics.web-config", FILE, web_config, 0, 0, "",                            \
+	  "TLS and passwords of /metrics: a file in the format of Prometheus' exporters")
 
 /* The limits that a fresh guard has: as dg_settings_default() sets them, a unit test compares. */
 #define DG_DEFAULT_RATE "100"
@@ -138,7 +140,8 @@ struct dg_config {
 	__u64 lists_refresh_ns, lists_spread_ns, lists_memory; /* memory 0 = half of what is free */
 	__u32 notify_count;
 	struct dg_config_notify notify[DG_CONFIG_NOTIFY_MAX];
-	struct sockaddr_storage listen; /* ss_family AF_UNSPEC = off */
+	struct sockaddr_storage listen;	     /* ss_family AF_UNSPEC = off */
+	char web_config[DG_CONFIG_PATH_MAX]; /* "" = plain HTTP for everybody */
 };
 
 /* One row of the table, for whoever wants to print it. */

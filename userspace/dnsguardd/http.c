@@ -8,12 +8,15 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "userspace/dnsguardd/http.h"
+#include "userspace/dnsguardd/login.h"
 
 struct connection {
 	TAILQ_ENTRY(connection) link;
@@ -21,13 +24,24 @@ struct connection {
 	int listed;
 };
 
+/* A request whose password is being checked: the library sleeps over its connection. */
+struct waiting {
+	TAILQ_ENTRY(waiting) link;
+	struct dg_http *http;
+	struct MHD_Connection *connection;
+};
+
 struct dg_http {
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	int handles; /* not yet closed */
+	int handles;   /* not yet closed */
+	int listen_fd; /* the library's */
 	dg_http_page_fn *page;
 	void *arg;
+	struct dg_web_config *web;     /* NULL = plain HTTP for everybody */
+	struct dg_login *login;	       /* NULL = no password is asked for */
+	TAILQ_HEAD(, waiting) waiting; /* for a password to be checked */
 	TAILQ_HEAD(, connection) oldest_first;
 	unsigned int count;
 };
@@ -82,7 +96,8 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static enum MHD_Result reply(struct MHD_Connection *connection, const struct dg_http_page *page)
+static enum MHD_Result reply(const struct dg_http *http, struct MHD_Connection *connection,
+			     const struct dg_http_page *page)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(page->len, page->body, MHD_RESPMEM_MUST_FREE);
@@ -100,13 +115,21 @@ static enum MHD_Result reply(struct MHD_Connection *connection, const struct dg_
 				page->policy ? page->policy : NOTHING);
 	if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (page->status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+					"Basic realm=\"dnsguard\", charset=\"UTF-8\"");
+	if (page->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	for (unsigned int i = 0; http->web && i < http->web->headers; i++)
+		MHD_add_response_header(response, http->web->header[i].name,
+					http->web->header[i].value);
 	queued = MHD_queue_response(connection, page->status, response);
 	MHD_destroy_response(response);
 	return queued;
 }
 
-static enum MHD_Result reply_plain(struct MHD_Connection *connection, unsigned int status,
-				   const char *text)
+static enum MHD_Result reply_plain(const struct dg_http *http, struct MHD_Connection *connection,
+				   unsigned int status, const char *text)
 {
 	struct dg_http_page page = { .status = status,
 				     .type = "text/plain; charset=utf-8",
@@ -115,7 +138,7 @@ static enum MHD_Result reply_plain(struct MHD_Connection *connection, unsigned i
 	if (!page.body)
 		return MHD_NO;
 	page.len = strlen(text);
-	return reply(connection, &page);
+	return reply(http, connection, &page);
 }
 
 static enum MHD_Result reply_page(struct dg_http *http, struct MHD_Connection *connection,
@@ -127,23 +150,101 @@ static enum MHD_Result reply_page(struct dg_http *http, struct MHD_Connection *c
 	int failed = http->page(http->arg, path, accept, &page);
 
 	if (failed == -ENOENT)
-		return reply_plain(connection, MHD_HTTP_NOT_FOUND, "not found\n");
+		return reply_plain(http, connection, MHD_HTTP_NOT_FOUND, "not found\n");
 	if (failed)
-		return reply_plain(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal error\n");
-	return reply(connection, &page);
+		return reply_plain(http, connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				   "internal error\n");
+	return reply(http, connection, &page);
 }
 
-/* Called when the headers are read, then when the request is complete. A body is read past. */
+/* ---- who may ask ----------------------------------------------------------------------------- */
+
+/* The library asks for a certificate; that it is a good one is seen here (GnuTLS manual, "Certificate verification"). */
+static int shows_certificate(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	unsigned int status = ~0u;
+
+	return info && info->tls_session &&
+	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
+}
+
+static void wake(struct waiting *waiting)
+{
+	TAILQ_REMOVE(&waiting->http->waiting, waiting, link);
+	MHD_resume_connection(waiting->connection);
+	free(waiting);
+}
+
+static void run(struct dg_http *http);
+
+static void on_checked(void *arg)
+{
+	struct waiting *waiting = arg;
+	struct dg_http *http = waiting->http;
+
+	wake(waiting);
+	run(http);
+}
+
+/* Lets the connection sleep until the password has been checked; then the request is looked at again. */
+static int wait_for_check(struct dg_http *http, struct MHD_Connection *connection, const char *name,
+			  const char *password)
+{
+	struct waiting *waiting = calloc(1, sizeof(*waiting));
+	int failed;
+
+	if (!waiting)
+		return -ENOMEM;
+	*waiting = (struct waiting){ .http = http, .connection = connection };
+	failed = dg_login_check(http->login, name, password, on_checked, waiting);
+	if (failed) {
+		free(waiting);
+		return failed;
+	}
+	TAILQ_INSERT_TAIL(&http->waiting, waiting, link);
+	MHD_suspend_connection(connection);
+	return 0;
+}
+
+/* Status of the request: 200 may go on, 0 sleeps, else it is refused with it. */
+static unsigned int login_look(struct dg_http *http, struct MHD_Connection *connection)
+{
+	enum dg_login_verdict verdict = DG_LOGIN_BAD;
+	char *password = NULL;
+	char *name = MHD_basic_auth_get_username_password(connection, &password);
+	unsigned int status = MHD_HTTP_UNAUTHORIZED;
+
+	if (name && password)
+		verdict = dg_login_look(http->login, name, password);
+	if (verdict == DG_LOGIN_GOOD)
+		status = MHD_HTTP_OK;
+	else if (verdict == DG_LOGIN_UNKNOWN)
+		status = wait_for_check(http, connection, name, password) ?
+				 MHD_HTTP_SERVICE_UNAVAILABLE :
+				 0;
+	if (password)
+		explicit_bzero(password, strlen(password));
+	MHD_free(password);
+	MHD_free(name);
+	return status;
+}
+
+/* Called when the headers are read, then when the request is complete, and again after a check. A body is read past. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *data,
 				  size_t *data_len, void **context)
 {
 	static int headers_seen;
+	struct dg_http *http = arg;
+	unsigned int status;
 
 	(void)version;
 	(void)data;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-		return reply_plain(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+		return reply_plain(http, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+				   "only GET and HEAD\n");
 	if (!*context) {
 		*context = &headers_seen;
 		return MHD_YES;
@@ -152,7 +253,17 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		*data_len = 0;
 		return MHD_YES;
 	}
-	return reply_page(arg, connection, path);
+	if (http->web && http->web->client_ca && !shows_certificate(connection))
+		return reply_plain(http, connection, MHD_HTTP_FORBIDDEN,
+				   "a client certificate is needed\n");
+	status = http->login ? login_look(http, connection) : MHD_HTTP_OK;
+	if (!status)
+		return MHD_YES;
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		return reply_plain(http, connection, status, "too many logins at once\n");
+	if (status != MHD_HTTP_OK)
+		return reply_plain(http, connection, status, "name and password are needed\n");
+	return reply_page(http, connection, path);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -201,44 +312,130 @@ static int listen_socket(const struct sockaddr_storage *at, int *ret)
 	return 0;
 }
 
+/* TLS 1.2 at least, forward secrecy, no CBC: GnuTLS priority strings. */
+#define PRIORITIES "SECURE128:-VERS-ALL:-RSA:-AES-128-CBC:-AES-256-CBC:%SERVER_PRECEDENCE"
+
 static struct MHD_Daemon *mhd_start(struct dg_http *http, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, http,
-				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned int)DG_HTTP_CONNECTIONS_MAX,
+	const struct dg_web_config *web = http->web;
+	const bool tls = web && web->certificate;
+	struct MHD_OptionItem options[5];
+	char priorities[160];
+	int used = 0;
+
+	snprintf(priorities, sizeof(priorities), "%s%s%s", PRIORITIES,
+		 tls && web->tls12 ? ":+VERS-TLS1.2" : "",
+		 tls && web->tls13 ? ":+VERS-TLS1.3" : "");
+	if (tls) {
+		options[used++] =
+			(struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, web->certificate };
+		options[used++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, web->key };
+		options[used++] =
+			(struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities };
+	}
+	if (tls && web->client_ca)
+		options[used++] =
+			(struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0, web->client_ca };
+	options[used] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0),
+				0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)DG_HTTP_CONNECTIONS_MAX,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)DG_HTTP_TIMEOUT_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				(size_t)DG_HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
-				on_connection, http, MHD_OPTION_END);
+				on_connection, http, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
-int dg_http_start(uv_loop_t *loop, const struct sockaddr_storage *listen_at, dg_http_page_fn *page,
-		  void *arg, struct dg_http **ret)
+/* The library says what is wrong with a certificate only to standard error. */
+static int certificate_check(const struct dg_web_config *web)
 {
-	struct dg_http *http dg_scoped_free = calloc(1, sizeof(*http));
+	gnutls_certificate_credentials_t credentials;
+	gnutls_datum_t certificate, key;
+	int failed;
+
+	if (!web || !web->certificate)
+		return 0;
+	if (gnutls_certificate_allocate_credentials(&credentials))
+		return -ENOMEM;
+	certificate = (gnutls_datum_t){ (unsigned char *)web->certificate,
+					(unsigned int)strlen(web->certificate) };
+	key = (gnutls_datum_t){ (unsigned char *)web->key, (unsigned int)strlen(web->key) };
+	failed = gnutls_certificate_set_x509_key_mem(credentials, &certificate, &key,
+						     GNUTLS_X509_FMT_PEM);
+	gnutls_certificate_free_credentials(credentials);
+	return failed < 0 ? -EPROTO : 0;
+}
+
+static void http_free(struct dg_http *http)
+{
+	dg_login_free(&http->login);
+	dg_web_config_free(&http->web);
+	free(http);
+}
+
+/* All but the loop's handles. On failure *http owns nothing of the caller's. */
+static int http_open(struct dg_http *http, uv_loop_t *loop, const struct dg_http_want *want,
+		     const struct dg_http *before)
+{
 	int fd dg_scoped_fd = -1;
+	int failed = certificate_check(want->web);
+
+	if (!failed && before)
+		fd = fcntl(before->listen_fd, F_DUPFD_CLOEXEC, 0);
+	else if (!failed)
+		failed = listen_socket(want->listen_at, &fd);
+	if (failed || fd < 0)
+		return failed ? failed : -errno;
+	if (want->web && want->web->users) {
+		http->login = dg_login_new(loop, want->web->user, want->web->users);
+		if (!http->login)
+			return -ENOMEM;
+	}
+	http->web = want->web;
+	http->mhd = mhd_start(http, fd);
+	if (!http->mhd) {
+		http->web = NULL;
+		return -ENOMEM;
+	}
+	http->listen_fd = dg_take_fd(fd); /* the library's now */
+	return 0;
+}
+
+int dg_http_start(uv_loop_t *loop, const struct dg_http_want *want, const struct dg_http *before,
+		  struct dg_http **ret)
+{
+	struct dg_http *http = calloc(1, sizeof(*http));
 	int failed;
 
 	if (!http)
 		return -ENOMEM;
-	http->page = page;
-	http->arg = arg;
+	http->page = want->page;
+	http->arg = want->arg;
 	TAILQ_INIT(&http->oldest_first);
-	failed = listen_socket(listen_at, &fd);
-	if (failed)
+	TAILQ_INIT(&http->waiting);
+	failed = http_open(http, loop, want, before);
+	if (failed) {
+		http_free(http);
 		return failed;
-	http->mhd = mhd_start(http, fd);
-	if (!http->mhd)
-		return -ENOMEM;
-	dg_take_fd(fd); /* the library's now */
+	}
 	uv_timer_init(loop, &http->timer);
 	uv_poll_init(loop, &http->poll,
 		     MHD_get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
 	http->timer.data = http->poll.data = http;
 	http->handles = 2;
 	uv_poll_start(&http->poll, UV_READABLE, on_poll);
-	*ret = dg_take_ptr(http);
+	*ret = http;
 	return 0;
+}
+
+bool dg_http_is_tls(const struct dg_http *http)
+{
+	return http->web && http->web->certificate;
+}
+
+bool dg_http_has_web_config(const struct dg_http *http)
+{
+	return http->web != NULL;
 }
 
 char *dg_http_endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size)
@@ -261,6 +458,8 @@ int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno, s
 {
 	const char *hint = negative_errno == -EADDRINUSE ?
 				   "; choose another with metrics.listen or --listen" :
+			   negative_errno == -EPROTO ?
+				   "; the key of metrics.web-config does not fit its certificate" :
 				   "";
 	char text[80];
 
@@ -274,7 +473,7 @@ static void on_closed(uv_handle_t *handle)
 	struct dg_http *http = handle->data;
 
 	if (!--http->handles)
-		free(http);
+		http_free(http);
 }
 
 void dg_http_stop(struct dg_http **http)
@@ -286,6 +485,9 @@ void dg_http_stop(struct dg_http **http)
 	*http = NULL;
 	/* The loop lets go of the epoll descriptor before the library closes it. */
 	uv_poll_stop(&h->poll);
+	dg_login_free(&h->login); /* checks that run know nobody any more */
+	while (!TAILQ_EMPTY(&h->waiting))
+		wake(TAILQ_FIRST(&h->waiting));
 	MHD_stop_daemon(h->mhd);
 	uv_close((uv_handle_t *)&h->poll, on_closed);
 	uv_close((uv_handle_t *)&h->timer, on_closed);

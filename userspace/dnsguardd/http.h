@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * http.h - a small HTTP listener on the daemon's event loop: GET and HEAD of a few pages.
+ * http.h - a small HTTP listener on the daemon's event loop: GET and HEAD of a few pages, over TLS and with passwords
+ * where web_config.h says so.
  *
  * Knows sockets, connections and methods; what a page holds is its caller's. Memory is bounded: a
  * fixed number of connections, and when that nears its end the oldest one makes room for a new one,
@@ -12,7 +13,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "userspace/lib/scope.h"
+#include "userspace/dnsguardd/web_config.h"
 
 #define DG_HTTP_CONNECTIONS_MAX 256
 #define DG_HTTP_CONNECTIONS_KEPT 192 /* above this the oldest is closed */
@@ -34,9 +35,23 @@ typedef int dg_http_page_fn(void *arg, const char *path, const char *accept,
 
 struct dg_http;
 
-/* Listens at once; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES named in *err with the address. */
-int dg_http_start(uv_loop_t *loop, const struct sockaddr_storage *listen_at, dg_http_page_fn *page,
-		  void *arg, struct dg_http **ret);
+struct dg_http_want {
+	const struct sockaddr_storage *listen_at;
+	struct dg_web_config *web; /* TLS and passwords; NULL = neither. Taken over on success. */
+	dg_http_page_fn *page;
+	void *arg;
+};
+
+/*
+ * Listens at once; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES: see dg_http_fail(). -EPROTO: certificate and key do not fit.
+ * `before` (may be NULL) listens at the same address: its socket is shared, and nobody is refused in between.
+ */
+int dg_http_start(uv_loop_t *loop, const struct dg_http_want *want, const struct dg_http *before,
+		  struct dg_http **ret);
+/* Is it spoken over TLS? */
+bool dg_http_is_tls(const struct dg_http *http);
+/* Has it TLS or passwords? */
+bool dg_http_has_web_config(const struct dg_http *http);
 /* The reason of a dg_http_start() that failed, with the address. */
 int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno,
 		 struct dg_error *err);

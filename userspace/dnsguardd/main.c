@@ -211,17 +211,34 @@ static int load_config(const struct dg_daemon_options *options, struct dg_config
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
-/* Opens the listener that the configuration wants, unless it is open. *ret_new stays NULL then. */
+/*
+ * Opens the listener that the configuration wants, unless it is open; *ret_new stays NULL then. One with certificates or
+ * passwords is opened anew each time: the files may have changed under the same name.
+ */
 static int open_listener(struct dg_daemon *daemon, const struct dg_config *config,
 			 struct dg_http **ret_new, struct dg_error *err)
 {
+	struct dg_web_config *web dg_scoped(dg_web_config_free) = NULL;
+	const bool same =
+		daemon->http && !memcmp(&config->listen, &daemon->http_at, sizeof(config->listen));
 	int failed;
 
-	if (config->listen.ss_family == AF_UNSPEC ||
-	    (daemon->http && !memcmp(&config->listen, &daemon->http_at, sizeof(config->listen))))
+	if (config->listen.ss_family == AF_UNSPEC)
 		return 0;
-	failed = dg_http_start(&daemon->loop, &config->listen, dg_daemon_page, daemon, ret_new);
-	return failed ? dg_http_fail(&config->listen, failed, err) : 0;
+	if (config->web_config[0] && dg_web_config_load(config->web_config, &web, err))
+		return -EINVAL;
+	if (same && !web && !dg_http_has_web_config(daemon->http))
+		return 0;
+	failed = dg_http_start(&daemon->loop,
+			       &(struct dg_http_want){ .listen_at = &config->listen,
+						       .web = web,
+						       .page = dg_daemon_page,
+						       .arg = daemon },
+			       same ? daemon->http : NULL, ret_new);
+	if (failed)
+		return dg_http_fail(&config->listen, failed, err);
+	dg_take_ptr(web);
+	return 0;
 }
 
 static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *config,
@@ -235,7 +252,8 @@ static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *con
 		daemon->http_at = config->listen;
 	}
 	if (fresh)
-		dg_log(DG_LOG_INFO, "metrics on http://%s/metrics",
+		dg_log(DG_LOG_INFO, "metrics on %s://%s/metrics",
+		       dg_http_is_tls(fresh) ? "https" : "http",
 		       dg_http_endpoint_text(&config->listen, text, sizeof(text)));
 }
 

@@ -1,0 +1,201 @@
+"""dnsguard top on a terminal of 80 columns and 24 lines, and on smaller ones: what stands there, and what keys do."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+
+import pyte
+import pytest
+
+from guarded import CLI, CLIENT, PATIENCE
+
+
+class Terminal:
+    """A terminal with a program in it, as a person sees it."""
+
+    def __init__(self, argv, columns=80, lines=24):
+        self.screen = pyte.Screen(columns, lines)
+        self.stream = pyte.ByteStream(self.screen)
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            # The parent sets the size before it lets this go on: what is read first is its word.
+            os.read(0, 1)
+            os.environ["TERM"] = "linux"
+            os.execvp(argv[0], [str(word) for word in argv])
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        os.write(self.fd, b"\n")
+
+    def look(self):
+        """Reads what there is; False: the program has ended."""
+        if not select.select([self.fd], [], [], 0.1)[0]:
+            return True
+        try:
+            self.stream.feed(os.read(self.fd, 65536))
+        except OSError:
+            return False
+        return True
+
+    def until(self, seen):
+        """Waits until the screen is so; seen is a text, or a question about the lines."""
+        deadline = time.monotonic() + PATIENCE
+        ask = seen if callable(seen) else lambda lines: any(seen in line for line in lines)
+        while not ask(self.screen.display):
+            assert self.look(), "it ended:\n" + "\n".join(self.screen.display)
+            assert time.monotonic() < deadline, f"not seen: {seen}\n" + "\n".join(self.screen.display)
+        return self.screen.display
+
+    def type(self, keys):
+        os.write(self.fd, keys)
+
+    def ended(self):
+        deadline = time.monotonic() + PATIENCE
+        while self.look():
+            assert time.monotonic() < deadline
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def close(self):
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+        os.close(self.fd)
+
+
+@pytest.fixture
+def top(world):
+    opened = []
+
+    def start(**size):
+        argv = world.inside.enter(CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", "top")
+        opened.append(Terminal(argv, **size))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def refuse_queries(world):
+    world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
+    world.query(count=30)
+
+
+def test_shows_devices_and_tables(world, top):
+    terminal = top()
+    lines = terminal.until("guarded         enforcing")
+    assert lines[1].startswith("passed ") and lines[-1].startswith("1-5 table")
+    world.query(count=5)
+    terminal.type(b"5")
+    row, = [line for line in terminal.until(lambda lines: any("pass_clean" in l and " 5 " in l for l in lines)) if "pass_clean" in line]
+    assert row.split()[2] == "5"
+    world.cli("block", "www.example")
+    world.query(count=2)
+    terminal.type(b"4")
+    terminal.until(lambda lines: any(line.split()[:3] == ["operator", "1", "2"] for line in lines))
+
+
+def test_keeps_within_80_columns(world, top):
+    refuse_queries(world)
+    terminal = top()
+    terminal.until(CLIENT)
+    for key in b"12345?":
+        terminal.type(bytes([key]))
+        terminal.until(lambda lines: lines[-1].strip())
+        assert all(len(line) == 80 for line in terminal.screen.display)
+
+
+@pytest.mark.parametrize("columns,lines", [(40, 10), (20, 5), (10, 2), (200, 60)])
+def test_any_size_is_survived(world, top, columns, lines):
+    terminal = top(columns=columns, lines=lines)
+    terminal.until(lambda shown: shown[0].startswith("dnsguard"[:columns]))
+    terminal.type(b"5jjk\x1bs?q")
+    assert terminal.ended() == 0
+
+
+def test_sorts_and_filters(world, top):
+    world.query(count=3)
+    world.cli("block", "www.example")
+    world.query(count=9)
+    terminal = top()
+    terminal.type(b"5s")
+    lines = terminal.until("*VERDICT")
+    shown = [line.split()[0] for line in lines if line.startswith((" pass_", " reply_", " drop_"))]
+    assert shown == sorted(shown) and {"pass_clean", "reply_sinkhole"} <= set(shown)
+    terminal.type(b"/reply")
+    terminal.until("filter: reply_")
+    terminal.type(b"\r")
+    lines = terminal.until(lambda lines: "(reply)" in lines[-1])
+    assert [line.split()[0] for line in lines if line.startswith((" pass_", " reply_", " drop_"))] == ["reply_sinkhole"]
+    terminal.type(b"\x1b")
+    terminal.until(lambda lines: "(reply)" not in lines[-1] and any("pass_clean" in line for line in lines))
+
+
+def test_bans_after_a_question(world, top):
+    refuse_queries(world)
+    terminal = top()
+    terminal.until(CLIENT)
+    terminal.type(b"b")
+    terminal.until(f"Ban {CLIENT} for 10 minutes? y or n")
+    terminal.type(b"n")
+    terminal.until("1-5 table")
+    assert CLIENT not in world.cli("source", "show").stdout
+    terminal.type(b"b")
+    terminal.until("y or n")
+    terminal.type(b"y")
+    terminal.until(f"{CLIENT} is banned for 10 minutes")
+    assert CLIENT in world.cli("source", "show").stdout
+    before = world.frames("drop_banned")
+    world.query(count=2)
+    assert world.frames("drop_banned") == before + 2
+
+
+def test_exempts_after_a_question(world, top):
+    refuse_queries(world)
+    terminal = top()
+    terminal.until(CLIENT)
+    terminal.type(b"ey")
+    terminal.until(f"{CLIENT} is exempt for 10 minutes")
+    before = world.frames("pass_clean")
+    world.query(count=20)
+    assert world.frames("pass_clean") == before + 20
+
+
+def test_a_key_without_a_sender_says_so(world, top):
+    terminal = top()
+    terminal.until("nobody in the last 10 seconds")
+    terminal.type(b"3b")
+    terminal.until("choose a sender first")
+
+
+def test_stands_still_when_told(world, top):
+    terminal = top()
+    terminal.type(b"5 ")
+    terminal.until("(standing still)")
+    world.query(count=4)
+    assert world.frames("pass_clean") == 4
+    terminal.type(b"/x")  # it still hears keys
+    terminal.until("filter: x_")
+    assert not any("pass_clean" in line for line in terminal.screen.display)
+    terminal.type(b"\x1b ")
+    terminal.until("pass_clean")
+
+
+def test_leaves_the_terminal_as_it_was(world, top):
+    terminal = top()
+    terminal.until("guarded")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.ended() == 0
+
+
+def test_a_terminal_that_nobody_knows_gets_lines(world):
+    terminal = Terminal(world.inside.enter("env", "TERM=no-such-terminal", CLI, "--bpffs", world.bpffs, "top"))
+    terminal.until("1 device, passed")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.ended() == 0
+    terminal.close()

@@ -1,0 +1,186 @@
+"""TLS and passwords of the listener, asked by curl and openssl; and the file that turns them on."""
+
+import os
+import subprocess
+import threading
+
+import pytest
+
+from guarded import PORT, Daemon, run
+
+URL = f"https://127.0.0.1:{PORT}/metrics"
+PLAIN = f"http://127.0.0.1:{PORT}/metrics"
+
+
+class Files:
+    """Certificates of an authority of our own, and the file that names them."""
+
+    def __init__(self, path):
+        self.path = path
+        self.sign("ca", "-x509", "-days", "2", "-addext", "basicConstraints=critical,CA:TRUE")
+        self.leaf("server", "subjectAltName=IP:127.0.0.1")
+        self.leaf("client", "extendedKeyUsage=clientAuth")
+
+    def openssl(self, *argv):
+        run("openssl", *argv, cwd=self.path)
+
+    def sign(self, name, *argv):
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key",
+                     "-out", f"{name}.pem" if "-x509" in argv else f"{name}.csr", "-subj", f"/CN={name}", *argv)
+
+    def leaf(self, name, extension):
+        self.sign(name)
+        (self.path / "extension").write_text(extension)
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                     "-out", f"{name}.pem", "-extfile", "extension")
+
+    def web(self, text):
+        path = self.path / "web.yaml"
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    def config(self, text):
+        return f"metrics:\n  web-config: {self.web(text)}\n"
+
+
+TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+def curl(world, *argv):
+    """(exit status, HTTP status, body)."""
+    done = subprocess.run(world.inside.enter("curl", "-s", "-m", "20", "-w", "\n%{http_code}", *argv), capture_output=True, text=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return done.returncode, int(status), body
+
+
+def hashed(password):
+    return run("htpasswd", "-nbBC", "5", "", password).stdout.strip().lstrip(":")
+
+
+def test_tls_alone(world, files):
+    Daemon(world, "--interface", "guarded", config=files.config(TLS)).ready()
+    ca = ("--cacert", files.path / "ca.pem")
+    assert curl(world, *ca, URL)[1] == 200
+    assert curl(world, *ca, "--tlsv1.2", "--tls-max", "1.2", URL)[1] == 200
+    assert curl(world, *ca, "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", URL)[0] == 35  # no common version
+    assert curl(world, URL)[0] == 60  # nobody vouches for the certificate
+    assert curl(world, PLAIN)[1] != 200
+
+
+def test_the_least_version_holds(world, files):
+    Daemon(world, "--interface", "guarded", config=files.config(TLS + "  min_version: TLS13\n")).ready()
+    ca = ("--cacert", files.path / "ca.pem")
+    assert curl(world, *ca, URL)[1] == 200
+    assert curl(world, *ca, "--tls-max", "1.2", URL)[0] == 35
+
+
+def test_clients_show_certificates(world, files):
+    text = TLS + "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
+    Daemon(world, "--interface", "guarded", config=files.config(text)).ready()
+    ca = ("--cacert", files.path / "ca.pem")
+    own = ("--cert", files.path / "client.pem", "--key", files.path / "client.key")
+    assert curl(world, *ca, *own, URL)[1] == 200
+    assert curl(world, *ca, URL)[1] in (0, 403)  # refused in the handshake, or behind it
+    stranger = Files(files.path / "other") if not os.mkdir(files.path / "other") else None
+    foreign = ("--cert", stranger.path / "client.pem", "--key", stranger.path / "client.key")
+    assert curl(world, *ca, *foreign, URL)[1] in (0, 403)
+
+
+def test_passwords(world, files):
+    text = f"basic_auth_users:\n  alice: {hashed('right')}\n  bob: {hashed('other')}\n"
+    Daemon(world, "--interface", "guarded", config=files.config(text)).ready()
+    for _ in range(2):  # checked, then remembered
+        assert curl(world, "-u", "alice:right", PLAIN)[1] == 200
+        assert curl(world, "-u", "bob:other", PLAIN)[1] == 200
+        assert curl(world, "-u", "alice:wrong", PLAIN)[1] == 401
+        assert curl(world, "-u", "alice:other", PLAIN)[1] == 401
+        assert curl(world, "-u", "nobody:right", PLAIN)[1] == 401
+        assert curl(world, PLAIN)[1] == 401
+    head = run(*world.inside.enter("curl", "-si", PLAIN)).stdout
+    assert 'WWW-Authenticate: Basic realm="dnsguard"' in head
+    assert curl(world, "-u", "alice:right", f"http://127.0.0.1:{PORT}/api/now")[1] == 200
+
+
+def test_guesses_do_not_shut_out_who_knows(world, files):
+    """Many guessers at once: refused or told to wait, while the one whose password is remembered is always answered."""
+    text = f"basic_auth_users:\n  alice: {run('htpasswd', '-nbBC', '10', '', 'right').stdout.strip().lstrip(':')}\n"
+    Daemon(world, "--interface", "guarded", config=files.config(text)).ready()
+    assert curl(world, "-u", "alice:right", PLAIN)[1] == 200
+    seen = []
+
+    def guess(number):
+        for turn in range(5):
+            seen.append(curl(world, "-u", f"alice:guess{number}-{turn}", PLAIN)[1])
+
+    guessers = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
+    for one in guessers:
+        one.start()
+    known = [curl(world, "-u", "alice:right", PLAIN)[1] for _ in range(20)]
+    for one in guessers:
+        one.join()
+    assert known == [200] * 20
+    assert set(seen) <= {401, 503} and seen.count(401) > 0
+
+
+def test_a_reload_brings_the_new_certificate(world, files):
+    daemon = Daemon(world, "--interface", "guarded", config=files.config(TLS)).ready()
+
+    def serial():
+        shown = run(*world.inside.enter("openssl", "s_client", "-connect", f"127.0.0.1:{PORT}"), input="").stdout
+        return run("openssl", "x509", "-noout", "-serial", input=shown).stdout
+
+    before = serial()
+    files.leaf("server", "subjectAltName=IP:127.0.0.1")
+    assert serial() == before  # nothing is half taken
+    daemon.kill(1)
+    daemon.log.until("configuration applied")
+    assert serial() != before
+    assert curl(world, "--cacert", files.path / "ca.pem", URL)[1] == 200
+
+
+def test_a_bad_reload_keeps_the_old_listener(world, files):
+    daemon = Daemon(world, "--interface", "guarded", config=files.config(TLS)).ready()
+    files.web("tls_server_config:\n  cert_file: gone.pem\n  key_file: server.key\n")
+    daemon.kill(1)
+    assert "gone.pem: cannot read" in daemon.log.until("refused, nothing changed")
+    assert curl(world, "--cacert", files.path / "ca.pem", URL)[1] == 200
+
+
+# content of the file, what is said of it
+BAD = {
+    "a typo": ("tls_server_confg: {}\n", 'web.yaml:1:1: "tls_server_confg" is not known here; tls_server_config'),
+    "a key alone": ("tls_server_config:\n  key_file: server.key\n", "web.yaml:1:1: cert_file and key_file are both needed"),
+    "old TLS": (TLS + "  min_version: TLS10\n", "web.yaml:4:16: write TLS12 or TLS13"),
+    "a choice of ciphers": (TLS + "  cipher_suites: [x]\n", 'web.yaml:4:3: "cipher_suites" is not known here'),
+    "a password as it is": ("basic_auth_users:\n  alice: secret\n", "web.yaml:2:10: a bcrypt hash is wanted here, never a password"),
+    "a colon": ('basic_auth_users:\n  "a:b": x\n', "web.yaml:2:3: a user's name"),
+    "one key twice": ("http_server_config: {}\nhttp_server_config: {}\n", "web.yaml:2:1: this key stands here twice"),
+    "a header of ours": ("http_server_config:\n  headers:\n    Content-Security-Policy: x\n", "web.yaml:3:5: this header cannot be set"),
+    "authority without duty": (TLS + "  client_ca_file: ca.pem\n", "client_ca_file and client_auth_type"),
+    "no YAML": ("{\n", "web.yaml:2:1: not YAML"),
+    "the wrong key": ("tls_server_config:\n  cert_file: server.pem\n  key_file: client.key\n", "does not fit its certificate"),
+    "no PEM": ("tls_server_config:\n  cert_file: web.yaml\n  key_file: server.key\n", "web.yaml: not in PEM form"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_is_refused_with_its_place(world, files, case):
+    text, sentence = BAD[case]
+    status, log = Daemon(world, "--interface", "guarded", config=files.config(text)).fails()
+    assert status != 0 and sentence in log
+    assert "secret" not in log
+
+
+def test_secrets_that_everybody_reads_are_refused(world, files):
+    config = files.config(TLS)
+    (files.path / "server.key").chmod(0o604)
+    assert "server.key: everybody may read this secret; run: chmod o=" in Daemon(world, config=config).fails()[1]
+    (files.path / "server.key").chmod(0o600)
+    (files.path / "web.yaml").chmod(0o644)
+    assert "web.yaml: everybody may read this secret" in Daemon(world, config=config).fails()[1]
