@@ -89,7 +89,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/dnsguardd/config.h"
+#include "userspace/config/config.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	    !config.port_count || config.services.count > DG_CONFIG_ADDRESSES_MAX ||
 	    config.client_count > DG_CONFIG_CLIENTS_MAX)
 		abort();
-	if (config.given >> DG_KEY_COUNT)
-		abort();
+	for (unsigned int i = DG_KEY_COUNT; i < 8 * sizeof(config.given); i++)
+		if (dg_keys_has(&config.given, i))
+			abort();
 	return 0;
 }

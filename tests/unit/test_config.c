@@ -14,12 +14,91 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "userspace/dnsguardd/config.h"
+#include "userspace/config/config.h"
 
 static int parse(const char *text, struct dg_config *ret, struct dg_error *err)
 {
 	memset(err, 0, sizeof(*err));
 	return dg_config_parse("f", text, strlen(text), ret, err);
+}
+
+static int given_count(const struct dg_config *config)
+{
+	int count = 0;
+
+	for (unsigned int i = 0; i < DG_KEY_COUNT; i++)
+		count += dg_keys_has(&config->given, i);
+	return count;
+}
+
+/* More keys than a word has bits. */
+static void test_a_set_of_keys_keeps_each_apart(void **state)
+{
+	struct dg_key_set set = { 0 };
+
+	(void)state;
+	dg_keys_add(&set, 1);
+	dg_keys_add(&set, 65);
+	assert_true(dg_keys_has(&set, 1) && dg_keys_has(&set, 65));
+	assert_false(dg_keys_has(&set, 0) || dg_keys_has(&set, 64));
+}
+
+/* Types by rows of the test's own, as a row of the table would use them. */
+struct typed {
+	__u64 percent;
+	char string[9];
+	struct dg_config_argv argv;
+};
+static const struct dg_config_key
+	percent_key = { "p", DG_TYPE_PERCENT, offsetof(struct typed, percent), 1, 100, "", "" },
+	string_key = { "s", DG_TYPE_STRING, offsetof(struct typed, string), 1, 8, "", "" },
+	argv_key = { "a", DG_TYPE_ARGV, offsetof(struct typed, argv), 0, 0, "", "" };
+
+static void test_percentages_and_texts(void **state)
+{
+	struct typed at = { 0 };
+	struct dg_error err;
+
+	(void)state;
+	assert_int_equal(dg_config_value_read(&percent_key, "70%", &at, &err), 0);
+	assert_int_equal(at.percent, 70);
+	assert_int_equal(dg_config_value_read(&percent_key, "1", &at, &err), 0);
+	assert_int_equal(at.percent, 1);
+	assert_int_equal(dg_config_value_read(&percent_key, "101%", &at, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "\"101%\" is not allowed here; write a percentage from 1 "
+					 "to 100"));
+	assert_int_equal(dg_config_value_read(&percent_key, "7%%", &at, &err), -EINVAL);
+	assert_int_equal(dg_config_value_read(&string_key, "12345678", &at, &err), 0);
+	assert_string_equal(at.string, "12345678");
+	assert_int_equal(dg_config_value_read(&string_key, "123456789", &at, &err), -EINVAL);
+	assert_int_equal(dg_config_value_read(&string_key, "", &at, &err), -EINVAL);
+	assert_string_equal(at.string, "12345678");
+}
+
+static void test_a_command_is_words_and_bounded(void **state)
+{
+	struct typed at = { 0 };
+	char big[DG_CONFIG_ARGV_BYTES];
+	struct dg_error err;
+
+	(void)state;
+	assert_int_equal(dg_config_value_read(&argv_key, "sh", &at, &err), -EINVAL);
+	assert_int_equal(dg_config_value_read(&argv_key, "/bin/true", &at, &err), 0);
+	assert_int_equal(dg_config_value_read(&argv_key, "", &at, &err), 0);
+	assert_int_equal(dg_config_value_read(&argv_key, "a b; c", &at, &err), 0);
+	assert_int_equal(at.argv.count, 3);
+	assert_string_equal(dg_config_argv_word(&at.argv, 0), "/bin/true");
+	assert_string_equal(dg_config_argv_word(&at.argv, 1), "");
+	assert_string_equal(dg_config_argv_word(&at.argv, 2), "a b; c");
+	assert_string_equal(dg_config_argv_word(&at.argv, 3), "");
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	assert_int_equal(dg_config_value_read(&argv_key, big, &at, &err), -EINVAL);
+	assert_int_equal(at.argv.count, 3);
+	dg_config_list_clear(&argv_key, &at);
+	assert_int_equal(at.argv.count, 0);
+	assert_int_equal(dg_config_value_read(&argv_key, "/bin/false", &at, &err), 0);
+	assert_string_equal(dg_config_argv_word(&at.argv, 0), "/bin/false");
 }
 
 static const char whole_file[] = "# everything at once\n"
@@ -100,7 +179,7 @@ static void test_defaults_are_given_by_nobody(void **state)
 
 	(void)state;
 	assert_int_equal(parse("# nothing\n", &c, &err), 0);
-	assert_int_equal(c.given, 0);
+	assert_int_equal(given_count(&c), 0);
 	assert_int_equal(c.mode, DG_ENFORCE);
 	assert_int_equal(c.iface_count, 0);
 	assert_int_equal(c.port_count, 1);
@@ -118,7 +197,8 @@ static void test_only_what_is_said_counts_as_given(void **state)
 
 	(void)state;
 	assert_int_equal(parse("limits: {slip: 3}\n", &c, &err), 0);
-	assert_int_equal(c.given, 1ull << DG_KEY_SLIP);
+	assert_int_equal(given_count(&c), 1);
+	assert_true(dg_config_given(&c, DG_KEY_SLIP));
 	assert_int_equal(c.slip, 3);
 }
 
@@ -308,6 +388,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_file_is_read),
+		cmocka_unit_test(test_a_set_of_keys_keeps_each_apart),
+		cmocka_unit_test(test_percentages_and_texts),
+		cmocka_unit_test(test_a_command_is_words_and_bounded),
 		cmocka_unit_test(test_defaults_are_given_by_nobody),
 		cmocka_unit_test(test_only_what_is_said_counts_as_given),
 		cmocka_unit_test(test_every_default_is_accepted_by_its_own_reader),

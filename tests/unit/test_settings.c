@@ -14,9 +14,16 @@
 #include "userspace/dnsguardd/settings.h"
 #include "userspace/lib/maps.h"
 
-#define ALL_KEYS ((1ull << DG_KEY_COUNT) - 1)
-
 static struct dg_config config;
+
+static const struct dg_key_set *all_keys(void)
+{
+	static struct dg_key_set keys;
+
+	for (unsigned int i = 0; i < DG_KEY_COUNT; i++)
+		dg_keys_add(&keys, i);
+	return &keys;
+}
 
 static struct dg_settings filled(void)
 {
@@ -44,7 +51,7 @@ static void test_nothing_given_changes_nothing(void **state)
 
 	(void)state;
 	parse("");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	assert_memory_equal(&s, &before, sizeof(s));
 }
 
@@ -66,11 +73,11 @@ static void test_rate_and_burst_are_changed_apart(void **state)
 
 	(void)state;
 	parse("limits: {rate-limit: 50}\n");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	assert_rate(&s, DG_CHARGE_QUERY, 50, 2000);
 	assert_rate(&s, DG_CHARGE_SYN, 10, 20);
 	parse("limits: {instant-limit: 60, syn: {instant-limit: 5}}\n");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	assert_rate(&s, DG_CHARGE_QUERY, 50, 60);
 	assert_rate(&s, DG_CHARGE_SYN, 10, 5);
 }
@@ -83,7 +90,7 @@ static void test_the_missing_half_of_a_rate_is_the_default(void **state)
 	(void)state;
 	memset(s.rate, 0, sizeof(s.rate));
 	parse("limits: {syn: {rate-limit: 7}}\n");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	assert_rate(&s, DG_CHARGE_SYN, 7, 50);
 }
 
@@ -98,7 +105,7 @@ static void test_each_key_moves_its_field(void **state)
 	      "clients: [192.0.2.0/24]\n"
 	      "answers: {mode: observe, negative-ttl: 5, address-ttl: 6, ede-text: false, budget: 1000,"
 	      " cookie-secret: 000102030405060708090a0b0c0d0e0f, pass-cookies: true}\n");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	assert_int_equal(s.limit_mode, DG_OBSERVE);
 	assert_int_equal(s.syn_mode, DG_ENFORCE);
 	assert_int_equal(s.source_mode, DG_OFF);
@@ -132,9 +139,9 @@ static void test_a_key_taken_out_returns_to_its_default(void **state)
 
 	(void)state;
 	parse("answers: {cookie-secret: 000102030405060708090a0b0c0d0e0f}\nclients: ['::/0']\n");
-	dg_settings_configure(&config, config.given, &s);
+	dg_settings_configure(&config, &config.given, &s);
 	parse("");
-	dg_settings_configure(&config, ALL_KEYS, &s);
+	dg_settings_configure(&config, all_keys(), &s);
 	assert_int_equal(s.flags & (DG_SET_COOKIE_SECRET | DG_SET_CLIENTS_ONLY), 0);
 	for (int i = 0; i < 16; i++)
 		assert_int_equal(s.cookie_secret[i], 0);
@@ -159,7 +166,7 @@ static void test_defaults_are_those_of_a_fresh_guard(void **state)
 		fail_msg("%s", err.text);
 	s = fresh;
 	dg_config_default(&config);
-	dg_settings_configure(&config, ALL_KEYS, &s);
+	dg_settings_configure(&config, all_keys(), &s);
 	memcpy(s.rate[DG_CHARGE_SYN], fresh.rate[DG_CHARGE_SYN], sizeof(s.rate[DG_CHARGE_SYN]));
 	assert_memory_equal(&s, &fresh, sizeof(s));
 }

@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-#include "userspace/dnsguardd/config.h"
+#include "userspace/config/config.h"
 #include "userspace/dnsguardd/http.h"
 
 /* The command line. Texts point into argv. */

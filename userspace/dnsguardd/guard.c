@@ -23,7 +23,7 @@
 struct plan {
 	struct dg_daemon *daemon;
 	const struct dg_config *next;
-	__u64 keys;		    /* what the file says, now or before */
+	struct dg_key_set keys;	    /* what the file says, now or before */
 	struct dg_settings initial; /* of the guard there is, or of the one to be made */
 	int wanted[DG_IF_MAX];	    /* which of next->ifaces to see to */
 	struct dg_attach_result result[DG_IF_MAX];
@@ -38,14 +38,16 @@ static int plan_make(struct dg_daemon *daemon, const struct dg_config *next, str
 	memset(ret, 0, sizeof(*ret));
 	ret->daemon = daemon;
 	ret->next = next;
-	ret->keys = next->given | (daemon->config ? daemon->config->given : 0);
+	ret->keys = next->given;
+	if (daemon->config)
+		dg_keys_join(&ret->keys, &daemon->config->given);
 	if (!dg_maps_open(daemon->options->bpffs, &maps, NULL) &&
 	    !dg_settings_read(&maps, &ret->initial))
 		return 0;
 	/* Draws keys and measures the clock: a quarter of a second, so only for a guard to be made. */
 	if (dg_settings_default(&ret->initial, err))
 		return -EIO;
-	dg_settings_configure(next, next->given, &ret->initial);
+	dg_settings_configure(next, &next->given, &ret->initial);
 	return 0;
 }
 
@@ -79,7 +81,7 @@ static int wants_observe(const struct plan *plan, const struct dg_config_iface *
 	struct dg_iface row;
 	__u32 slot;
 
-	if (iface->observe_given || (plan->keys >> DG_KEY_MODE & 1))
+	if (iface->observe_given || dg_keys_has(&plan->keys, DG_KEY_MODE))
 		return plan->next->mode == DG_OBSERVE || iface->observe;
 	if (dg_maps_open(plan->daemon->options->bpffs, &maps, NULL) ||
 	    iface_find(&maps, iface->name, &row, &slot))
@@ -254,7 +256,7 @@ static int write_clients(const struct plan *plan, const struct dg_maps *maps, st
 	const struct dg_config *next = plan->next, *old = plan->daemon->config;
 	int failed;
 
-	if (!(plan->keys >> DG_KEY_CLIENTS & 1))
+	if (!dg_keys_has(&plan->keys, DG_KEY_CLIENTS))
 		return 0;
 	failed = dg_sources_clients(maps, next->clients, next->client_count, err);
 	if (failed && old)
@@ -268,7 +270,7 @@ static int write_settings(const struct plan *plan, const struct dg_maps *maps, s
 	int failed = dg_settings_read(maps, &settings);
 
 	if (!failed) {
-		dg_settings_configure(plan->next, plan->keys, &settings);
+		dg_settings_configure(plan->next, &plan->keys, &settings);
 		failed = dg_settings_write(maps, &settings);
 	}
 	if (!failed)

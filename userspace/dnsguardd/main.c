@@ -192,7 +192,7 @@ static int override(const struct dg_daemon_options *options, struct dg_config *c
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--listen: %s", reason.text);
 	if (options->observe) {
 		config->mode = DG_OBSERVE;
-		config->given |= 1ull << DG_KEY_MODE;
+		dg_keys_add(&config->given, DG_KEY_MODE);
 	}
 	return 0;
 }

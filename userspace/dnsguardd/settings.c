@@ -8,11 +8,6 @@
 #include "userspace/dnsguardd/settings.h"
 #include "userspace/lib/maps.h"
 
-static int has(__u64 keys, enum dg_config_key_id id)
-{
-	return (keys >> id) & 1;
-}
-
 /*
  * Rate and burst make one struct dg_rate. The one that is not given keeps what the guard has, and
  * where the charge was off there is nothing to keep: then it is the default, which the
@@ -46,58 +41,59 @@ static void flag(struct dg_settings *s, __u32 bit, int on)
 	s->flags = on ? s->flags | bit : s->flags & ~bit;
 }
 
-static void modes(const struct dg_config *c, __u64 keys, struct dg_settings *s)
+static void modes(const struct dg_config *c, const struct dg_key_set *keys, struct dg_settings *s)
 {
-	if (has(keys, DG_KEY_LIMIT_MODE))
+	if (dg_keys_has(keys, DG_KEY_LIMIT_MODE))
 		s->limit_mode = (__u8)c->limit_mode;
-	if (has(keys, DG_KEY_ANSWER_MODE))
+	if (dg_keys_has(keys, DG_KEY_ANSWER_MODE))
 		s->sinkhole_mode = (__u8)c->sinkhole_mode;
-	if (has(keys, DG_KEY_SOURCE_MODE))
+	if (dg_keys_has(keys, DG_KEY_SOURCE_MODE))
 		s->source_mode = (__u8)c->source_mode;
-	if (has(keys, DG_KEY_SYN_MODE))
+	if (dg_keys_has(keys, DG_KEY_SYN_MODE))
 		s->syn_mode = (__u8)c->syn_mode;
 }
 
-static void limits(const struct dg_config *c, __u64 keys, struct dg_settings *s)
+static void limits(const struct dg_config *c, const struct dg_key_set *keys, struct dg_settings *s)
 {
-	const struct rate_keys query = { has(keys, DG_KEY_RATE_LIMIT),
-					 has(keys, DG_KEY_INSTANT_LIMIT), c->rate_limit,
+	const struct rate_keys query = { dg_keys_has(keys, DG_KEY_RATE_LIMIT),
+					 dg_keys_has(keys, DG_KEY_INSTANT_LIMIT), c->rate_limit,
 					 c->instant_limit };
-	const struct rate_keys syn = { has(keys, DG_KEY_SYN_RATE_LIMIT),
-				       has(keys, DG_KEY_SYN_INSTANT_LIMIT), c->syn_rate_limit,
-				       c->syn_instant_limit };
+	const struct rate_keys syn = { dg_keys_has(keys, DG_KEY_SYN_RATE_LIMIT),
+				       dg_keys_has(keys, DG_KEY_SYN_INSTANT_LIMIT),
+				       c->syn_rate_limit, c->syn_instant_limit };
 
 	rates(&query, s->rate[DG_CHARGE_QUERY]);
 	rates(&syn, s->rate[DG_CHARGE_SYN]);
-	if (has(keys, DG_KEY_SLIP))
+	if (dg_keys_has(keys, DG_KEY_SLIP))
 		s->slip = (__u32)c->slip;
 }
 
-static void answers(const struct dg_config *c, __u64 keys, struct dg_settings *s)
+static void answers(const struct dg_config *c, const struct dg_key_set *keys, struct dg_settings *s)
 {
-	if (has(keys, DG_KEY_NEGATIVE_TTL))
+	if (dg_keys_has(keys, DG_KEY_NEGATIVE_TTL))
 		s->negative_ttl = (__u32)c->negative_ttl;
-	if (has(keys, DG_KEY_ADDRESS_TTL))
+	if (dg_keys_has(keys, DG_KEY_ADDRESS_TTL))
 		s->address_ttl = (__u32)c->address_ttl;
-	if (has(keys, DG_KEY_EDE_TEXT))
+	if (dg_keys_has(keys, DG_KEY_EDE_TEXT))
 		flag(s, DG_SET_EDE_TEXT, c->ede_text != 0);
-	if (has(keys, DG_KEY_COOKIE_PASS))
+	if (dg_keys_has(keys, DG_KEY_COOKIE_PASS))
 		flag(s, DG_SET_COOKIE_PASS, c->cookie_pass != 0);
-	if (has(keys, DG_KEY_BUDGET))
+	if (dg_keys_has(keys, DG_KEY_BUDGET))
 		dg_budget_make(c->budget, s);
-	if (!has(keys, DG_KEY_COOKIE_SECRET) && !has(keys, DG_KEY_COOKIE_FILE))
+	if (!dg_keys_has(keys, DG_KEY_COOKIE_SECRET) && !dg_keys_has(keys, DG_KEY_COOKIE_FILE))
 		return;
 	memcpy(s->cookie_secret, c->cookie_secret, sizeof(s->cookie_secret));
 	flag(s, DG_SET_COOKIE_SECRET, c->cookie_secret_set);
 }
 
-void dg_settings_configure(const struct dg_config *config, __u64 keys, struct dg_settings *settings)
+void dg_settings_configure(const struct dg_config *config, const struct dg_key_set *keys,
+			   struct dg_settings *settings)
 {
 	modes(config, keys, settings);
 	limits(config, keys, settings);
 	answers(config, keys, settings);
-	if (has(keys, DG_KEY_PORTS))
+	if (dg_keys_has(keys, DG_KEY_PORTS))
 		ports(config, settings);
-	if (has(keys, DG_KEY_CLIENTS))
+	if (dg_keys_has(keys, DG_KEY_CLIENTS))
 		flag(settings, DG_SET_CLIENTS_ONLY, config->client_count != 0);
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * config.c - a YAML file into struct dg_config, driven by the table of config_keys.c.
+ * yaml.c - a YAML file into struct dg_config, driven by the table of keys.c.
  *
  * libyaml builds the tree; the walk follows the table, so its depth is the table's and an alias
  * cannot lead it astray. Everything is read into a private copy first: a caller sees a wholly good
  * configuration or none.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 #include <yaml.h>
 
-#include "userspace/dnsguardd/config.h"
+#include "userspace/config/config.h"
 
 /* One mapping being read: where it stands in the table and where its values go. */
 struct section {
@@ -21,8 +22,10 @@ struct section {
 	const struct dg_config_key *keys;
 	unsigned int key_count;
 	const char *prefix; /* "" or "limits." */
-	void *base;	    /* struct dg_config or struct dg_config_iface */
-	__u64 *given;
+	const char *within; /* "" or "interfaces.": what messages put in front of a key */
+	void *base;	    /* struct dg_config, or that of an element */
+	struct dg_config *config;
+	struct dg_key_set *given;
 	struct dg_error *err;
 };
 
@@ -105,55 +108,63 @@ static int fail_unknown(const struct section *in, const yaml_node_t *node, const
 	return fail_at(in, node, "", text);
 }
 
+static int fail_key(const struct section *in, const yaml_node_t *node,
+		    const struct dg_config_key *key, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", in->within, key->path);
+	return fail_at(in, node, path, text);
+}
+
 static int read_scalar(const struct section *in, const struct dg_config_key *key,
 		       const yaml_node_t *node)
 {
+	char text[256], allowed[160];
 	struct dg_error err = { 0 };
-	char path[128];
 
-	snprintf(path, sizeof(path), "%s%s", in->keys == dg_config_keys ? "" : "interfaces.",
-		 key->path);
 	if (node->type != YAML_SCALAR_NODE) {
-		char text[256], allowed[160];
-
 		snprintf(text, sizeof(text), "one value is wanted here: %s",
 			 dg_config_key_allows(key, allowed, sizeof(allowed)));
-		return fail_at(in, node, path, text);
+		return fail_key(in, node, key, text);
 	}
 	if (!is_clean(node))
-		return fail_at(in, node, path, "control characters are not allowed here");
+		return fail_key(in, node, key, "control characters are not allowed here");
 	if (dg_config_value_read(key, scalar(node), in->base, &err))
-		return fail_at(in, node, path, err.text);
+		return fail_key(in, node, key, err.text);
 	return 0;
 }
 
 static int read_mapping(const struct section *in, const yaml_node_t *node);
 
-/* One element of `interfaces`: a bare name, or a mapping that must hold one. */
-static int read_iface(const struct section *in, const struct dg_config_key *key,
-		      const yaml_node_t *node)
+/* One element of a list of mappings: a bare value where the list's row reads one, or a mapping. */
+static int read_element(const struct section *in, const struct dg_config_key *key,
+			const yaml_node_t *node)
 {
-	struct dg_config_iface iface = { 0 };
-	struct dg_config *config = in->base;
+	const struct dg_config_element *kind = dg_config_key_element(key);
+	_Alignas(max_align_t) char element[DG_CONFIG_ELEMENT_BYTES];
+	struct dg_key_set given = { 0 };
+	struct section below = *in;
 	struct dg_error err = { 0 };
-	__u64 given = 0;
-	struct section element = *in;
+	char within[80];
 
 	if (node->type != YAML_MAPPING_NODE)
 		return read_scalar(in, key, node);
-	element.keys = dg_config_iface_keys;
-	element.key_count = DG_CONFIG_IFACE_KEYS;
-	element.prefix = "";
-	element.base = &iface;
-	element.given = &given;
-	if (read_mapping(&element, node))
+	snprintf(within, sizeof(within), "%s.", key->path);
+	below.keys = kind->keys;
+	below.key_count = kind->key_count;
+	below.prefix = "";
+	below.within = within;
+	below.base = element;
+	below.given = &given;
+	memset(element, 0, kind->size);
+	for (unsigned int i = 0; i < kind->key_count; i++)
+		if (kind->keys[i].fallback[0])
+			dg_config_value_read(&kind->keys[i], kind->keys[i].fallback, element, NULL);
+	if (read_mapping(&below, node))
 		return -EINVAL;
-	if (!(given & 1)) /* the table's first row */
-		return fail_at(in, node, "interfaces", "this interface has no name");
-	iface.observe_given = (given >> 2) & 1; /* its third */
-	if (dg_config_add_iface(config, iface.name, &err))
-		return fail_at(in, node, "interfaces", err.text);
-	config->ifaces[config->iface_count - 1] = iface;
+	if (kind->add(in->config, element, &given, &err))
+		return fail_at(in, node, key->path, err.text);
 	return 0;
 }
 
@@ -161,7 +172,7 @@ static int read_iface(const struct section *in, const struct dg_config_key *key,
 static int read_elements(const struct section *in, const struct dg_config_key *key,
 			 const yaml_node_t *node)
 {
-	int is_ifaces = key == &dg_config_keys[DG_KEY_INTERFACES];
+	int is_mappings = dg_config_key_element(key) != NULL;
 	char text[256], allowed[160];
 
 	if (is_empty(node))
@@ -171,30 +182,28 @@ static int read_elements(const struct section *in, const struct dg_config_key *k
 	if (node->type != YAML_SEQUENCE_NODE) {
 		snprintf(text, sizeof(text), "a list is wanted here: %s",
 			 dg_config_key_allows(key, allowed, sizeof(allowed)));
-		return fail_at(in, node, key->path, text);
+		return fail_key(in, node, key, text);
 	}
 	for (yaml_node_item_t *item = node->data.sequence.items.start;
 	     item < node->data.sequence.items.top; item++) {
 		const yaml_node_t *element = yaml_document_get_node(in->document, *item);
 
-		if (is_ifaces ? read_iface(in, key, element) : read_scalar(in, key, element))
+		if (is_mappings ? read_element(in, key, element) : read_scalar(in, key, element))
 			return -EINVAL;
 	}
 	return 0;
 }
 
-/* The ports replace their default and must not end up empty: that would guard nothing. */
+/* A list replaces what was there. The ports must not end up empty: that would guard nothing. */
 static int read_list(const struct section *in, const struct dg_config_key *key,
 		     const yaml_node_t *node)
 {
 	int is_ports = key == &dg_config_keys[DG_KEY_PORTS];
-	struct dg_config *config = in->base;
 
-	if (is_ports)
-		config->port_count = 0;
+	dg_config_list_clear(key, in->base);
 	if (read_elements(in, key, node))
 		return -EINVAL;
-	if (is_ports && !config->port_count)
+	if (is_ports && !in->config->port_count)
 		return fail_at(in, node, key->path, "at least one port is needed");
 	return 0;
 }
@@ -236,7 +245,7 @@ static int read_pair(const struct section *in, const yaml_node_t *name, const ya
 
 		if (strcmp(key->path, path))
 			continue;
-		*in->given |= 1ull << i;
+		dg_keys_add(in->given, i);
 		return dg_config_key_is_list(key) ? read_list(in, key, value) :
 						    read_scalar(in, key, value);
 	}
@@ -285,7 +294,9 @@ static int read_document(const char *name, yaml_document_t *document, struct dg_
 		.keys = dg_config_keys,
 		.key_count = DG_KEY_COUNT,
 		.prefix = "",
+		.within = "",
 		.base = config,
+		.config = config,
 		.given = &config->given,
 		.err = err,
 	};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * config_keys.c - the table of keys, and one reader for each type of value.
+ * keys.c - the table of keys, and one reader for each type of value.
  *
  * Knows text and the fields of struct dg_config; knows neither YAML nor the running guard. Every
- * refusal quotes the text and says what is allowed; where the text stands is added by config.c.
+ * refusal quotes the text and says what is allowed; where the text stands is added by yaml.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,39 +12,22 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "userspace/dnsguardd/config.h"
-#include "userspace/lists/lists.h"
+#include "userspace/config/config.h"
 #include "userspace/lib/quote.h"
-
-enum type {
-	TYPE_MODE,
-	TYPE_ATTACH,
-	TYPE_BOOL,
-	TYPE_COUNT,
-	TYPE_BYTES,
-	TYPE_DURATION,
-	TYPE_IFNAME,
-	TYPE_SECRET,
-	TYPE_FILE,
-	TYPE_LISTEN,
-	TYPE_PORTS, /* lists from here */
-	TYPE_ADDRESSES,
-	TYPE_PREFIXES,
-	TYPE_INTERFACES,
-	TYPE_NOTIFIES,
-};
+#include "userspace/lists/lists.h"
 
 #define KEY_ROW(id, path, type, field, min, max, fallback, help)                                   \
-	[DG_KEY_##id] = { path,	    TYPE_##type, offsetof(struct dg_config, field), min, max,      \
-			  fallback, help },
+	[DG_KEY_##id] = {                                                                          \
+		path, DG_TYPE_##type, offsetof(struct dg_config, field), min, max, fallback, help  \
+	},
 const struct dg_config_key dg_config_keys[DG_KEY_COUNT] = { DG_CONFIG_KEYS(KEY_ROW) };
 
 const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS] = {
-	{ "name", TYPE_IFNAME, offsetof(struct dg_config_iface, name), 0, 0, "", "device name" },
-	{ "mode", TYPE_ATTACH, offsetof(struct dg_config_iface, mode), DG_MODE_AUTO,
+	{ "name", DG_TYPE_IFNAME, offsetof(struct dg_config_iface, name), 0, 0, "", "device name" },
+	{ "mode", DG_TYPE_ATTACH, offsetof(struct dg_config_iface, mode), DG_MODE_AUTO,
 	  DG_MODE_GENERIC, "auto",
 	  "where the program runs: auto is native; generic is slow and only by request" },
-	{ "observe", TYPE_BOOL, offsetof(struct dg_config_iface, observe), 0, 1, "false",
+	{ "observe", DG_TYPE_BOOL, offsetof(struct dg_config_iface, observe), 0, 1, "false",
 	  "this device only observes" },
 };
 
@@ -52,6 +35,11 @@ const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS] = {
 static const char *const mode_words[] = { "off", "observe", "enforce", NULL };
 static const char *const attach_words[] = { "auto", "native", "generic", NULL };
 static const char *const bool_words[] = { "false", "true", NULL };
+static const char *const *const word_lists[DG_TYPE_END] = {
+	[DG_TYPE_MODE] = mode_words,
+	[DG_TYPE_ATTACH] = attach_words,
+	[DG_TYPE_BOOL] = bool_words,
+};
 
 static int refuse(const char *text, const char *allowed, struct dg_error *err)
 {
@@ -68,9 +56,7 @@ static int word_read(const struct dg_config_key *key, const char *text, void *ba
 		     struct dg_error *err)
 {
 	char allowed[160];
-	const char *const *words = key->type == TYPE_MODE ? mode_words :
-				   key->type == TYPE_BOOL ? bool_words :
-							    attach_words;
+	const char *const *words = word_lists[key->type];
 
 	for (__u64 i = 0; words[i]; i++) {
 		if (i >= key->min && i <= key->max && !strcmp(text, words[i])) {
@@ -105,6 +91,20 @@ static int count_read(const struct dg_config_key *key, const char *text, void *b
 	__u64 value;
 
 	if (digits_read(text, &value, &rest) || *rest || value < key->min || value > key->max)
+		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+	*number_at(key, base) = value;
+	return 0;
+}
+
+static int percent_read(const struct dg_config_key *key, const char *text, void *base,
+			struct dg_error *err)
+{
+	char allowed[160];
+	const char *rest;
+	__u64 value;
+
+	if (digits_read(text, &value, &rest) || (*rest && strcmp(rest, "%")) || value < key->min ||
+	    value > key->max)
 		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
 	*number_at(key, base) = value;
 	return 0;
@@ -198,6 +198,47 @@ static int file_read(const struct dg_config_key *key, const char *text, void *ba
 		return refuse(text, "an absolute path", err);
 	strcpy((char *)base + key->offset, text); /* bounded by the line above */
 	return 0;
+}
+
+static int string_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	char allowed[160];
+	size_t len = strlen(text);
+
+	if (len < key->min || len > key->max)
+		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
+	memcpy((char *)base + key->offset, text, len + 1);
+	return 0;
+}
+
+static int argv_read(const struct dg_config_key *key, const char *text, void *base,
+		     struct dg_error *err)
+{
+	struct dg_config_argv *argv = (void *)((char *)base + key->offset);
+	size_t size = strlen(text) + 1;
+
+	if (!argv->count && text[0] != '/')
+		return refuse(text, "the program's absolute path first, then its arguments", err);
+	if (size > sizeof(argv->text) - argv->used)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "%s is too much; a command has at most %zu octets", DG_QUOTE(text),
+			       sizeof(argv->text));
+	memcpy(argv->text + argv->used, text, size);
+	argv->used += (__u32)size;
+	argv->count++;
+	return 0;
+}
+
+const char *dg_config_argv_word(const struct dg_config_argv *argv, __u32 i)
+{
+	const char *word = argv->text;
+
+	if (i >= argv->count)
+		return "";
+	while (i--)
+		word += strlen(word) + 1;
+	return word;
 }
 
 /* ADDRESS:PORT with brackets around an IPv6 address. */
@@ -306,7 +347,7 @@ int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_er
 			       "\"%s\" is one too many; at most %d interfaces", name, DG_IF_MAX);
 	memset(&config->ifaces[config->iface_count], 0, sizeof(config->ifaces[0]));
 	strcpy(config->ifaces[config->iface_count++].name, name); /* bounded by ifname_valid() */
-	config->given |= 1ull << DG_KEY_INTERFACES;
+	dg_keys_add(&config->given, DG_KEY_INTERFACES);
 	return 0;
 }
 
@@ -315,6 +356,25 @@ static int iface_read(const struct dg_config_key *key, const char *text, void *b
 {
 	(void)key;
 	return dg_config_add_iface(base, text, err);
+}
+
+/* A mapping of dg_config_iface_keys: its first row is the name, its third the observe flag. */
+static int iface_add(struct dg_config *config, const void *element, const struct dg_key_set *given,
+		     struct dg_error *err)
+{
+	const struct dg_config_iface *iface = element;
+	struct dg_config_iface *added;
+	int failed;
+
+	if (!dg_keys_has(given, 0))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "this interface has no name");
+	failed = dg_config_add_iface(config, iface->name, err);
+	if (failed)
+		return failed;
+	added = &config->ifaces[config->iface_count - 1];
+	*added = *iface;
+	added->observe_given = dg_keys_has(given, 2);
+	return 0;
 }
 
 /* LIST=ADDRESS:PORT. Whether there is such a list is not known here: it may come later. */
@@ -346,14 +406,15 @@ static int notify_read(const struct dg_config_key *key, const char *text, void *
 typedef int read_fn(const struct dg_config_key *, const char *, void *, struct dg_error *);
 
 static read_fn *const readers[] = {
-	[TYPE_MODE] = word_read,	 [TYPE_ATTACH] = word_read,
-	[TYPE_BOOL] = word_read,	 [TYPE_COUNT] = count_read,
-	[TYPE_BYTES] = bytes_read,	 [TYPE_IFNAME] = ifname_read,
-	[TYPE_SECRET] = secret_read,	 [TYPE_FILE] = file_read,
-	[TYPE_LISTEN] = listen_read,	 [TYPE_PORTS] = port_read,
-	[TYPE_ADDRESSES] = address_read, [TYPE_PREFIXES] = prefix_read,
-	[TYPE_INTERFACES] = iface_read,	 [TYPE_DURATION] = duration_read,
-	[TYPE_NOTIFIES] = notify_read,
+	[DG_TYPE_MODE] = word_read,	    [DG_TYPE_ATTACH] = word_read,
+	[DG_TYPE_BOOL] = word_read,	    [DG_TYPE_COUNT] = count_read,
+	[DG_TYPE_PERCENT] = percent_read,   [DG_TYPE_STRING] = string_read,
+	[DG_TYPE_BYTES] = bytes_read,	    [DG_TYPE_IFNAME] = ifname_read,
+	[DG_TYPE_SECRET] = secret_read,	    [DG_TYPE_FILE] = file_read,
+	[DG_TYPE_LISTEN] = listen_read,	    [DG_TYPE_PORTS] = port_read,
+	[DG_TYPE_ADDRESSES] = address_read, [DG_TYPE_PREFIXES] = prefix_read,
+	[DG_TYPE_INTERFACES] = iface_read,  [DG_TYPE_DURATION] = duration_read,
+	[DG_TYPE_NOTIFIES] = notify_read,   [DG_TYPE_ARGV] = argv_read,
 };
 
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
@@ -364,7 +425,46 @@ int dg_config_value_read(const struct dg_config_key *key, const char *text, void
 
 int dg_config_key_is_list(const struct dg_config_key *key)
 {
-	return key->type >= TYPE_PORTS;
+	return key->type >= DG_TYPE_PORTS;
+}
+
+static const struct dg_config_element elements[DG_TYPE_END] = {
+	[DG_TYPE_INTERFACES] = { dg_config_iface_keys, DG_CONFIG_IFACE_KEYS,
+				 sizeof(struct dg_config_iface), iface_add },
+};
+_Static_assert(sizeof(struct dg_config_iface) <= DG_CONFIG_ELEMENT_BYTES, "read on the stack");
+
+const struct dg_config_element *dg_config_key_element(const struct dg_config_key *key)
+{
+	return elements[key->type].keys ? &elements[key->type] : NULL;
+}
+
+/* Where a list keeps its number of elements. */
+static __u32 *list_count(const struct dg_config_key *key, void *base)
+{
+	struct dg_config *config = base;
+
+	switch (key->type) {
+	case DG_TYPE_PORTS:
+		return &config->port_count;
+	case DG_TYPE_ADDRESSES:
+		return &config->services.count;
+	case DG_TYPE_PREFIXES:
+		return &config->client_count;
+	case DG_TYPE_INTERFACES:
+		return &config->iface_count;
+	case DG_TYPE_NOTIFIES:
+		return &config->notify_count;
+	default: /* an argv */
+		return &((struct dg_config_argv *)((char *)base + key->offset))->count;
+	}
+}
+
+void dg_config_list_clear(const struct dg_config_key *key, void *base)
+{
+	*list_count(key, base) = 0;
+	if (key->type == DG_TYPE_ARGV)
+		memset((char *)base + key->offset, 0, sizeof(struct dg_config_argv));
 }
 
 static char *words_join(const char *const *words, const struct dg_config_key *key, char *buf,
@@ -385,34 +485,39 @@ static char *words_join(const char *const *words, const struct dg_config_key *ke
 char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t size)
 {
 	static const char *const plain[] = {
-		[TYPE_IFNAME] = "a device name",
-		[TYPE_SECRET] = "32 hex digits",
-		[TYPE_FILE] = "an absolute path",
-		[TYPE_LISTEN] = "ADDRESS:PORT or off",
-		[TYPE_PORTS] = "ports from 1 to 65535",
-		[TYPE_ADDRESSES] = "IPv4 and IPv6 addresses",
-		[TYPE_PREFIXES] = "IPv4 and IPv6 prefixes",
-		[TYPE_INTERFACES] = "device names",
-		[TYPE_NOTIFIES] = "LIST=ADDRESS:PORT",
+		[DG_TYPE_IFNAME] = "a device name",
+		[DG_TYPE_SECRET] = "32 hex digits",
+		[DG_TYPE_FILE] = "an absolute path",
+		[DG_TYPE_LISTEN] = "ADDRESS:PORT or off",
+		[DG_TYPE_PORTS] = "ports from 1 to 65535",
+		[DG_TYPE_ADDRESSES] = "IPv4 and IPv6 addresses",
+		[DG_TYPE_PREFIXES] = "IPv4 and IPv6 prefixes",
+		[DG_TYPE_INTERFACES] = "device names",
+		[DG_TYPE_NOTIFIES] = "LIST=ADDRESS:PORT",
+		[DG_TYPE_ARGV] = "a program's absolute path and its arguments",
 	};
 	char least[32], most[32];
 
+	if (word_lists[key->type])
+		return words_join(word_lists[key->type], key, buf, size);
 	switch (key->type) {
-	case TYPE_MODE:
-		return words_join(mode_words, key, buf, size);
-	case TYPE_ATTACH:
-		return words_join(attach_words, key, buf, size);
-	case TYPE_BOOL:
-		return words_join(bool_words, key, buf, size);
-	case TYPE_COUNT:
+	case DG_TYPE_PERCENT:
+		snprintf(buf, size, "a percentage from %" PRIu64 " to %" PRIu64, (uint64_t)key->min,
+			 (uint64_t)key->max);
+		return buf;
+	case DG_TYPE_STRING:
+		snprintf(buf, size, "a text of %" PRIu64 " to %" PRIu64 " octets",
+			 (uint64_t)key->min, (uint64_t)key->max);
+		return buf;
+	case DG_TYPE_COUNT:
 		snprintf(buf, size, "a whole number from %" PRIu64 " to %" PRIu64,
 			 (uint64_t)key->min, (uint64_t)key->max);
 		return buf;
-	case TYPE_BYTES:
+	case DG_TYPE_BYTES:
 		snprintf(buf, size, "a power of two from %" PRIu64 "KiB to %" PRIu64 "MiB",
 			 (uint64_t)key->min >> 10, (uint64_t)key->max >> 20);
 		return buf;
-	case TYPE_DURATION:
+	case DG_TYPE_DURATION:
 		snprintf(buf, size, "a duration from %s to %s",
 			 dg_duration_text(key->min, least, sizeof(least)),
 			 dg_duration_text(key->max, most, sizeof(most)));
@@ -430,5 +535,5 @@ void dg_config_default(struct dg_config *ret)
 		if (dg_config_keys[i].fallback[0])
 			dg_config_value_read(&dg_config_keys[i], dg_config_keys[i].fallback, ret,
 					     NULL);
-	ret->given = 0;
+	memset(&ret->given, 0, sizeof(ret->given));
 }

@@ -25,12 +25,24 @@
 #define DG_CONFIG_CLIENTS_MAX 4096
 #define DG_CONFIG_PATH_MAX 256
 #define DG_CONFIG_NOTIFY_MAX 16
+#define DG_CONFIG_ARGV_BYTES 1024
 #define DG_CONFIG_SECOND_NS 1000000000ull
 
 /*
  * X(id, path, type, field, min, max, default, help). The path is what people write, the default is
- * text in the same syntax as the file, min and max bound what the type leaves open. Types: see
- * config_keys.c.
+ * text in the same syntax as the file, min and max bound what the type leaves open.
+ *
+ *	MODE, BOOL		__u64, the index of the word; min and max cut the row of words
+ *	COUNT, PERCENT		__u64; a percentage may carry its sign
+ *	BYTES			__u64, a power of two
+ *	DURATION		__u64, nanoseconds
+ *	STRING			char[max + 1], min to max octets without control characters
+ *	FILE			char[DG_CONFIG_PATH_MAX], an absolute path
+ *	LISTEN			struct sockaddr_storage, AF_UNSPEC for off
+ *	ARGV			struct dg_config_argv, a list: a program and its arguments
+ *
+ * and those with one row each. A new type of words is a row of word_lists[] in keys.c, a new list of
+ * mappings a table of its own keys and a row of elements[] there.
  */
 #define DG_CONFIG_KEYS(X)                                                                          \
 	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                             \
@@ -102,13 +114,63 @@
 #define DG_KEY_ID(id, ...) DG_KEY_##id,
 enum dg_config_key_id { DG_CONFIG_KEYS(DG_KEY_ID) DG_KEY_COUNT };
 #undef DG_KEY_ID
-_Static_assert(DG_KEY_COUNT <= 64, "given is one word");
+
+/* Which keys: one bit each. */
+struct dg_key_set {
+	__u64 word[4];
+};
+_Static_assert(DG_KEY_COUNT <= 8 * sizeof(struct dg_key_set), "a bit for every key");
+
+static inline void dg_keys_add(struct dg_key_set *set, unsigned int id)
+{
+	set->word[id / 64] |= 1ull << (id % 64);
+}
+
+static inline int dg_keys_has(const struct dg_key_set *set, unsigned int id)
+{
+	return (set->word[id / 64] >> (id % 64)) & 1;
+}
+
+static inline void dg_keys_join(struct dg_key_set *set, const struct dg_key_set *other)
+{
+	for (unsigned int i = 0; i < sizeof(set->word) / sizeof(set->word[0]); i++)
+		set->word[i] |= other->word[i];
+}
+
+/* The types of rows, as described above. */
+enum dg_config_type {
+	DG_TYPE_MODE,
+	DG_TYPE_ATTACH,
+	DG_TYPE_BOOL,
+	DG_TYPE_COUNT,
+	DG_TYPE_PERCENT,
+	DG_TYPE_BYTES,
+	DG_TYPE_DURATION,
+	DG_TYPE_IFNAME,
+	DG_TYPE_SECRET,
+	DG_TYPE_FILE,
+	DG_TYPE_STRING,
+	DG_TYPE_LISTEN,
+	DG_TYPE_PORTS, /* lists from here */
+	DG_TYPE_ADDRESSES,
+	DG_TYPE_PREFIXES,
+	DG_TYPE_INTERFACES,
+	DG_TYPE_NOTIFIES,
+	DG_TYPE_ARGV,
+	DG_TYPE_END
+};
 
 struct dg_config_iface {
 	char name[16];
 	__u64 mode;    /* enum dg_attach_mode */
 	__u64 observe; /* 0 or 1 */
 	int observe_given;
+};
+
+/* A command as it is started, without a shell: count texts, each with its NUL, one behind the other. */
+struct dg_config_argv {
+	__u32 count, used;
+	char text[DG_CONFIG_ARGV_BYTES];
 };
 
 /* Where the primary of a list's zone sends its NOTIFY. */
@@ -119,8 +181,8 @@ struct dg_config_notify {
 
 /* Scalars are all __u64, so that the table needs no widths. */
 struct dg_config {
-	__u64 given; /* bit per enum dg_config_key_id: the file (or the command line) says so */
-	__u64 mode;  /* DG_OBSERVE or DG_ENFORCE */
+	struct dg_key_set given; /* the file (or the command line) says so */
+	__u64 mode;		 /* DG_OBSERVE or DG_ENFORCE */
 
 	__u32 iface_count;
 	struct dg_config_iface ifaces[DG_IF_MAX];
@@ -147,7 +209,7 @@ struct dg_config {
 /* One row of the table, for whoever wants to print it. */
 struct dg_config_key {
 	const char *path;
-	int type;
+	enum dg_config_type type;
 	size_t offset;
 	__u64 min, max;
 	const char *fallback;
@@ -158,6 +220,20 @@ extern const struct dg_config_key dg_config_keys[DG_KEY_COUNT];
 #define DG_CONFIG_IFACE_KEYS 3
 extern const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS];
 
+/* One element of a list of mappings. */
+struct dg_config_element {
+	const struct dg_config_key *keys;
+	unsigned int key_count;
+	size_t size; /* of the struct that the keys' offsets point into */
+	/* Checks an element that has been read and appends it; *err without a place. */
+	int (*add)(struct dg_config *config, const void *element, const struct dg_key_set *given,
+		   struct dg_error *err);
+};
+/* Elements' structs are read on the stack. */
+#define DG_CONFIG_ELEMENT_BYTES 4096
+/* What the elements of this list are, or NULL where they are single values. */
+const struct dg_config_element *dg_config_key_element(const struct dg_config_key *key);
+
 /*
  * One value from its text into the struct that holds the row's field (struct dg_config, or
  * dg_config_iface for dg_config_iface_keys). A list's row appends. -EINVAL: *err quotes the text
@@ -166,6 +242,8 @@ extern const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS];
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
 			 struct dg_error *err);
 int dg_config_key_is_list(const struct dg_config_key *key);
+/* Empties a list, before another one takes its place. */
+void dg_config_list_clear(const struct dg_config_key *key, void *base);
 /* What the type of a row allows, in words. */
 char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t size);
 
@@ -184,9 +262,12 @@ int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err
 /* Adds a device as the command line names it. */
 int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_error *err);
 
+/* The i-th word of a command; "" beyond its end. */
+const char *dg_config_argv_word(const struct dg_config_argv *argv, __u32 i);
+
 static inline int dg_config_given(const struct dg_config *config, enum dg_config_key_id id)
 {
-	return (config->given >> id) & 1;
+	return dg_keys_has(&config->given, id);
 }
 
 #endif
