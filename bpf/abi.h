@@ -591,6 +591,14 @@ struct dg_tcp_now {
 	__u32 refused; /* listeners that found no row: their connections are not counted */
 };
 
+/* A process that has a listening TCP socket open, as an iterator tells it. */
+struct dg_tcp_holder {
+	__u64 inode; /* of the socket */
+	__u32 pid;   /* in the first PID namespace */
+	char comm[16];
+	__u32 pad;
+};
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 struct dg_event {

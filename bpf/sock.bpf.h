@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sock.bpf.h - of the kernel's own structs, the fields that tcpstate reads.
+ * sock.bpf.h - of the kernel's own structs, the fields that tcpstate and holder read.
  *
  * Only names and types count: libbpf finds each field's place in the running kernel (CO-RE). The structs' real layout is
  * the kernel's (include/net/sock.h, include/net/inet_sock.h, include/net/net_namespace.h).
@@ -28,6 +28,7 @@ typedef struct {
 struct sock_common {
 	__be32 skc_rcv_saddr; /* bound local address */
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_rcv_saddr;
 } SOCK_RELOCATED;
@@ -40,6 +41,24 @@ struct sock {
 struct inet_sock {
 	/* Local port. Not skc_num: a socket that is reset gives that up before it changes its state. */
 	__be16 inet_sport;
+} SOCK_RELOCATED;
+
+struct socket {
+	struct sock *sk;
+} SOCK_RELOCATED;
+
+struct inode {
+	unsigned long i_ino;
+} SOCK_RELOCATED;
+
+struct file {
+	struct inode *f_inode;
+} SOCK_RELOCATED;
+
+struct task_struct {
+	int tgid;
+	struct task_struct *group_leader;
+	char comm[16];
 } SOCK_RELOCATED;
 
 /* include/net/tcp_states.h, include/linux/socket.h */

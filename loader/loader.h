@@ -10,6 +10,7 @@
 #define DG_LOADER_H
 
 #include "bpf/abi.h"
+#include "userspace/lib/tcp_quota.h"
 #include "userspace/lib/maps.h"
 
 enum dg_attach_mode { DG_MODE_AUTO, DG_MODE_NATIVE, DG_MODE_GENERIC }; /* auto = native */
@@ -113,6 +114,11 @@ int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
 
 /* 1: TCP connections are being counted; 0: the kernel refused the program that does, or nothing is attached. */
 int dg_tcpstate_runs(const char *bpffs);
+/*
+ * The process that has a listening socket open, by the socket's inode. Looks into /proc and, where that shows only our
+ * own processes, asks the kernel (CAP_BPF and CAP_PERFMON). -ENOENT: not found, or not allowed to look.
+ */
+int dg_tcp_owner_seek(__u32 inode, struct dg_tcp_owner *ret);
 
 /* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);

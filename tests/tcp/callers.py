@@ -148,3 +148,20 @@ remote-control:
         said = answers(self.room, "unbound-control", "-c", self.conf, "stats_noreset").stdout
         found = re.search(r"total.tcpusage=(\d+)", said)
         return int(found[1]) if found else None
+
+
+class Recursor:
+    def __init__(self, room, options=""):
+        self.dir = Path(room.dir) / "recursor"
+        self.dir.mkdir()
+        (self.dir / "recursor.conf").write_text(f"local-address={SERVER}\nsocket-dir={self.dir}\nthreads=1\n{options}\n")
+        self.child = room.start("pdns_recursor", f"--config-dir={self.dir}", "--daemon=no")
+        wait_for(lambda: (self.dir / "pdns_recursor.controlsocket").exists() and room.tcp()["listeners"])
+
+
+class Dnsdist:
+    def __init__(self, room, binds):
+        self.conf = Path(room.dir) / "dnsdist.conf"
+        self.conf.write_text(f'{binds}\nnewServer("127.0.0.1:5300")\nsetSecurityPollSuffix("")\n')
+        self.child = room.start("dnsdist", "-C", self.conf, "--supervised", "--disable-syslog")
+        wait_for(lambda: room.tcp()["listeners"])

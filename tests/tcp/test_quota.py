@@ -1,12 +1,16 @@
 """Whose listener it is and what it takes is asked of the resolver; what cannot be asked is unknown."""
 
+import json
 import os
+import shutil
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from callers import Bind, Unbound, hang_up
+from callers import Bind, Dnsdist, Recursor, Unbound, hang_up
+from guarded import CLI, SANDBOX, SERVER, run, wait_for
 
 RNDC_KEY = Path("/etc/bind/rndc.key")
 
@@ -38,7 +42,7 @@ def test_unbound_has_a_quota_for_each_thread(room):
     unbound = Unbound(room, "incoming-num-tcp: 17\n  num-threads: 2")
     row = room.listener()
     assert (row["resolver"], row["pid"]) == ("unbound", unbound.child.pid)
-    assert (row["quota"], row["quota_shared"]) == (34, False)
+    assert (row["quota"], row["quota_shared"], row["quota_slots"]) == (34, False, 17)
     assert row["sustainable_per_second"] is None  # nobody has come and gone yet
     hang_up(room.call(4))
     row = room.becomes(connections=0, opened=4)
@@ -71,3 +75,86 @@ def test_what_does_not_answer_is_not_waited_for(room):
     assert time.monotonic() - began < 10
     assert row["quota"] is None and "named-checkconf does not tell" in row["quota_source"]
 
+
+
+def test_recursor_tells_on_its_control_socket(room):
+    room.attach()
+    recursor = Recursor(room, "max-tcp-clients=77")
+    row = room.listener()
+    assert (row["resolver"], row["pid"]) == ("pdns_recursor", recursor.child.pid)
+    assert (row["quota"], row["quota_shared"]) == (77, True)
+    assert row["quota_source"] == "rec_control get-parameter max-tcp-clients"
+
+
+FILES = "its limit of open files, for it has no quota"
+
+
+@pytest.mark.parametrize("binds, quota, source", [
+    (f'setLocal("{SERVER}:53", {{ maxConcurrentTCPConnections = 33 }})', 33,
+     "maxConcurrentTCPConnections in its configuration file"),
+    (f'addLocal( "{SERVER}" , {{doTCP=true, maxConcurrentTCPConnections=44}})', 44,
+     "maxConcurrentTCPConnections in its configuration file"),
+    (f'setLocal("{SERVER}:53") -- {{maxConcurrentTCPConnections=33}}', 1000, FILES),
+    (f'local a = "192.0.2." setLocal(a .. "1:53", {{maxConcurrentTCPConnections=33}})', None, "unknown: "),
+], ids=["setLocal", "addLocal", "no limit", "a program"])
+def test_dnsdist_has_what_its_bind_says(room, binds, quota, source):
+    room.attach()
+    dnsdist = Dnsdist(room, binds)
+    run("prlimit", "--pid", dnsdist.child.pid, "--nofile=1000:1000")
+    row = room.listener()
+    assert (row["resolver"], row["quota"]) == ("dnsdist", quota)
+    assert row["quota_source"].startswith(source)
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+net_bind_service",
+          "--ambient-caps=+net_bind_service")
+
+
+def listen_as(room, name, *options, wrap=()):
+    """A process of that name and command line listens, and nothing more."""
+    program, script = Path(room.dir) / name, Path(room.dir) / "listen.py"
+    shutil.copy(sys.executable, program)
+    script.write_text(f"import socket, signal\ns = socket.create_server(('{SERVER}', 53))\nsignal.pause()\n")
+    os.chmod(room.dir, 0o755)
+    child = room.start(*wrap, program, "-S", script, *options)
+    wait_for(lambda: room.tcp()["listeners"])
+    return child
+
+
+def test_knot_resolver_has_only_its_open_files(room):
+    room.attach()
+    child = listen_as(room, "kresd", wrap=("prlimit", "--nofile=900:900"))
+    row = room.listener()
+    assert (row["resolver"], row["pid"], row["quota"], row["quota_source"]) == ("kresd", child.pid, 900, FILES)
+
+
+# ---- the doctor -----------------------------------------------------------------------------------
+
+
+def doctor(room, *wrap):
+    done = run(*room.inside.enter(*wrap, CLI, "--bpffs", room.bpffs, "doctor", "tcp", "--json"), check=False)
+    return done.returncode, json.loads(done.stdout)["listeners"]
+
+
+def test_another_users_process_is_found_without_tracing_it(room):
+    room.attach()
+    child = listen_as(room, "kresd", wrap=NOBODY)
+    status, (row,) = doctor(room, *SANDBOX)  # without CAP_SYS_PTRACE
+    assert (status, row["resolver"], row["pid"]) == (0, "kresd", child.pid)
+    blind = [word.replace(",+perfmon", "") for word in SANDBOX]
+    status, (row,) = doctor(room, *blind)
+    assert (status, row["resolver"], row["quota"]) == (1, None, None)
+    assert "CAP_PERFMON" in row["quota_advice"]
+
+
+def test_a_resolvers_tool_runs_as_the_resolver(room):
+    """It may read what we may not: here a configuration of its own, from a root without power over others' files."""
+    room.attach()
+    own = Path(room.dir) / "own"
+    own.mkdir(mode=0o700)
+    conf = own / "unbound.conf"
+    conf.write_text('server:\n  chroot: ""\n  directory: ""\n  username: ""\n  incoming-num-tcp: 29\n  num-threads: 1\n')
+    os.chown(own, 65534, 65534)
+    listen_as(room, "unbound", "-c", conf, wrap=NOBODY)
+    status, (row,) = doctor(room, *SANDBOX)
+    assert (status, row["resolver"], row["quota"]) == (0, "unbound", 29), row

@@ -2,20 +2,17 @@
 /*
  * tcp.c - dnsguard tcp: connections of each listener on a guarded port, beside what it can take. Reads only.
  *
- * What is not known is null, never a guess. A forecast and a state need a model of the quota over time, which is not here
- * yet.
+ * What is not known is null, never a guess. The forecast is made here, from the kernel's books; states are the daemon's.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/tcp.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
-#include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_quota.h"
-
-#define ASK_NS 2000000000ull /* for all that is asked of resolvers together */
+#include "userspace/pressure/pressure.h"
 
 static const char *const end_names[DG_TCP_ENDS] = { "local", "remote", "reset" };
 
@@ -49,80 +46,115 @@ static void row_add(json_t *doc, const struct dg_tcp_row *row)
 	json_object_set_new(doc, "hold_seconds_p50", known(dg_tcp_hold_quantile(row, 0.5)));
 }
 
-/* New connections a second that the quota bears for good, at the mean hold time. */
+/* What is null until it is known. */
+static const char *const counted_keys[] = { "connections",
+					    "peak",
+					    "peak_minute",
+					    "opened",
+					    "new_per_second",
+					    "hold_seconds_p50",
+					    "sustainable_per_second",
+					    "seconds_to_full" };
+
 static double sustainable(const struct dg_tcp_quota *quota, const struct dg_tcp_row *row)
 {
-	if (!quota->known || !row || !row->hold_count || !row->hold_ns)
+	if (!quota->known || !row->hold_count)
 		return -1;
-	return (double)quota->connections * 1e9 * (double)row->hold_count / (double)row->hold_ns;
+	return dg_sustainable((double)quota->connections,
+			      (double)row->hold_ns / 1e9 / (double)row->hold_count);
 }
 
-/* Whose it is, and how many it takes. */
-static void quota_add(json_t *doc, const struct dg_tcp_listener *listener,
-		      const struct dg_tcp_row *row, __u64 deadline_ns)
-{
-	struct dg_tcp_owner owner;
-	struct dg_tcp_quota quota;
+/* One look at all listeners, and where they are in it. */
+struct look {
+	const struct dg_tcp_view *view;
+	const struct dg_tcp_known *known;
+	bool counted;
+	__u64 now_ns;
+};
 
-	if (!dg_tcp_owner_find(listener->inode, &owner)) {
-		json_object_set_new(doc, "resolver", json_string(owner.program));
-		json_object_set_new(doc, "pid", json_integer(owner.pid));
+static bool same_quota(const struct look *look, __u32 a, __u32 b)
+{
+	return a == b || (look->known[a].quota.shared && look->known[b].quota.shared &&
+			  look->known[a].owner.pid == look->known[b].owner.pid);
+}
+
+/* Seconds until the quota is full; the connections of all who share it count. -1 = not foreseen, or quota not known. */
+static double full_in(const struct look *look, __u32 at)
+{
+	double levels[DG_FORECAST_SECONDS] = { 0 }, one[DG_FORECAST_SECONDS];
+
+	for (__u32 i = 0; i < look->view->dump.listeners; i++) {
+		const struct dg_tcp_row *row =
+			dg_tcp_row_of(&look->view->books, &look->view->dump.listener[i].key);
+
+		if (!row || !same_quota(look, at, i))
+			continue;
+		dg_tcp_series(row, look->now_ns, one, DG_FORECAST_SECONDS);
+		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
+			levels[second] += one[second];
 	}
-	dg_tcp_quota_ask(&owner, deadline_ns, &quota);
-	json_object_set_new(doc, "quota_source", json_string(quota.source));
-	if (!quota.known)
-		return;
-	json_object_set_new(doc, "quota", json_integer((json_int_t)quota.connections));
-	json_object_set_new(doc, "quota_shared", json_boolean(quota.shared));
-	json_object_set_new(doc, "sustainable_per_second", known(sustainable(&quota, row)));
+	return look->known[at].quota.known ?
+		       dg_forecast(levels, DG_FORECAST_SECONDS,
+				   (double)look->known[at].quota.connections) :
+		       -1;
 }
 
-static json_t *listener_json(const struct dg_tcp_view *view, __u32 at, bool counted,
-			     __u64 deadline_ns)
+static json_t *listener_json(const struct look *look, __u32 at)
 {
-	const struct dg_tcp_listener *listener = &view->dump.listener[at];
-	const struct dg_tcp_row *row = dg_tcp_row_of(&view->books, &listener->key);
-	char text[DG_TCP_KEY_TEXT], *port = strrchr(dg_tcp_key_text(&listener->key, text), ':');
-	json_t *doc =
-		json_pack("{s:s, s:s#, s:i, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}",
-			  "listener", text, "address", text + (text[0] == '['),
-			  (int)(port - text - 2 * (text[0] == '[')), "port", atoi(port + 1),
-			  "connections", "quota", "quota_source", "peak", "new_per_second",
-			  "hold_seconds_p50", "sustainable_per_second", "seconds_to_full",
-			  "resolver", "pid", "quota_shared");
+	const struct dg_tcp_listener *listener = &look->view->dump.listener[at];
+	const struct dg_tcp_row *row = dg_tcp_row_of(&look->view->books, &listener->key);
+	json_t *doc = dg_tcp_known_json(listener, &look->known[at]);
 
 	if (!doc)
 		return NULL;
+	for (size_t i = 0; i < sizeof(counted_keys) / sizeof(counted_keys[0]); i++)
+		json_object_set_new(doc, counted_keys[i], json_null());
 	json_object_set_new(doc, "sockets", json_integer(listener->sockets));
 	json_object_set_new(doc, "accept_queue", json_integer(listener->accept_queue));
 	json_object_set_new(doc, "accept_queue_max", json_integer(listener->accept_queue_max));
 	json_object_set_new(doc, "state", json_string("unknown"));
-	quota_add(doc, listener, counted ? row : NULL, deadline_ns);
-	if (row && counted)
-		row_add(doc, row);
+	if (!row || !look->counted)
+		return doc;
+	row_add(doc, row);
+	json_object_set_new(doc, "sustainable_per_second",
+			    known(sustainable(&look->known[at].quota, row)));
+	json_object_set_new(doc, "seconds_to_full", known(full_in(look, at)));
 	return doc;
+}
+
+static json_t *listeners_json(const struct dg_tcp_view *view, bool counted)
+{
+	dg_scoped_free struct dg_tcp_known *all = calloc(DG_TCP_LISTENERS_MAX, sizeof(*all));
+	const struct look look = {
+		.view = view, .known = all, .counted = counted, .now_ns = dg_now_ns()
+	};
+	json_t *list = json_array();
+
+	if (!all)
+		return list;
+	dg_tcp_known_ask(&view->dump, all);
+	for (__u32 i = 0; i < view->dump.listeners; i++)
+		json_array_append_new(list, listener_json(&look, i));
+	return list;
 }
 
 static json_t *tcp_json(const struct dg_tcp_view *view, bool counted)
 {
-	const __u64 deadline_ns = dg_now_ns() + ASK_NS;
-	json_t *list = json_array();
-
-	for (__u32 i = 0; i < view->dump.listeners; i++)
-		json_array_append_new(list, listener_json(view, i, counted, deadline_ns));
 	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:o}", "schema", 1, "counted", counted,
 			 "listen_overflows", (json_int_t)view->host.listen_overflows,
 			 "listen_drops", (json_int_t)view->host.listen_drops, "time_wait",
 			 (json_int_t)view->host.time_wait, "left_out",
 			 (json_int_t)(view->dump.left_out + view->books.now->refused), "listeners",
-			 list);
+			 listeners_json(view, counted));
 }
 
 static const struct dg_column columns[] = {
 	{ "listener", "LISTENER", DG_AS_TEXT },
 	{ "resolver", "RESOLVER", DG_AS_TEXT },
+	{ "state", "STATE", DG_AS_TEXT },
 	{ "connections", "CONNECTIONS", DG_AS_COUNT },
 	{ "quota", "QUOTA", DG_AS_COUNT },
+	{ "seconds_to_full", "FULL IN", DG_AS_SECONDS },
 	{ "peak_minute", "PEAK 1 MIN", DG_AS_COUNT },
 	{ "peak", "PEAK", DG_AS_COUNT },
 	{ "accept_queue", "QUEUE", DG_AS_COUNT },

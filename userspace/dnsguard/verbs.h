@@ -23,6 +23,7 @@ dg_verb_fn dg_image_load_run, dg_image_show_run, dg_image_drop_run;		  /* image.
 dg_verb_fn dg_list_add_run, dg_list_update_run, dg_list_move_run, dg_list_rm_run; /* list.c */
 dg_verb_fn dg_list_ls_run, dg_list_show_run;					  /* list_show.c */
 dg_verb_fn dg_list_check_run, dg_list_dump_run, dg_list_diff_run;		  /* list_look.c */
+dg_verb_fn dg_doctor_tcp_run;							  /* doctor_tcp.c */
 dg_verb_fn dg_tcp_run;								  /* tcp.c */
 dg_verb_fn dg_explain_run;							  /* explain.c */
 dg_verb_fn dg_lab_run;								  /* lab.c */

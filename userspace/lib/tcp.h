@@ -29,7 +29,8 @@ struct dg_tcp_listener {
 	struct dg_tcp_key key;
 	__u32 sockets;
 	__u32 accept_queue, accept_queue_max;
-	__u32 inode; /* of one of them */
+	__u32 accept_queue_longest; /* of one socket */
+	__u32 inode;		    /* of one of them */
 };
 
 /* What there is at one time in this network namespace, on the guarded ports. */
@@ -44,6 +45,9 @@ struct dg_tcp_dump {
 /* Reads sockets by sock_diag, both families. `books` says to which row a connection belongs. -errno. */
 int dg_tcp_dump_read(const struct dg_tcp_books *books, const __be16 ports[DG_PORTS_MAX],
 		     struct dg_tcp_dump *ret);
+
+/* Listeners alone, which costs the same with one connection and with a million. */
+int dg_tcp_listeners_read(const __be16 ports[DG_PORTS_MAX], struct dg_tcp_dump *ret);
 
 /*
  * Listeners that the books do not know get a row; where a count cannot be right it is moved by the least that
@@ -80,6 +84,11 @@ const struct dg_tcp_row *dg_tcp_row_of(const struct dg_tcp_books *books,
 __u64 dg_tcp_peak_minute(const struct dg_tcp_row *row, __u64 now_ns);
 /* New connections a second, over the last 10 whole seconds. */
 double dg_tcp_new_per_second(const struct dg_tcp_row *row, __u64 now_ns);
+/*
+ * Connections in each of the last `count` seconds, at most DG_TCP_SECONDS, the last one is now: the most at one time
+ * where something changed, else what there was.
+ */
+void dg_tcp_series(const struct dg_tcp_row *row, __u64 now_ns, double *ret, unsigned int count);
 /* Hold time that so many of the closed connections did not exceed, seconds; -1 when none was seen. */
 double dg_tcp_hold_quantile(const struct dg_tcp_row *row, double quantile);
 /* "192.0.2.1:53", "[2001:db8::1]:53". Returns buf. */

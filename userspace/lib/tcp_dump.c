@@ -17,7 +17,8 @@
 #define STATES (1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_LISTEN)
 
 struct visit {
-	const struct dg_tcp_books *books;
+	const struct dg_tcp_books *books; /* NULL: only listeners are asked for */
+	__u32 states;
 	struct dg_tcp_dump *dump;
 };
 
@@ -55,6 +56,8 @@ static void listener_add(struct dg_tcp_dump *dump, const struct inet_diag_msg *s
 	dump->listener[at].sockets++;
 	dump->listener[at].accept_queue += socket->idiag_rqueue;
 	dump->listener[at].accept_queue_max += socket->idiag_wqueue;
+	if (socket->idiag_rqueue > dump->listener[at].accept_queue_longest)
+		dump->listener[at].accept_queue_longest = socket->idiag_rqueue;
 	dump->listener[at].inode = socket->idiag_inode;
 }
 
@@ -120,7 +123,7 @@ static int family_dump(struct mnl_socket *nl, __u8 family, __be16 port, struct v
 	wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
 	wanted->sdiag_family = family;
 	wanted->sdiag_protocol = IPPROTO_TCP;
-	wanted->idiag_states = STATES;
+	wanted->idiag_states = visit->states;
 	wanted->id.idiag_sport = port;
 	if (mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		return -errno;
@@ -135,22 +138,35 @@ static int family_dump(struct mnl_socket *nl, __u8 family, __be16 port, struct v
 	return state < 0 ? -errno : 0;
 }
 
-int dg_tcp_dump_read(const struct dg_tcp_books *books, const __be16 ports[DG_PORTS_MAX],
-		     struct dg_tcp_dump *ret)
+static int ports_dump(const __be16 ports[DG_PORTS_MAX], struct visit *visit)
 {
 	dg_scoped(socket_close) struct mnl_socket *nl = mnl_socket_open(NETLINK_SOCK_DIAG);
-	struct visit visit = { .books = books, .dump = ret };
 	int status = nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) >= 0 ? 0 : -errno;
 
-	memset(ret, 0, sizeof(*ret));
+	memset(visit->dump, 0, sizeof(*visit->dump));
 	for (int i = 0; !status && i < DG_PORTS_MAX; i++) {
 		if (!ports[i])
 			continue;
-		status = family_dump(nl, AF_INET, ports[i], &visit);
+		status = family_dump(nl, AF_INET, ports[i], visit);
 		if (!status)
-			status = family_dump(nl, AF_INET6, ports[i], &visit);
+			status = family_dump(nl, AF_INET6, ports[i], visit);
 	}
 	return status;
+}
+
+int dg_tcp_dump_read(const struct dg_tcp_books *books, const __be16 ports[DG_PORTS_MAX],
+		     struct dg_tcp_dump *ret)
+{
+	struct visit visit = { .books = books, .states = STATES, .dump = ret };
+
+	return ports_dump(ports, &visit);
+}
+
+int dg_tcp_listeners_read(const __be16 ports[DG_PORTS_MAX], struct dg_tcp_dump *ret)
+{
+	struct visit visit = { .states = 1u << TCP_LISTEN, .dump = ret };
+
+	return ports_dump(ports, &visit);
 }
 
 /* ---- the namespace's own counters ----------------------------------------------------------- */

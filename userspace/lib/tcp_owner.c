@@ -51,6 +51,13 @@ static bool has_socket(const char *pid, const char *socket)
 	return false;
 }
 
+static void resolver_set(struct dg_tcp_owner *owner)
+{
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(owner->program, known[i].program))
+			owner->resolver = known[i].resolver;
+}
+
 /* The name of its executable file; of one that was replaced while it runs as well. */
 static void program_read(struct dg_tcp_owner *owner)
 {
@@ -60,14 +67,39 @@ static void program_read(struct dg_tcp_owner *owner)
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", owner->pid);
 	len = readlink(path, to, sizeof(to) - 1);
-	to[len > 0 ? len : 0] = '\0';
+	if (len <= 0)
+		return;
+	to[len] = '\0';
 	base = strrchr(to, '/');
 	base = base ? base + 1 : to;
 	snprintf(owner->program, sizeof(owner->program), "%.*s",
 		 (int)(strstr(base, " (deleted)") ? strcspn(base, " ") : strlen(base)), base);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(owner->program, known[i].program))
-			owner->resolver = known[i].resolver;
+}
+
+/* What a process calls itself is for everybody to read, in our own PID namespace. */
+static bool is_called(pid_t pid, const char *name)
+{
+	dg_scoped_file FILE *file = NULL;
+	char path[64], line[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return !strcmp(line, name);
+}
+
+int dg_tcp_owner_name(pid_t pid, const char *name, struct dg_tcp_owner *ret)
+{
+	*ret = (struct dg_tcp_owner){ 0 };
+	if (!is_called(pid, name))
+		return -ENOENT;
+	ret->pid = pid;
+	snprintf(ret->program, sizeof(ret->program), "%s", name);
+	program_read(ret);
+	resolver_set(ret);
+	return 0;
 }
 
 int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret)
@@ -83,6 +115,7 @@ int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret)
 			continue;
 		ret->pid = atoi(entry->d_name);
 		program_read(ret);
+		resolver_set(ret);
 		return 0;
 	}
 	return -ENOENT;

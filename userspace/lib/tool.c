@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tool.c - a program of the system as a child: no shell, no environment, a deadline, and an end to what it may say.
+ * tool.c - a program of the system as a child: no shell, no environment, a deadline, an end to what it may say, and the
+ * rights of whom it asks.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -27,20 +28,50 @@ static int tool_find(const char *name, char *ret, size_t size)
 	return -ENOENT;
 }
 
-static int tool_start(const char *path, const char *const argv[], int out_fd, pid_t *ret)
+struct user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* The user that a process runs as. Everybody may read that. */
+static struct user user_of(pid_t pid)
+{
+	struct user user = { geteuid(), getegid() };
+	dg_scoped_file FILE *file = NULL;
+	char path[64], line[256];
+	unsigned int id;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = pid ? fopen(path, "re") : NULL;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Uid: %*u %u", &id) == 1)
+			user.uid = id;
+		if (sscanf(line, "Gid: %*u %u", &id) == 1)
+			user.gid = id;
+	}
+	return user;
+}
+
+static int user_become(const struct user *user)
+{
+	if (user->uid == geteuid() || geteuid())
+		return 0;
+	return setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
+	       setresuid(user->uid, user->uid, user->uid);
+}
+
+/* In the child. */
+static void tool_exec(const char *path, const char *const argv[], const struct user *user, int out)
 {
 	static char language[] = "LC_ALL=C";
 	char *const environment[] = { language, NULL };
-	posix_spawn_file_actions_t files;
-	int status;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out_fd, 1);
-	posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-	status = posix_spawn(ret, path, &files, NULL, (char *const *)argv, environment);
-	posix_spawn_file_actions_destroy(&files);
-	return -status;
+	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0 ||
+	    user_become(user))
+		_exit(127);
+	execve(path, (char *const *)argv, environment);
+	_exit(127);
 }
 
 /* Until the end of what it says. The last byte of buf is for the NUL. */
@@ -79,9 +110,10 @@ static int tool_end(pid_t pid, int heard)
 	return WIFEXITED(ended) && !WEXITSTATUS(ended) ? 0 : -EIO;
 }
 
-int dg_tool_run(const char *const argv[], __u64 deadline_ns, char *buf, size_t size)
+int dg_tool_run(const char *const argv[], pid_t as, __u64 deadline_ns, char *buf, size_t size)
 {
 	dg_scoped_fd int ours = -1, its = -1;
+	const struct user user = user_of(as);
 	char path[128];
 	int ends[2], status = tool_find(argv[0], path, sizeof(path));
 	pid_t pid;
@@ -92,9 +124,11 @@ int dg_tool_run(const char *const argv[], __u64 deadline_ns, char *buf, size_t s
 		return -errno;
 	ours = ends[0];
 	its = ends[1];
-	status = tool_start(path, argv, its, &pid);
-	if (status)
-		return status;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		tool_exec(path, argv, &user, its);
 	dg_close_fd(&its);
 	return tool_end(pid, tool_hear(ours, deadline_ns, buf, size));
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tcp_quota_internal.h - what the files that ask resolvers for their quota share. Nobody else includes it.
+ */
+#ifndef DG_TCP_QUOTA_INTERNAL_H
+#define DG_TCP_QUOTA_INTERNAL_H
+
+#include "userspace/lib/tcp_quota.h"
+
+#define DG_SAID_MAX (1u << 20)
+#define DG_COMMAND_WORDS_MAX 64
+
+/* A process's command line, and one option's value in it. */
+struct dg_command {
+	char text[4096];
+	const char *word[DG_COMMAND_WORDS_MAX];
+	int words;
+};
+
+/* One question to one resolver. */
+struct dg_question {
+	const struct dg_tcp_asked *asked;
+	struct dg_command command; /* of the resolver's process */
+	__u64 deadline_ns;
+	char *said; /* DG_SAID_MAX octets for what a tool says */
+};
+
+/* "-c FILE", "-cFILE" or "--config=FILE"; NULL when it is not there. */
+const char *dg_command_option(const struct dg_command *command, const char *option);
+/* Runs a tool as the resolver's user; where that cannot do it, as we are. */
+int dg_question_run(struct dg_question *question, const char *const argv[]);
+
+void dg_quota_set(struct dg_tcp_quota *quota, __u64 connections, bool shared, const char *source);
+/* status says why the tool did not tell. */
+void dg_quota_unknown(struct dg_tcp_quota *quota, int status, const char *tool);
+void dg_quota_advise(struct dg_tcp_quota *quota, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* One function a resolver. Each fills *ret. */
+void dg_quota_bind(struct dg_question *question, struct dg_tcp_quota *ret);
+void dg_quota_unbound(struct dg_question *question, struct dg_tcp_quota *ret);
+void dg_quota_recursor(struct dg_question *question, struct dg_tcp_quota *ret);
+void dg_quota_dnsdist(struct dg_question *question, struct dg_tcp_quota *ret);
+/* The limit of open files is the only one that it has. */
+void dg_quota_files(struct dg_question *question, struct dg_tcp_quota *ret);
+
+#endif
