@@ -26,6 +26,9 @@
 #define DG_CONFIG_PATH_MAX 256
 #define DG_CONFIG_NOTIFY_MAX 16
 #define DG_CONFIG_ARGV_BYTES 1024
+#define DG_CONFIG_QUOTAS_MAX 64
+#define DG_CONFIG_URLS_MAX 4
+#define DG_CONFIG_URL_BYTES 512
 #define DG_CONFIG_SECOND_NS 1000000000ull
 
 /*
@@ -40,67 +43,128 @@
  *	FILE			char[DG_CONFIG_PATH_MAX], an absolute path
  *	LISTEN			struct sockaddr_storage, AF_UNSPEC for off
  *	ARGV			struct dg_config_argv, a list: a program and its arguments
+ *	URLS			struct dg_config_urls, a list
  *
  * and those with one row each. A new type of words is a row of word_lists[] in keys.c, a new list of
  * mappings a table of its own keys and a row of elements[] there.
  */
-#define DG_CONFIG_KEYS(X)                                                                          \
-	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                             \
-	  "observe: decide and count on every interface, let all packets pass")                    \
-	X(INTERFACES, "interfaces", INTERFACES, ifaces, 1, DG_IF_MAX, "",                          \
-	  "devices to guard: a name, or {name, mode, observe}")                                    \
-	X(PORTS, "service.ports", PORTS, ports, 1, 65535, "53", "guarded ports, at most 4")        \
-	X(ADDRESSES, "service.addresses", ADDRESSES, services, 0, DG_CONFIG_ADDRESSES_MAX, "",     \
-	  "guarded addresses; empty: every local address, kept up to date")                        \
-	X(CLIENTS, "clients", PREFIXES, clients, 0, DG_CONFIG_CLIENTS_MAX, "",                     \
-	  "prefixes that may be answered from the kernel; empty: any")                             \
-	X(LIMIT_MODE, "limits.mode", MODE, limit_mode, DG_OFF, DG_ENFORCE, "enforce",              \
-	  "query rate limit of each sender")                                                       \
-	X(RATE_LIMIT, "limits.rate-limit", COUNT, rate_limit, 1, 1000000, DG_DEFAULT_RATE,         \
-	  "queries a second a sender may keep up")                                                 \
-	X(INSTANT_LIMIT, "limits.instant-limit", COUNT, instant_limit, 1, 1000000,                 \
-	  DG_DEFAULT_INSTANT, "queries a sender may send at once")                                 \
-	X(SLIP, "limits.slip", COUNT, slip, 0, 1000, DG_DEFAULT_SLIP,                              \
-	  "every n-th refused query is answered TC=1; 0 never, 1 always")                          \
-	X(LIMIT_MEMORY, "limits.memory", BYTES, limiter_bytes, 1 << 16, 1 << 30, "8MiB",           \
-	  "size of the limiter's table, a power of two; counts when the guard is first loaded")    \
-	X(SYN_MODE, "limits.syn.mode", MODE, syn_mode, DG_OFF, DG_ENFORCE, "off",                  \
-	  "TCP SYN rate limit of each sender")                                                     \
-	X(SYN_RATE_LIMIT, "limits.syn.rate-limit", COUNT, syn_rate_limit, 1, 1000000,              \
-	  DG_DEFAULT_SYN_RATE, "SYNs a second a sender may keep up")                               \
-	X(SYN_INSTANT_LIMIT, "limits.syn.instant-limit", COUNT, syn_instant_limit, 1, 1000000,     \
-	  DG_DEFAULT_SYN_INSTANT, "SYNs a sender may send at once")                                \
-	X(SOURCE_MODE, "sources.mode", MODE, source_mode, DG_OFF, DG_ENFORCE, "enforce",           \
-	  "bans and exemptions of senders")                                                        \
-	X(ANSWER_MODE, "answers.mode", MODE, sinkhole_mode, DG_OFF, DG_ENFORCE, "enforce",         \
-	  "answers for listed names")                                                              \
-	X(NEGATIVE_TTL, "answers.negative-ttl", COUNT, negative_ttl, 0, 86400, "60",               \
-	  "seconds that a negative answer may be cached")                                          \
-	X(ADDRESS_TTL, "answers.address-ttl", COUNT, address_ttl, 0, 86400, "60",                  \
-	  "seconds that an address answer may be cached")                                          \
-	X(EDE_TEXT, "answers.ede-text", BOOL, ede_text, 0, 1, "true",                              \
-	  "name the deciding list in the Extended DNS Error")                                      \
-	X(BUDGET, "answers.budget", COUNT, budget, 0, 10000000, DG_DEFAULT_BUDGET,                 \
-	  "answers a second that the kernel may send in all; 0: no bound")                         \
-	X(COOKIE_SECRET, "answers.cookie-secret", SECRET, cookie_secret, 0, 0, "",                 \
-	  "the resolver's cookie secret, 32 hex digits (RFC 9018)")                                \
-	X(COOKIE_FILE, "answers.cookie-secret-file", FILE, cookie_file, 0, 0, "",                  \
-	  "a file that holds it, readable by root only")                                           \
-	X(COOKIE_PASS, "answers.pass-cookies", BOOL, cookie_pass, 0, 1, "false",                   \
-	  "without a secret: leave queries with a server cookie to the resolver")                  \
-	X(LISTS_REFRESH, "lists.refresh", DURATION, lists_refresh_ns, 300 * DG_CONFIG_SECOND_NS,   \
-	  7 * 86400 * DG_CONFIG_SECOND_NS, "1d",                                                   \
-	  "how often a list is fetched when neither it nor its entry says")                        \
-	X(LISTS_SPREAD, "lists.spread", DURATION, lists_spread_ns, 0, 86400 * DG_CONFIG_SECOND_NS, \
-	  "5m",                                                                                    \
-	  "a fetch is put off by a random time up to this, so that hosts do not ask at once")      \
-	X(LISTS_MEMORY, "lists.max-memory", BYTES, lists_memory, 1 << 20, 1ull << 40, "",          \
-	  "what loading all lists may need; none: half of what is free")                           \
-	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",             \
-	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")         \
-	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                       \
-	  "ADDRESS:PORT of /metrics, or off")                                                      \
-	X(WEB_CONFIG, "metrics.web-config", FILE, web_config, 0, 0, "",                            \
+#define DG_CONFIG_KEYS(X)                                                                           \
+	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                              \
+	  "observe: decide and count on every interface, let all packets pass")                     \
+	X(INTERFACES, "interfaces", INTERFACES, ifaces, 1, DG_IF_MAX, "",                           \
+	  "devices to guard: a name, or {name, mode, observe}")                                     \
+	X(PORTS, "service.ports", PORTS, ports, 1, 65535, "53", "guarded ports, at most 4")         \
+	X(ADDRESSES, "service.addresses", ADDRESSES, services, 0, DG_CONFIG_ADDRESSES_MAX, "",      \
+	  "guarded addresses; empty: every local address, kept up to date")                         \
+	X(CLIENTS, "clients", PREFIXES, clients, 0, DG_CONFIG_CLIENTS_MAX, "",                      \
+	  "prefixes that may be answered from the kernel; empty: any")                              \
+	X(LIMIT_MODE, "limits.mode", MODE, limit_mode, DG_OFF, DG_ENFORCE, "enforce",               \
+	  "query rate limit of each sender")                                                        \
+	X(RATE_LIMIT, "limits.rate-limit", COUNT, rate_limit, 1, 1000000, DG_DEFAULT_RATE,          \
+	  "queries a second a sender may keep up")                                                  \
+	X(INSTANT_LIMIT, "limits.instant-limit", COUNT, instant_limit, 1, 1000000,                  \
+	  DG_DEFAULT_INSTANT, "queries a sender may send at once")                                  \
+	X(SLIP, "limits.slip", COUNT, slip, 0, 1000, DG_DEFAULT_SLIP,                               \
+	  "every n-th refused query is answered TC=1; 0 never, 1 always")                           \
+	X(LIMIT_MEMORY, "limits.memory", BYTES, limiter_bytes, 1 << 16, 1 << 30, "8MiB",            \
+	  "size of the limiter's table, a power of two; counts when the guard is first loaded")     \
+	X(SYN_MODE, "limits.syn.mode", MODE, syn_mode, DG_OFF, DG_ENFORCE, "off",                   \
+	  "TCP SYN rate limit of each sender")                                                      \
+	X(SYN_RATE_LIMIT, "limits.syn.rate-limit", COUNT, syn_rate_limit, 1, 1000000,               \
+	  DG_DEFAULT_SYN_RATE, "SYNs a second a sender may keep up")                                \
+	X(SYN_INSTANT_LIMIT, "limits.syn.instant-limit", COUNT, syn_instant_limit, 1, 1000000,      \
+	  DG_DEFAULT_SYN_INSTANT, "SYNs a sender may send at once")                                 \
+	X(SOURCE_MODE, "sources.mode", MODE, source_mode, DG_OFF, DG_ENFORCE, "enforce",            \
+	  "bans and exemptions of senders")                                                         \
+	X(ANSWER_MODE, "answers.mode", MODE, sinkhole_mode, DG_OFF, DG_ENFORCE, "enforce",          \
+	  "answers for listed names")                                                               \
+	X(NEGATIVE_TTL, "answers.negative-ttl", COUNT, negative_ttl, 0, 86400, "60",                \
+	  "seconds that a negative answer may be cached")                                           \
+	X(ADDRESS_TTL, "answers.address-ttl", COUNT, address_ttl, 0, 86400, "60",                   \
+	  "seconds that an address answer may be cached")                                           \
+	X(EDE_TEXT, "answers.ede-text", BOOL, ede_text, 0, 1, "true",                               \
+	  "name the deciding list in the Extended DNS Error")                                       \
+	X(BUDGET, "answers.budget", COUNT, budget, 0, 10000000, DG_DEFAULT_BUDGET,                  \
+	  "answers a second that the kernel may send in all; 0: no bound")                          \
+	X(COOKIE_SECRET, "answers.cookie-secret", SECRET, cookie_secret, 0, 0, "",                  \
+	  "the resolver's cookie secret, 32 hex digits (RFC 9018)")                                 \
+	X(COOKIE_FILE, "answers.cookie-secret-file", FILE, cookie_file, 0, 0, "",                   \
+	  "a file that holds it, readable by root only")                                            \
+	X(COOKIE_PASS, "answers.pass-cookies", BOOL, cookie_pass, 0, 1, "false",                    \
+	  "without a secret: leave queries with a server cookie to the resolver")                   \
+	X(LISTS_REFRESH, "lists.refresh", DURATION, lists_refresh_ns, 300 * DG_CONFIG_SECOND_NS,    \
+	  7 * 86400 * DG_CONFIG_SECOND_NS, "1d",                                                    \
+	  "how often a list is fetched when neither it nor its entry says")                         \
+	X(LISTS_SPREAD, "lists.spread", DURATION, lists_spread_ns, 0, 86400 * DG_CONFIG_SECOND_NS,  \
+	  "5m",                                                                                     \
+	  "a fetch is put off by a random time up to this, so that hosts do not ask at once")       \
+	X(LISTS_MEMORY, "lists.max-memory", BYTES, lists_memory, 1 << 20, 1ull << 40, "",           \
+	  "what loading all lists may need; none: half of what is free")                            \
+	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",              \
+	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")          \
+	X(TCP_QUOTA, "tcp.quota", QUOTA, tcp_quota, 1, 10000000, "auto",                            \
+	  "connections that each listener's resolver takes; auto: it is asked")                     \
+	X(TCP_QUOTAS, "tcp.quotas", QUOTAS, tcp_quotas, 0, DG_CONFIG_QUOTAS_MAX, "",                \
+	  "ADDRESS:PORT=N: the same for single listeners")                                          \
+	X(TCP_QUOTA_REFRESH, "tcp.quota-refresh", DURATION, tcp_quota_refresh_ns,                   \
+	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                               \
+	  "how often resolvers are asked for their quota")                                          \
+	X(TCP_WARNING_AT, "tcp.warning.at", PERCENT, tcp_warning_at, 1, 100, "70",                  \
+	  "share of the quota in use that raises a warning")                                        \
+	X(TCP_WARNING_FULL, "tcp.warning.full-within", DURATION, tcp_warning_full_ns, 0,            \
+	  86400 * DG_CONFIG_SECOND_NS, "2m",                                                        \
+	  "or: the forecast says full within so long; 0s: whatever it says")                        \
+	X(TCP_WARNING_HOLD, "tcp.warning.hold", DURATION, tcp_warning_hold_ns, 0,                   \
+	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                \
+	X(TCP_CRITICAL_AT, "tcp.critical.at", PERCENT, tcp_critical_at, 1, 100, "85",               \
+	  "share of the quota in use that is critical")                                             \
+	X(TCP_CRITICAL_FULL, "tcp.critical.full-within", DURATION, tcp_critical_full_ns, 0,         \
+	  86400 * DG_CONFIG_SECOND_NS, "30s",                                                       \
+	  "or: the forecast says full within so long; 0s: whatever it says")                        \
+	X(TCP_CRITICAL_HOLD, "tcp.critical.hold", DURATION, tcp_critical_hold_ns, 0,                \
+	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                \
+	X(TCP_EXHAUSTED_HOLD, "tcp.exhausted.hold", DURATION, tcp_exhausted_hold_ns, 0,             \
+	  3600 * DG_CONFIG_SECOND_NS, "2s",                                                         \
+	  "how long every slot must be taken while the accept queue grows")                         \
+	X(TCP_FORECAST_FROM, "tcp.forecast.from", PERCENT, tcp_forecast_from, 0, 100, "20",         \
+	  "share of the quota in use below which a forecast raises nothing")                        \
+	X(TCP_FORECAST_HOLD, "tcp.forecast.hold", DURATION, tcp_forecast_hold_ns, 0,                \
+	  3600 * DG_CONFIG_SECOND_NS, "5s", "how long the forecast must have said so")              \
+	X(TCP_CLEAR_BELOW, "tcp.clear.below", PERCENT, tcp_clear_below, 0, 50, "10",                \
+	  "points by which the share must be lower before a state is left")                         \
+	X(TCP_CLEAR_HOLD, "tcp.clear.hold", DURATION, tcp_clear_hold_ns, 0,                         \
+	  86400 * DG_CONFIG_SECOND_NS, "1m", "and for how long")                                    \
+	X(TCP_SHARE_ALARM, "tcp.share.alarm", BOOL, tcp_share_alarm, 0, 1, "true",                  \
+	  "an alarm when more queries come over TCP than is usual at this hour of the week")        \
+	X(TCP_SHARE_FACTOR, "tcp.share.factor", COUNT, tcp_share_factor, 1, 1000, "2",              \
+	  "times the usual share")                                                                  \
+	X(TCP_SHARE_POINTS, "tcp.share.points", PERCENT, tcp_share_points, 0, 100, "5",             \
+	  "and at least so many percent of all queries more than is usual")                         \
+	X(TCP_SHARE_QUERIES, "tcp.share.queries", COUNT, tcp_share_queries, 1, 1000000000, "1000",  \
+	  "of fewer queries in a quarter of an hour no share is worth a word")                      \
+	X(TCP_SHARE_HOLD, "tcp.share.hold", DURATION, tcp_share_hold_ns, 0,                         \
+	  86400 * DG_CONFIG_SECOND_NS, "5m", "how long it must have been so, or not so any more")   \
+	X(ALERTS_LOG, "alerts.log", LOG, alerts_log, 0, DG_LOGS - 1, "auto",                        \
+	  "where alerts are logged with their fields; auto: journald, else syslog")                 \
+	X(ALERTS_ALERTMANAGER, "alerts.alertmanager", URLS, alertmanagers, 0, DG_CONFIG_URLS_MAX,   \
+	  "", "base URLs of Alertmanagers; all of them are told")                                   \
+	X(ALERTS_WEBHOOK, "alerts.webhook", URLS, webhooks, 0, DG_CONFIG_URLS_MAX, "",              \
+	  "URLs that are sent what Alertmanager sends to a webhook")                                \
+	X(ALERTS_COMMAND, "alerts.command", ARGV, alerts_command, 0, 0, "",                         \
+	  "a command run as nobody, without a shell: fields in its environment, JSON on its input") \
+	X(ALERTS_CA_FILE, "alerts.ca-file", FILE, alerts_ca_file, 0, 0, "",                         \
+	  "certificates that servers of https URLs may be signed by; none: the system's")           \
+	X(ALERTS_INTERVAL, "alerts.interval", DURATION, alerts_interval_ns,                         \
+	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                               \
+	  "at most one message an alert in so long")                                                \
+	X(ALERTS_RESEND, "alerts.resend", DURATION, alerts_resend_ns, 1 * DG_CONFIG_SECOND_NS,      \
+	  3600 * DG_CONFIG_SECOND_NS, "1m",                                                         \
+	  "how often an Alertmanager is told again of what still fires")                            \
+	X(ALERTS_INSTANCE, "alerts.instance", STRING, alerts_instance, 0, 63, "",                   \
+	  "label instance of every alert; none: the host's name")                                   \
+	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                        \
+	  "ADDRESS:PORT of /metrics, or off")                                                       \
+	X(WEB_CONFIG, "metrics.web-config", FILE, web_config, 0, 0, "",                             \
 	  "TLS and passwords of /metrics: a file in the format of Prometheus' exporters")
 
 /* The limits that a fresh guard has: as dg_settings_default() sets them, a unit test compares. */
@@ -110,6 +174,8 @@
 #define DG_DEFAULT_SYN_RATE "20"
 #define DG_DEFAULT_SYN_INSTANT "50"
 #define DG_DEFAULT_BUDGET "200000"
+
+enum dg_config_log { DG_LOGS_OFF, DG_LOGS_AUTO, DG_LOGS_JOURNAL, DG_LOGS_SYSLOG, DG_LOGS };
 
 #define DG_KEY_ID(id, ...) DG_KEY_##id,
 enum dg_config_key_id { DG_CONFIG_KEYS(DG_KEY_ID) DG_KEY_COUNT };
@@ -151,12 +217,16 @@ enum dg_config_type {
 	DG_TYPE_FILE,
 	DG_TYPE_STRING,
 	DG_TYPE_LISTEN,
+	DG_TYPE_QUOTA,
+	DG_TYPE_LOG,
 	DG_TYPE_PORTS, /* lists from here */
 	DG_TYPE_ADDRESSES,
 	DG_TYPE_PREFIXES,
 	DG_TYPE_INTERFACES,
 	DG_TYPE_NOTIFIES,
 	DG_TYPE_ARGV,
+	DG_TYPE_QUOTAS,
+	DG_TYPE_URLS,
 	DG_TYPE_END
 };
 
@@ -177,6 +247,17 @@ struct dg_config_argv {
 struct dg_config_notify {
 	char list[DG_TEXT_MAX + 1];
 	struct sockaddr_storage at;
+};
+
+/* What a listener takes, as the operator says it. */
+struct dg_config_quota {
+	char listener[64]; /* "192.0.2.1:53" */
+	__u64 connections;
+};
+
+struct dg_config_urls {
+	__u32 count;
+	char url[DG_CONFIG_URLS_MAX][DG_CONFIG_URL_BYTES];
 };
 
 /* Scalars are all __u64, so that the table needs no widths. */
@@ -202,6 +283,22 @@ struct dg_config {
 	__u64 lists_refresh_ns, lists_spread_ns, lists_memory; /* memory 0 = half of what is free */
 	__u32 notify_count;
 	struct dg_config_notify notify[DG_CONFIG_NOTIFY_MAX];
+	__u64 tcp_quota; /* 0 = asked */
+	__u32 tcp_quota_count;
+	struct dg_config_quota tcp_quotas[DG_CONFIG_QUOTAS_MAX];
+	__u64 tcp_quota_refresh_ns;
+	__u64 tcp_warning_at, tcp_warning_full_ns, tcp_warning_hold_ns;
+	__u64 tcp_critical_at, tcp_critical_full_ns, tcp_critical_hold_ns;
+	__u64 tcp_exhausted_hold_ns, tcp_forecast_from, tcp_forecast_hold_ns;
+	__u64 tcp_clear_below, tcp_clear_hold_ns;
+	__u64 tcp_share_alarm, tcp_share_factor, tcp_share_points, tcp_share_queries;
+	__u64 tcp_share_hold_ns;
+	__u64 alerts_log; /* enum dg_config_log */
+	struct dg_config_urls alertmanagers, webhooks;
+	struct dg_config_argv alerts_command;
+	char alerts_ca_file[DG_CONFIG_PATH_MAX];
+	__u64 alerts_interval_ns, alerts_resend_ns;
+	char alerts_instance[64];
 	struct sockaddr_storage listen;	     /* ss_family AF_UNSPEC = off */
 	char web_config[DG_CONFIG_PATH_MAX]; /* "" = plain HTTP for everybody */
 };

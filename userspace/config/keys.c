@@ -35,10 +35,12 @@ const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS] = {
 static const char *const mode_words[] = { "off", "observe", "enforce", NULL };
 static const char *const attach_words[] = { "auto", "native", "generic", NULL };
 static const char *const bool_words[] = { "false", "true", NULL };
+static const char *const log_words[] = { "off", "auto", "journal", "syslog", NULL };
 static const char *const *const word_lists[DG_TYPE_END] = {
 	[DG_TYPE_MODE] = mode_words,
 	[DG_TYPE_ATTACH] = attach_words,
 	[DG_TYPE_BOOL] = bool_words,
+	[DG_TYPE_LOG] = log_words,
 };
 
 static int refuse(const char *text, const char *allowed, struct dg_error *err)
@@ -93,6 +95,16 @@ static int count_read(const struct dg_config_key *key, const char *text, void *b
 	if (digits_read(text, &value, &rest) || *rest || value < key->min || value > key->max)
 		return refuse(text, dg_config_key_allows(key, allowed, sizeof(allowed)), err);
 	*number_at(key, base) = value;
+	return 0;
+}
+
+/* 0 stands for "auto": a quota of nothing is no quota. */
+static int quota_read(const struct dg_config_key *key, const char *text, void *base,
+		      struct dg_error *err)
+{
+	if (strcmp(text, "auto"))
+		return count_read(key, text, base, err);
+	*number_at(key, base) = 0;
 	return 0;
 }
 
@@ -403,6 +415,49 @@ static int notify_read(const struct dg_config_key *key, const char *text, void *
 	return 0;
 }
 
+/* ADDRESS:PORT=N. Whether anybody listens there is not known here. */
+static int quota_of_read(const struct dg_config_key *key, const char *text, void *base,
+			 struct dg_error *err)
+{
+	struct dg_config *config = base;
+	struct dg_config_quota quota = { .listener = "" };
+	const char *equals = strrchr(text, '='), *rest;
+	struct sockaddr_storage at;
+
+	if (equals && (size_t)(equals - text) < sizeof(quota.listener))
+		memcpy(quota.listener, text, (size_t)(equals - text));
+	if (!equals || endpoint_read(quota.listener, &at) ||
+	    digits_read(equals + 1, &quota.connections, &rest) || *rest || !quota.connections)
+		return refuse(text, "ADDRESS:PORT=N as in 192.0.2.1:53=150", err);
+	for (__u32 i = 0; i < config->tcp_quota_count; i++)
+		if (!strcmp(config->tcp_quotas[i].listener, quota.listener))
+			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+				       "%s names a listener a second time", DG_QUOTE(text));
+	if (config->tcp_quota_count == key->max)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s is one too many; at most %d",
+			       DG_QUOTE(text), (int)key->max);
+	config->tcp_quotas[config->tcp_quota_count++] = quota;
+	return 0;
+}
+
+/* The text may hold a password or a token: it is not quoted. */
+static int url_read(const struct dg_config_key *key, const char *text, void *base,
+		    struct dg_error *err)
+{
+	struct dg_config_urls *urls = (void *)((char *)base + key->offset);
+
+	if ((strncmp(text, "http://", 7) && strncmp(text, "https://", 8)) ||
+	    strpbrk(text, " \"<>") || strlen(text) >= DG_CONFIG_URL_BYTES)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "a URL begins with http:// or https:// and has at most %d octets",
+			       DG_CONFIG_URL_BYTES - 1);
+	if (urls->count == key->max)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "one URL too many; at most %d",
+			       (int)key->max);
+	strcpy(urls->url[urls->count++], text); /* bounded above */
+	return 0;
+}
+
 typedef int read_fn(const struct dg_config_key *, const char *, void *, struct dg_error *);
 
 static read_fn *const readers[] = {
@@ -415,6 +470,8 @@ static read_fn *const readers[] = {
 	[DG_TYPE_ADDRESSES] = address_read, [DG_TYPE_PREFIXES] = prefix_read,
 	[DG_TYPE_INTERFACES] = iface_read,  [DG_TYPE_DURATION] = duration_read,
 	[DG_TYPE_NOTIFIES] = notify_read,   [DG_TYPE_ARGV] = argv_read,
+	[DG_TYPE_QUOTA] = quota_read,	    [DG_TYPE_LOG] = word_read,
+	[DG_TYPE_QUOTAS] = quota_of_read,   [DG_TYPE_URLS] = url_read,
 };
 
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
@@ -455,6 +512,10 @@ static __u32 *list_count(const struct dg_config_key *key, void *base)
 		return &config->iface_count;
 	case DG_TYPE_NOTIFIES:
 		return &config->notify_count;
+	case DG_TYPE_QUOTAS:
+		return &config->tcp_quota_count;
+	case DG_TYPE_URLS:
+		return &((struct dg_config_urls *)((char *)base + key->offset))->count;
 	default: /* an argv */
 		return &((struct dg_config_argv *)((char *)base + key->offset))->count;
 	}
@@ -495,6 +556,9 @@ char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t si
 		[DG_TYPE_INTERFACES] = "device names",
 		[DG_TYPE_NOTIFIES] = "LIST=ADDRESS:PORT",
 		[DG_TYPE_ARGV] = "a program's absolute path and its arguments",
+		[DG_TYPE_QUOTA] = "auto or a number of connections",
+		[DG_TYPE_QUOTAS] = "ADDRESS:PORT=N",
+		[DG_TYPE_URLS] = "http:// or https:// URLs",
 	};
 	char least[32], most[32];
 
