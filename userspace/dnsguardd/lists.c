@@ -1,50 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lists.c - when each list is refreshed.
+ * lists.c - looks at all lists and starts what is due.
  *
- * By the clock (dg_list_due(), put off by a random time) or because its source changed (after a moment of quiet). Each
- * look reads the registry and the small file of each list afresh: what an operator does by hand counts at once.
+ * Each look reads the registry and the small file of each list afresh: what an operator does by hand counts at once.
  */
 #include "userspace/dnsguardd/lists.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "userspace/dnsguardd/lists_internal.h"
 #include "userspace/dnsguardd/log.h"
 
-#define NS_PER_SEC DG_CONFIG_SECOND_NS
-#define NEVER (~0ull)
-#define SETTLE_MS 250	   /* an editor's burst of writes and renames is over */
-#define SETTLE_MAX_MS 5000 /* a source that never is quiet is read all the same */
-#define LOOK_MS 60000	   /* a second look, should something have been missed */
-#define AGAIN_SEC 300	   /* a path that was refused is tried again, then half as often, ... */
-#define AGAIN_MAX_SEC 86400
 /* Lists in one run: compiling is done once for all, but what is slow shall not hold up too many. */
 #define LOCAL_MAX 64
 #define REMOTE_MAX 16
 
 /* ---- entries -------------------------------------------------------------------------------- */
-
-struct dg_entry *dg_lists_entry(struct dg_lists *lists, const char *name)
-{
-	for (unsigned int i = 0; i < lists->count; i++)
-		if (!strcmp(lists->entry[i]->spec.name, name))
-			return lists->entry[i];
-	return NULL;
-}
-
-void dg_entry_touch(struct dg_entry *entry)
-{
-	__u64 now = uv_now(&entry->lists->daemon->loop);
-
-	if (!entry->touched)
-		entry->touched_first_ms = now;
-	entry->touched = true;
-	entry->touched_last_ms = now;
-}
 
 static void entry_free(struct dg_entry *entry)
 {
@@ -115,94 +88,6 @@ static void registry_read(struct dg_lists *lists)
 		registry_take(lists, states, count);
 }
 
-/* ---- when ----------------------------------------------------------------------------------- */
-
-static __u64 unix_now(void)
-{
-	return (__u64)time(NULL);
-}
-
-static __u64 random_below(__u64 bound)
-{
-	__u64 number = 0;
-
-	(void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
-	return bound ? number % bound : 0;
-}
-
-/* By the clock, 0 = never. What was due before we started is due from then on: hosts that start together spread too. */
-static __u64 clock_due(const struct dg_lists *lists, const struct dg_entry *entry)
-{
-	struct dg_list_spec spec = entry->spec;
-	const struct dg_list_meta *meta = &entry->meta;
-	__u64 again = AGAIN_SEC << (meta->failures < 9 ? meta->failures : 9), due;
-
-	if (dg_list_kind_of(&spec) == DG_LIST_PATH)
-		return !meta->failures ?
-			       0 :
-			       meta->attempted + (again < AGAIN_MAX_SEC ? again : AGAIN_MAX_SEC);
-	if (!spec.refresh_sec && !meta->interval_sec && meta->expires <= meta->fetched)
-		spec.refresh_sec = lists->daemon->config->lists_refresh_ns / NS_PER_SEC;
-	due = dg_list_due(&spec, meta);
-	return due > lists->started ? due : lists->started;
-}
-
-static __u64 spread_due(const struct dg_lists *lists, struct dg_entry *entry)
-{
-	__u64 due = clock_due(lists, entry), spread = lists->daemon->config->lists_spread_ns;
-
-	if (!due || dg_list_kind_of(&entry->spec) == DG_LIST_PATH)
-		return due;
-	if (entry->spread_for != due) {
-		entry->spread_for = due;
-		entry->spread_sec = random_below(spread / NS_PER_SEC + 1);
-	}
-	return due + entry->spread_sec;
-}
-
-static __u64 ms_until(__u64 unix_sec)
-{
-	__u64 now = unix_now();
-
-	return unix_sec > now ? (unix_sec - now) * 1000 : 0;
-}
-
-/* Milliseconds until the touched source is quiet. */
-static __u64 ms_until_quiet(const struct dg_entry *entry)
-{
-	__u64 now = uv_now(&entry->lists->daemon->loop);
-	__u64 quiet = entry->touched_last_ms + SETTLE_MS,
-	      most = entry->touched_first_ms + SETTLE_MAX_MS;
-
-	quiet = quiet < most ? quiet : most;
-	return quiet > now ? quiet - now : 0;
-}
-
-/* Milliseconds until it is to be refreshed: 0 = now, NEVER. */
-static __u64 ms_until_ready(struct dg_lists *lists, struct dg_entry *entry)
-{
-	__u64 due, held = ms_until(entry->not_before), wait = NEVER;
-
-	if (entry->running)
-		return NEVER;
-	due = spread_due(lists, entry);
-	if (due)
-		wait = ms_until(due);
-	if (entry->touched && ms_until_quiet(entry) < wait)
-		wait = ms_until_quiet(entry);
-	if (entry->asked)
-		wait = 0;
-	return wait > held ? wait : held;
-}
-
-/* A zone that its follower has brought already lies beside the list. */
-static enum dg_lane lane_of(const struct dg_entry *entry)
-{
-	if (dg_list_kind_of(&entry->spec) == DG_LIST_PATH)
-		return DG_LANE_LOCAL;
-	return entry->touched ? DG_LANE_LOCAL : DG_LANE_REMOTE;
-}
-
 /* ---- looking -------------------------------------------------------------------------------- */
 
 static void lane_fill(struct dg_lists *lists, enum dg_lane lane)
@@ -216,7 +101,7 @@ static void lane_fill(struct dg_lists *lists, enum dg_lane lane)
 	if (lists->lane[lane].program)
 		return;
 	for (unsigned int i = 0; i < lists->count && count < most[lane]; i++)
-		if (lane_of(lists->entry[i]) == lane && !ms_until_ready(lists, lists->entry[i]))
+		if (dg_entry_lane(lists->entry[i]) == lane && !dg_entry_wait_ms(lists->entry[i]))
 			ready[count++] = lists->entry[i];
 	if (count)
 		dg_lists_run(lists, lane, ready, count);
@@ -225,22 +110,6 @@ static void lane_fill(struct dg_lists *lists, enum dg_lane lane)
 static void on_wake(uv_timer_t *timer)
 {
 	dg_lists_look(timer->data);
-}
-
-void dg_lists_arm(struct dg_lists *lists)
-{
-	__u64 wait = LOOK_MS;
-
-	for (unsigned int i = 0; i < lists->count; i++) {
-		struct dg_entry *entry = lists->entry[i];
-		__u64 one =
-			lists->lane[lane_of(entry)].program ? NEVER : ms_until_ready(lists, entry);
-
-		wait = one < wait ? one : wait;
-		if (dg_follow_wanted(entry) && ms_until(dg_follow_wanted(entry)) < wait)
-			wait = ms_until(dg_follow_wanted(entry));
-	}
-	uv_timer_start(&lists->wake, on_wake, wait, 0);
 }
 
 void dg_lists_look(struct dg_lists *lists)
@@ -308,7 +177,7 @@ int dg_lists_start(struct dg_daemon *daemon, struct dg_lists **ret, struct dg_er
 	if (!lists)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
 	lists->daemon = daemon;
-	lists->started = unix_now();
+	lists->started = (__u64)time(NULL);
 	for (int lane = 0; lane < DG_LANES; lane++)
 		lists->lane[lane].lists = lists;
 	rc = dg_watch_start(lists, err);
@@ -318,6 +187,7 @@ int dg_lists_start(struct dg_daemon *daemon, struct dg_lists **ret, struct dg_er
 	}
 	uv_timer_init(&daemon->loop, &lists->wake);
 	lists->wake.data = lists;
+	lists->on_wake = on_wake;
 	lists->handles = 2;
 	uv_timer_start(&lists->wake, on_wake, 0, 0);
 	*ret = lists;

@@ -26,7 +26,6 @@ struct dg_follower {
 	struct dg_entry *entry;
 	struct dg_program *program; /* NULL = it is to be started */
 	char listen[WORD_MAX];	    /* where it hears NOTIFY, "" = nowhere */
-	__u64 not_before;	    /* Unix seconds */
 	unsigned int ends;	    /* in a row, without any good news in between */
 	bool failing;		    /* said already */
 };
@@ -102,7 +101,7 @@ static void on_end(void *arg, const struct dg_program_end *end)
 	__u64 wait = restart_wait(follower->ends++);
 
 	follower->program = NULL;
-	follower->not_before = (__u64)time(NULL) + wait;
+	follower->entry->follow_at = (__u64)time(NULL) + wait;
 	dg_log(DG_LOG_ERROR, "list %s: " PROGRAM " ended (%s); it is started again in %llu s",
 	       follower->entry->spec.name,
 	       end->exit_status < 0 ? strsignal(end->number) :
@@ -200,9 +199,9 @@ static void follower_start(struct dg_follower *follower)
 		rc = dg_program_start(&follower->entry->lists->daemon->loop, &want,
 				      &follower->program, &err);
 	}
+	follower->entry->follow_at = rc ? (__u64)time(NULL) + restart_wait(follower->ends++) : 0;
 	if (!rc)
 		return;
-	follower->not_before = (__u64)time(NULL) + restart_wait(follower->ends++);
 	dg_log(DG_LOG_ERROR, "list %s: %s", follower->entry->spec.name, err.text);
 }
 
@@ -216,19 +215,15 @@ void dg_follow_sync(struct dg_entry *entry)
 	if (entry->follower && strcmp(entry->follower->listen, listen))
 		dg_follow_stop(&entry->follower);
 	if (!entry->follower) {
+		entry->follow_at = 0;
 		entry->follower = calloc(1, sizeof(*entry->follower));
 		if (!entry->follower)
 			return;
 		entry->follower->entry = entry;
 		strcpy(entry->follower->listen, listen); /* the same size */
 	}
-	if (!entry->follower->program && entry->follower->not_before <= (__u64)time(NULL))
+	if (!entry->follower->program && entry->follow_at <= (__u64)time(NULL))
 		follower_start(entry->follower);
-}
-
-__u64 dg_follow_wanted(const struct dg_entry *entry)
-{
-	return entry->follower && !entry->follower->program ? entry->follower->not_before : 0;
 }
 
 void dg_follow_stop(struct dg_follower **follower)

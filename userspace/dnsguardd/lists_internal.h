@@ -3,7 +3,8 @@
  * lists_internal.h - what the files about lists in the daemon share; nobody else includes it.
  *
  * One entry a list of the registry. Everything that happens (a changed file, a NOTIFY, a clock) is noted in the entry;
- * dg_lists_look() alone draws the consequences.
+ * dg_lists_look() alone draws the consequences. From the bottom up: lists_when.c, then lists_run.c, lists_watch.c and
+ * lists_follow.c beside each other, lists.c on top; who stands below asks for a look by the clock and calls nobody above.
  */
 #ifndef DG_DAEMON_LISTS_INTERNAL_H
 #define DG_DAEMON_LISTS_INTERNAL_H
@@ -52,6 +53,7 @@ struct dg_entry {
 	struct dg_watch watch[DG_WATCHES];
 	int watches;
 	struct dg_follower *follower; /* of an axfr:// source */
+	__u64 follow_at; /* Unix second at which that is started, 0 = it runs, or there is none */
 };
 
 struct dg_lane_run {
@@ -75,6 +77,7 @@ struct dg_lists {
 	struct dg_entry *entry[DG_LISTS_MAX]; /* as the registry orders them */
 	struct dg_lane_run lane[DG_LANES];
 	uv_timer_t wake;
+	uv_timer_cb on_wake; /* the look, in lists.c */
 	int inotify;
 	uv_poll_t news;
 	struct dg_watched *watched; /* growing array */
@@ -84,15 +87,21 @@ struct dg_lists {
 	int handles;	  /* not yet closed */
 };
 
-/* lists.c */
+/* lists_when.c */
 struct dg_entry *dg_lists_entry(struct dg_lists *lists,
 				const char *name); /* NULL = there is none */
 /* Something happened to the source: it is refreshed when it has been quiet for a moment. */
 void dg_entry_touch(struct dg_entry *entry);
-/* Puts the clock so that dg_lists_look() comes when it is next needed. */
+#define DG_WAIT_NEVER (~0ull)
+/* Milliseconds until it is to be refreshed: 0 = now, DG_WAIT_NEVER. */
+__u64 dg_entry_wait_ms(struct dg_entry *entry);
+/* The lane in which it would run now. */
+enum dg_lane dg_entry_lane(const struct dg_entry *entry);
+/* Puts the clock so that the next look comes when it is needed, or at once. */
 void dg_lists_arm(struct dg_lists *lists);
+void dg_lists_look_soon(struct dg_lists *lists);
 
-/* lists_run.c: refreshes these, all in one run. Notes what came of each and looks again. */
+/* lists_run.c: refreshes these, all in one run. Notes what came of each and asks for a look. */
 void dg_lists_run(struct dg_lists *lists, enum dg_lane lane, struct dg_entry *const *entries,
 		  unsigned int count);
 
@@ -103,8 +112,6 @@ void dg_watch_sync(struct dg_lists *lists);
 
 /* lists_follow.c: keeps a dnsguard-transfer for each zone that should have one. */
 void dg_follow_sync(struct dg_entry *entry);
-__u64 dg_follow_wanted(
-	const struct dg_entry *entry); /* Unix second of its next start, 0 = none is due */
 void dg_follow_stop(struct dg_follower **follower); /* accepts NULL */
 
 #endif

@@ -142,7 +142,7 @@ static void on_end(void *arg, const struct dg_program_end *end)
 	entries_take(lists, (enum dg_lane)(run - lists->lane), report,
 		     gone ? entry_next : entry_broken);
 	json_decref(report);
-	dg_lists_look(lists);
+	dg_lists_look_soon(lists);
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */

@@ -226,7 +226,7 @@ static void on_news(uv_poll_t *poll, int status, int events)
 		}
 	}
 	if (look)
-		dg_lists_look(lists);
+		dg_lists_look_soon(lists);
 	else
 		dg_lists_arm(lists);
 }

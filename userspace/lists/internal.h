@@ -8,6 +8,8 @@
 #ifndef DG_LISTS_INTERNAL_H
 #define DG_LISTS_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "userspace/lib/image.h"
 #include "userspace/lists/update.h"
 #include "userspace/lists/child.h"
@@ -68,40 +70,72 @@ struct dg_run {
 #define DG_RUN_NONE                                                                                \
 	((struct dg_run){ .lists = DG_DIR_NONE, .lock = -1, .protect = -1, .maps = DG_MAPS_NONE })
 
-/* update.c: what is known of a list when this run is over. */
-const struct dg_list_meta *dg_item_meta(const struct dg_item *item);
+/*
+ * The files from the bottom up; each calls only what stands above it here, lists.h and child.h.
+ */
 
-/* run.c. A run holds the lock of the lists from open to close. */
-int dg_run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err);
-void dg_run_close(struct dg_run *run); /* accepts DG_RUN_NONE, and what a failed open left */
-#define dg_scoped_run dg_scoped(dg_run_close)
-int dg_run_items(struct dg_run *run,
-		 struct dg_error *err); /* an item for each list of the registry */
-int dg_run_select(struct dg_run *run, struct dg_error *err); /* marks those that are asked for */
-struct dg_item *dg_run_item(const struct dg_run *run, const char *name); /* NULL = there is none */
-int dg_run_unknown(const char *name, struct dg_error *err);
-/* Removes a list's directory that no registry names: half added, or half removed. */
-void dg_run_orphan(const struct dg_dir *lists, const char *name);
-void dg_item_close(struct dg_item *item);
-
-/* step.c */
-bool dg_step_is_kept(const struct dg_run *run); /* nothing has to be compiled */
-bool dg_step_is_live(const struct dg_run *run); /* the published image is one of ours */
-int dg_step_write(const struct dg_run *run, struct dg_error *err);
+/* ---- item.c --------------------------------------------------------------------------------- */
 
 __u64 dg_unix_now(void);
+/* What is known of a list when this run is over. */
+const struct dg_list_meta *dg_item_meta(const struct dg_item *item);
+void dg_item_close(struct dg_item *item);
+/* Names that a list means, however many entries they fold into. */
+__u64 dg_counts_names(const struct dg_list_counts *counts);
 void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress);
 
-/* stage.c: the source's bytes become a candidate, or outcome SAME. */
-int dg_stage(const struct dg_run *run, struct dg_item *item);
-/* Opens what is to be compiled: of the candidate or of the content. */
-int dg_stage_inputs(struct dg_item *item, struct dg_error *err);
-/* Finishes or takes back what a run that died left in a list's directory. */
-void dg_stage_sweep(const struct dg_dir *list);
-/* The candidate becomes the content. */
-int dg_stage_commit(struct dg_item *item, struct dg_error *err);
+/* ---- content.c ------------------------------------------------------------------------------ */
 
-/* compile.c */
+/* The names of a directory's files, sorted; hidden ones and editors' backups are left out. */
+struct dg_file_names {
+	__u32 count;
+	char *name[DG_LIST_FILES_MAX];
+};
+int dg_file_names_read(int dir_fd, const char *path, struct dg_file_names *ret,
+		       struct dg_error *err);
+void dg_file_names_free(struct dg_file_names *names);
+#define dg_scoped_file_names dg_scoped(dg_file_names_free)
+
+const char *dg_candidate_name(const struct dg_item *item);
+/* Opens what is to be compiled: of the candidate or of the content. */
+int dg_content_open(struct dg_item *item, struct dg_error *err);
+/* The candidate becomes the content. */
+int dg_content_commit(struct dg_item *item, struct dg_error *err);
+/* Finishes or takes back what a run that died left in a list's directory. */
+void dg_content_sweep(const struct dg_dir *list);
+/* Removes a list's directory that no registry names: half added, or half removed. */
+void dg_content_remove(const struct dg_dir *lists, const char *name);
+
+/* ---- copy.c --------------------------------------------------------------------------------- */
+
+#define DG_MARK_BEGIN 0xcbf29ce484222325ull
+
+/* What a file was when it was copied stands where a URL has its ETag. */
+void dg_mark_add(const struct stat *st, __u64 *mark);
+/* Was it this very content that was taken over last time? Then there is nothing to do. */
+bool dg_mark_is_known(const struct dg_run *run, struct dg_item *item, __u64 mark);
+int dg_bytes_copy(const struct dg_run *run, struct dg_item *item, int from, int to);
+/* One file, which must be the same one after copying as before: it may be written right now. */
+int dg_file_copy(const struct dg_run *run, struct dg_item *item, int from, int to,
+		 const char *path);
+
+/* ---- stage_path.c, stage_remote.c, stage.c -------------------------------------------------- */
+
+int dg_stage_path(const struct dg_run *run, struct dg_item *item);
+int dg_stage_url(const struct dg_run *run, struct dg_item *item);
+int dg_stage_axfr(const struct dg_run *run, struct dg_item *item);
+/* The source's bytes become a candidate, or the outcome is SAME. */
+int dg_stage(const struct dg_run *run, struct dg_item *item);
+
+/* ---- memory.c ------------------------------------------------------------------------------- */
+
+/* Bytes that compiling and loading may take: as told, else half of what is free now. */
+__u64 dg_memory_allowed(const struct dg_run *run);
+/* What compiling and loading all items needs, against what is allowed. */
+int dg_memory_judge(struct dg_run *run, struct dg_error *err);
+
+/* ---- compile.c ------------------------------------------------------------------------------ */
+
 int dg_compile_check(const struct dg_run *run, struct dg_item *item);
 int dg_compile_all(struct dg_run *run, struct dg_error *err);
 json_t *dg_report_list(const json_t *report, size_t at);
@@ -114,25 +148,75 @@ int dg_compile_ask(const struct dg_item *item, const struct dg_compile_ask *ask,
 		   struct dg_error *err);
 /* Puts the operator's words where "/dev/fd/N" stands. Cut to size. */
 void dg_labels_put(const struct dg_inputs *inputs, char *text, size_t size);
-
 /* The same in each place's "file"; other texts in it become fit for a terminal. */
 void dg_places_clean(json_t *places, const struct dg_inputs *inputs);
 
-/* judge.c: is the candidate fit to replace what is there? Fills next.counts and next.format. */
+/* ---- judge.c -------------------------------------------------------------------------------- */
+
+/* Is the candidate fit to replace what is there? Fills next.counts and next.format. */
 int dg_judge(const struct dg_run *run, struct dg_item *item);
 /* The counts of a check's report. */
 void dg_judge_counts(const json_t *list, struct dg_list_counts *ret);
-/* Bytes that compiling and loading may take: as told, else half of what is free now. */
-__u64 dg_memory_allowed(const struct dg_run *run);
-/* What compiling and loading all items needs, against what is allowed. */
-int dg_judge_memory(struct dg_run *run, struct dg_error *err);
 
-/* senders.c: what lists say of senders becomes source policy; what they no longer say goes. */
+/* ---- senders.c ------------------------------------------------------------------------------ */
+
+/* What lists say of senders becomes source policy; what they no longer say goes. */
 int dg_senders_apply(const struct dg_run *run, struct dg_error *err);
 /* Was anything said of senders, or is it now? */
 bool dg_senders_differ(const struct dg_run *run);
 
-/* report.c */
+/* ---- step.c --------------------------------------------------------------------------------- */
+
+bool dg_step_is_kept(const struct dg_run *run); /* nothing has to be compiled */
+bool dg_step_is_live(const struct dg_run *run); /* the published image is one of ours */
+int dg_step_write(const struct dg_run *run, struct dg_error *err);
+
+/* ---- report.c ------------------------------------------------------------------------------- */
+
 json_t *dg_run_report(const struct dg_run *run);
+
+/* ---- run.c ---------------------------------------------------------------------------------- */
+
+/* A run holds the lock of the lists from open to close. */
+int dg_run_open(struct dg_run *run, const struct dg_update *want, struct dg_error *err);
+void dg_run_close(struct dg_run *run); /* accepts DG_RUN_NONE, and what a failed open left */
+#define dg_scoped_run dg_scoped(dg_run_close)
+/* An item for each list of the registry. */
+int dg_run_items(struct dg_run *run, struct dg_error *err);
+int dg_run_select(struct dg_run *run, struct dg_error *err); /* marks those that are asked for */
+struct dg_item *dg_run_item(const struct dg_run *run, const char *name); /* NULL = there is none */
+int dg_run_unknown(const char *name, struct dg_error *err);
+
+/* ---- refresh.c ------------------------------------------------------------------------------ */
+
+/* Lists on their way from the registry to the run that takes them over. */
+struct dg_staged {
+	__u32 count;
+	struct dg_item *item;
+};
+int dg_staged_make(struct dg_staged *staged, __u32 room, struct dg_error *err);
+void dg_staged_free(struct dg_staged *staged);
+#define dg_scoped_staged dg_scoped(dg_staged_free)
+/* Moves an item; its directory goes with it. */
+void dg_staged_take(struct dg_staged *staged, struct dg_item *item);
+/* Fetches each, under the lock of its list alone. */
+void dg_stage_all(const struct dg_update *want, struct dg_staged *staged);
+/* Puts what was fetched into its place in the run and judges it. */
+void dg_settle_all(struct dg_run *run, struct dg_staged *staged);
+/* What it had stays; item->err says why. */
+void dg_item_stale(struct dg_item *item);
+
+/* ---- conclude.c ----------------------------------------------------------------------------- */
+
+/* Opens every list's files that are not open yet. */
+int dg_run_inputs(struct dg_run *run, struct dg_error *err);
+/* Everything as one image; what is too much together keeps the old content of what grew most. */
+int dg_compile_without(struct dg_run *run, bool *ret_needed, struct dg_error *err);
+/* Publishes what was compiled and lets the disk follow. */
+int dg_conclude(struct dg_run *run, bool compiled, struct dg_error *err);
+/* Compiles all, publishes, commits; all or nothing. */
+int dg_finish(struct dg_run *run, struct dg_error *err);
+/* What was fetched and not taken over goes at once: it may be large. */
+void dg_candidates_drop(struct dg_run *run);
 
 #endif

@@ -71,7 +71,7 @@ static int item_open(const char *state_dir, const char *name, struct dg_item *it
 	if (!rc)
 		rc = dg_list_meta_read(&item->dir, "meta.json", &item->meta, err);
 	if (!rc)
-		rc = dg_stage_inputs(item, err);
+		rc = dg_content_open(item, err);
 	if (rc == -ENOENT || (!rc && !item->inputs.count))
 		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
 			       "list %s has no content yet: \"dnsguard list update %s\" fetches it",
@@ -115,7 +115,7 @@ static int source_stage(const struct dg_run *run, struct dg_item *item, struct d
 	item->meta.content_inode = 0; /* fetch it whatever it was last time */
 	rc = dg_stage(run, item);
 	if (!rc)
-		rc = dg_stage_inputs(item, &item->err);
+		rc = dg_content_open(item, &item->err);
 	if (rc)
 		*err = item->err;
 	return rc;

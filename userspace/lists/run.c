@@ -15,21 +15,7 @@
 #include "userspace/lib/quote.h"
 #include "userspace/lists/internal.h"
 
-void dg_run_tell(const struct dg_run *run, const struct dg_update_progress *progress)
-{
-	if (run->want->progress)
-		run->want->progress(progress, run->want->arg);
-}
-
 /* ---- the end -------------------------------------------------------------------------------- */
-
-void dg_item_close(struct dg_item *item)
-{
-	dg_inputs_close(&item->inputs);
-	dg_dir_close(&item->dir);
-	json_decref(item->check);
-	item->check = NULL;
-}
 
 static void items_free(struct dg_run *run)
 {
@@ -80,21 +66,6 @@ static int guard_find(struct dg_run *run, struct dg_error *err)
 	return rc;
 }
 
-/* A list's directory that no registry names: half added, or half removed. */
-void dg_run_orphan(const struct dg_dir *lists, const char *name)
-{
-	static const char *const files[] = { "content",	  "content.d",	   "meta.json",
-					     "candidate", "candidate.d",   "candidate.json",
-					     "zone",	  "meta.json.new", "candidate.json.new" };
-	dg_scoped_dir struct dg_dir dir = DG_DIR_NONE;
-
-	if (dg_dir_enter(lists, name, false, &dir, NULL))
-		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		dg_dir_remove(&dir, files[i]);
-	unlinkat(lists->fd, name, AT_REMOVEDIR); /* what somebody else put there keeps it */
-}
-
 static void one_sweep(struct dg_run *run, const char *name)
 {
 	dg_scoped_dir struct dg_dir dir = DG_DIR_NONE;
@@ -103,9 +74,9 @@ static void one_sweep(struct dg_run *run, const char *name)
 	    flock(dir.fd, LOCK_EX | LOCK_NB)) /* somebody fetches into it right now */
 		return;
 	if (dg_registry_find(run->registry, name))
-		dg_stage_sweep(&dir);
+		dg_content_sweep(&dir);
 	else
-		dg_run_orphan(&run->lists, name);
+		dg_content_remove(&run->lists, name);
 }
 
 /* Leftovers of runs that died. Without a registry nothing is known to be left over. */

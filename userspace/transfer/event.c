@@ -6,6 +6,7 @@
  */
 #include <jansson.h>
 
+#include "userspace/transfer/clock.h"
 #include "userspace/transfer/follow.h"
 
 static void say(const struct dg_follow *follow, json_t *event)

@@ -10,6 +10,7 @@
 #include <libknot/libknot.h>
 #include <sys/random.h>
 
+#include "userspace/transfer/clock.h"
 #include "userspace/transfer/listener.h"
 
 /* Two checks are this far apart, however many NOTIFYs come. */
@@ -59,7 +60,7 @@ static const knot_rdata_t *soa_of(const struct dg_follow *follow)
 /* Found good at the primary `age_ns` ago. */
 static void schedule_good(const struct dg_follow *follow, struct schedule *schedule, __u64 age_ns)
 {
-	__u64 now = dg_loop_now_ns();
+	__u64 now = dg_clock_ns();
 	__u64 expire = timer_ns(knot_soa_expire(soa_of(follow)));
 
 	schedule->failures = 0;
@@ -86,7 +87,7 @@ static void check_failed(struct dg_follow *follow, struct schedule *schedule, st
 {
 	__u64 wait = retry_ns(follow, ++schedule->failures);
 
-	schedule->next_ns = dg_loop_now_ns() + wait;
+	schedule->next_ns = dg_clock_ns() + wait;
 	dg_follow_reason(follow, err);
 	dg_event_failed(follow, err->text, wait);
 }
@@ -97,7 +98,7 @@ static int check(struct dg_follow *follow, struct schedule *schedule)
 	struct dg_checked checked;
 	int rc;
 
-	schedule->started_ns = dg_loop_now_ns();
+	schedule->started_ns = dg_clock_ns();
 	rc = dg_follow_check(follow, &checked, &err);
 	if (rc == -EINTR)
 		return rc;
@@ -114,7 +115,7 @@ static int check(struct dg_follow *follow, struct schedule *schedule)
 
 static void expire(struct dg_follow *follow, struct schedule *schedule)
 {
-	if (!follow->zone.soa || schedule->expired || dg_loop_now_ns() < schedule->expire_ns)
+	if (!follow->zone.soa || schedule->expired || dg_clock_ns() < schedule->expire_ns)
 		return;
 	schedule->expired = true;
 	dg_event_expired(follow);
@@ -130,18 +131,18 @@ static __u64 wake_ns(const struct dg_follow *follow, const struct schedule *sche
 
 int dg_follow_run(struct dg_follow *follow)
 {
-	struct schedule schedule = { .next_ns = dg_loop_now_ns() };
+	struct schedule schedule = { .next_ns = dg_clock_ns() };
 	int rc = 0;
 
 	if (follow->zone.soa) {
 		schedule_good(follow, &schedule, follow->age_ns);
-		schedule.next_ns = dg_loop_now_ns();
+		schedule.next_ns = dg_clock_ns();
 	}
 	while (rc != -EINTR) {
 		expire(follow, &schedule);
 		if (dg_loop_check_wanted(&follow->loop))
 			schedule.next_ns = sooner(schedule.next_ns, schedule.started_ns + GAP_NS);
-		if (dg_loop_now_ns() >= schedule.next_ns)
+		if (dg_clock_ns() >= schedule.next_ns)
 			rc = check(follow, &schedule);
 		else
 			rc = dg_loop_wait(&follow->loop, -1, 0, wake_ns(follow, &schedule));

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "userspace/transfer/loop.h"
+#include "userspace/transfer/clock.h"
 
 #define DATAGRAMS_A_TURN 32
 #define STREAM_NS (5 * DG_NS_PER_S)
@@ -138,7 +138,7 @@ static void stream_accept(struct dg_listener *listener)
 	stream->fd = fd;
 	stream->from = from;
 	stream->have = 0;
-	stream->deadline_ns = dg_loop_now_ns() + STREAM_NS;
+	stream->deadline_ns = dg_clock_ns() + STREAM_NS;
 }
 
 static size_t stream_wants(const struct dg_stream *stream)
@@ -203,7 +203,7 @@ unsigned int dg_listener_fill(const struct dg_listener *listener, struct pollfd 
 
 void dg_listener_serve(struct dg_listener *listener, const struct pollfd *fds, unsigned int count)
 {
-	__u64 now = dg_loop_now_ns();
+	__u64 now = dg_clock_ns();
 
 	for (unsigned int i = 2; i < count; i++) {
 		struct dg_stream *stream = listener->stream + i - 2;

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
 
+#include "userspace/transfer/clock.h"
 #include "userspace/transfer/listener.h"
 
 static volatile sig_atomic_t stop_asked, check_asked;
@@ -35,14 +35,6 @@ void dg_loop_signals(void)
 		sigaddset(&held, numbers[i]);
 	}
 	sigprocmask(SIG_BLOCK, &held, NULL);
-}
-
-__u64 dg_loop_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (__u64)now.tv_sec * DG_NS_PER_S + (__u64)now.tv_nsec;
 }
 
 bool dg_loop_check_wanted(struct dg_loop *loop)
@@ -71,7 +63,7 @@ enum { FD_WANTED, FD_HEARER, FD_LISTENER };
 static int wait_once(struct dg_loop *loop, struct pollfd *fds, __u64 deadline_ns)
 {
 	unsigned int count = FD_LISTENER;
-	__u64 now = dg_loop_now_ns(), until = deadline_ns;
+	__u64 now = dg_clock_ns(), until = deadline_ns;
 	struct timespec left;
 	sigset_t none;
 
@@ -104,7 +96,7 @@ int dg_loop_wait(struct dg_loop *loop, int fd, short events, __u64 deadline_ns)
 			return -EINTR;
 		if (fds[FD_WANTED].revents || (fd < 0 && check_pending(loop)))
 			return 0;
-		if (dg_loop_now_ns() >= deadline_ns)
+		if (dg_clock_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 	}
 }

@@ -18,10 +18,6 @@ struct dg_loop {
 	int hearer;		      /* a pipe whose reader's end is ours too; -1 = none */
 };
 
-#define DG_NS_PER_S 1000000000ull
-
-/* Time that never jumps and goes on while the machine sleeps. */
-__u64 dg_loop_now_ns(void);
 /*
  * Signals: TERM and INT ask to stop, HUP asks for a check of the zone now. They arrive only inside dg_loop_wait.
  */

@@ -15,6 +15,7 @@
 #include "userspace/lib/quote.h"
 #include "userspace/transfer/follow.h"
 #include "userspace/transfer/key.h"
+#include "userspace/transfer/clock.h"
 #include "userspace/transfer/listener.h"
 #include "userspace/transfer/rights.h"
 #include "userspace/transfer/serial.h"

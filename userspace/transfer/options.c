@@ -13,7 +13,7 @@
 
 #include "userspace/lib/quote.h"
 #include "userspace/lib/values.h"
-#include "userspace/transfer/loop.h"
+#include "userspace/transfer/clock.h"
 
 const char dg_options_usage[] =
 	"usage: dnsguard-transfer --zone ZONE --primary ADDR[@PORT] --output FILE [OPTION ...]\n"

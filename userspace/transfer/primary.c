@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "userspace/transfer/clock.h"
+
 #define ANSWER_MAX 65535
 
 /* An answer by UDP is waited for three times, each twice as long as the last: 1 + 2 + 4 parts. */
@@ -44,7 +46,7 @@ struct ask {
 
 static int ask_wait(const struct ask *ask, short events, __u64 span_ns)
 {
-	__u64 deadline = sooner(ask->deadline_ns, dg_loop_now_ns() + span_ns);
+	__u64 deadline = sooner(ask->deadline_ns, dg_clock_ns() + span_ns);
 
 	return dg_loop_wait(ask->primary->loop, ask->fd, events, deadline);
 }
@@ -126,12 +128,12 @@ static int soa_message(const struct ask *ask, __u8 *wire, size_t len, struct soa
 static int datagram_wait(const struct ask *ask, __u64 span_ns, struct soa_answer *ret,
 			 struct dg_error *err)
 {
-	__u64 until = dg_loop_now_ns() + span_ns;
+	__u64 until = dg_clock_ns() + span_ns;
 	__u8 wire[ANSWER_MAX];
 	int rc = -EAGAIN;
 
 	while (rc == -EAGAIN) {
-		__u64 now = dg_loop_now_ns();
+		__u64 now = dg_clock_ns();
 		ssize_t len;
 
 		rc = ask_wait(ask, POLLIN, until > now ? until - now : 0);
@@ -237,7 +239,7 @@ static int soa_ask(const struct dg_primary *primary, const knot_dname_t *zone,
 	struct dg_question question = { .zone = zone, .type = KNOT_RRTYPE_SOA };
 	dg_scoped(dg_signature_end) struct dg_signature signature;
 	dg_scoped(ask_end) struct ask ask = { primary, &question, &signature, -1,
-					      dg_loop_now_ns() + primary->whole_ns };
+					      dg_clock_ns() + primary->whole_ns };
 	int rc;
 
 	dg_signature_begin(&signature, primary->key);
@@ -297,7 +299,7 @@ static int transfer(const struct dg_primary *primary, struct dg_zone *zone, __u1
 	struct dg_question question = { .zone = zone->apex, .type = type };
 	dg_scoped(dg_signature_end) struct dg_signature signature;
 	dg_scoped(ask_end) struct ask ask = { primary, &question, &signature, -1,
-					      dg_loop_now_ns() + primary->whole_ns };
+					      dg_clock_ns() + primary->whole_ns };
 	dg_scoped_free struct dg_intake *intake = calloc(1, sizeof(*intake));
 	knot_rrset_t soa;
 	int rc;
