@@ -111,7 +111,16 @@ struct pipes {
 	pid_t parent;
 };
 
-static void child_exec(const struct dg_child *child, const char *dir, const struct pipes *pipes)
+/* The directory of a path, as a place to start from. */
+static int home_open(const char *path)
+{
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void child_exec(const struct dg_child *child, const char *path, const struct pipes *pipes)
 {
 	char *const environment[] = { NULL };
 	int out = child->stdout_fd >= 0 ? child->stdout_fd : pipes->out[1];
@@ -128,8 +137,7 @@ static void child_exec(const struct dg_child *child, const char *dir, const stru
 		fcntl(pipes->progress[1], F_SETFD, 0);
 	if (child->cwd_fd >= 0 ? fchdir(child->cwd_fd) : chdir("/"))
 		return;
-	/* Found with our rights: nobody has no way into a build below a home directory. */
-	home = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	home = home_open(path);
 	if (home < 0)
 		return;
 	limits_set(child);
@@ -137,7 +145,10 @@ static void child_exec(const struct dg_child *child, const char *dir, const stru
 	if (privileges_drop() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != pipes->parent)
 		return;
-	execveat(home, child->program, child->argv, environment, 0);
+	execve(path, child->argv, environment);
+	/* Nobody has no way into a build below a home directory: from where our rights have found it. */
+	if (errno == EACCES)
+		execveat(home, child->program, child->argv, environment, 0);
 }
 
 /* ---- in the parent -------------------------------------------------------------------------- */
@@ -319,7 +330,6 @@ int dg_child_run(struct dg_child *child, struct dg_error *err)
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot start %s: %s", path,
 			       strerror(errno));
 	if (!pid) {
-		*strrchr(path, '/') = '\0';
 		child_exec(child, path, &pipes);
 		dprintf(2, "cannot run it: %s\n", strerror(errno));
 		_exit(127);
