@@ -29,6 +29,7 @@
 #define DG_CONFIG_QUOTAS_MAX 64
 #define DG_CONFIG_URLS_MAX 4
 #define DG_CONFIG_URL_BYTES 512
+#define DG_CONFIG_FILES_MAX 64 /* the file and those of conf.d */
 #define DG_CONFIG_SECOND_NS 1000000000ull
 
 /*
@@ -260,10 +261,21 @@ struct dg_config_urls {
 	char url[DG_CONFIG_URLS_MAX][DG_CONFIG_URL_BYTES];
 };
 
+/* Who said so: a place in a file, the command line, or nobody. */
+struct dg_config_origin {
+	__u16 file; /* 1: the first of dg_config.files; 0: nobody */
+	__u16 column;
+	__u32 line;
+};
+#define DG_CONFIG_FROM_COMMAND 0xffff
+
 /* Scalars are all __u64, so that the table needs no widths. */
 struct dg_config {
-	struct dg_key_set given; /* the file (or the command line) says so */
-	__u64 mode;		 /* DG_OBSERVE or DG_ENFORCE */
+	struct dg_key_set given; /* a file (or the command line) says so */
+	struct dg_config_origin origin[DG_KEY_COUNT];
+	__u32 file_count;
+	char files[DG_CONFIG_FILES_MAX][DG_CONFIG_PATH_MAX]; /* as they were read, later wins */
+	__u64 mode;					     /* DG_OBSERVE or DG_ENFORCE */
 
 	__u32 iface_count;
 	struct dg_config_iface ifaces[DG_IF_MAX];
@@ -339,6 +351,8 @@ const struct dg_config_element *dg_config_key_element(const struct dg_config_key
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
 			 struct dg_error *err);
 int dg_config_key_is_list(const struct dg_config_key *key);
+/* The word of a closed type (MODE, BOOL, ...), or NULL where a type has none. */
+const char *dg_config_word(const struct dg_config_key *key, __u64 value);
 /* Empties a list, before another one takes its place. */
 void dg_config_list_clear(const struct dg_config_key *key, void *base);
 /* What the type of a row allows, in words. */
@@ -354,13 +368,61 @@ void dg_config_default(struct dg_config *ret);
  */
 int dg_config_parse(const char *name, const char *text, size_t len, struct dg_config *ret,
 		    struct dg_error *err);
-/* Reads a file, then the cookie secret file it may name. -ENOENT when path is not there. */
+/*
+ * The same over a configuration that other texts made: what this one says replaces what they said,
+ * lists as a whole. After a failure *config is good for nothing.
+ */
+int dg_config_merge(struct dg_config *config, const char *name, const char *text, size_t len,
+		    struct dg_error *err);
+/* What no single file can contradict. */
+int dg_config_check(const struct dg_config *config, struct dg_error *err);
+/*
+ * Reads a file, every *.yaml of the directory conf.d beside it in the order of their names, then the
+ * cookie secret file they may name. A key that several files give is what the last one says. path
+ * NULL is DG_CONFIG_PATH, which need not be there; any other must: -ENOENT. *ret is untouched on
+ * failure.
+ */
 int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err);
+
+/* The directory of further files beside `path` (NULL: DG_CONFIG_PATH). 0 or -ENAMETOOLONG. */
+int dg_config_parts_dir(const char *path, char *ret, size_t size);
 /* Adds a device as the command line names it. */
 int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_error *err);
 
 /* The i-th word of a command; "" beyond its end. */
 const char *dg_config_argv_word(const struct dg_config_argv *argv, __u32 i);
+
+/* Notes that the command line gave a key. */
+void dg_config_command(struct dg_config *config, enum dg_config_key_id id);
+
+/* ---- values as text: print.c ----------------------------------------------------------------- */
+
+#define DG_CONFIG_TEXT_MAX 2048
+
+/* A scalar in the syntax of the file; "" where there is none, and never a secret. Returns buf. */
+char *dg_config_value_text(const struct dg_config_key *key, const void *base, char *buf,
+			   size_t size);
+__u32 dg_config_list_count(const struct dg_config_key *key, const void *base);
+/* The i-th element of a list, a mapping in braces. Returns buf. */
+char *dg_config_element_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
+			     size_t size);
+/* All of a list: [a, b]. Returns buf, cut where it is full. */
+char *dg_config_list_text(const struct dg_config_key *key, const void *base, char *buf,
+			  size_t size);
+/* "default", "command line", or "FILE:LINE". Returns buf. */
+char *dg_config_origin_text(const struct dg_config *config, enum dg_config_key_id id, char *buf,
+			    size_t size);
+/*
+ * Everything as lines "path: value", an element of a list as "path[]: value"; what has no value has
+ * no line. NUL-terminated, to be freed; NULL when memory is short.
+ */
+char *dg_config_lines(const struct dg_config *config);
+/*
+ * Calls say() for each difference of two such texts: "path: old -> new", "+ path[]: element",
+ * "- path[]: element". Returns their number, or -ENOMEM.
+ */
+int dg_config_diff(const char *before, const char *after,
+		   void (*say)(const char *change, void *arg), void *arg);
 
 static inline int dg_config_given(const struct dg_config *config, enum dg_config_key_id id)
 {

@@ -496,34 +496,34 @@ const struct dg_config_element *dg_config_key_element(const struct dg_config_key
 	return elements[key->type].keys ? &elements[key->type] : NULL;
 }
 
-/* Where a list keeps its number of elements. */
-static __u32 *list_count(const struct dg_config_key *key, void *base)
-{
-	struct dg_config *config = base;
+/* Where a list of struct dg_config keeps its number of elements; the others begin with it. */
+static const size_t list_counts[DG_TYPE_END] = {
+	[DG_TYPE_PORTS] = offsetof(struct dg_config, port_count),
+	[DG_TYPE_ADDRESSES] = offsetof(struct dg_config, services.count),
+	[DG_TYPE_PREFIXES] = offsetof(struct dg_config, client_count),
+	[DG_TYPE_INTERFACES] = offsetof(struct dg_config, iface_count),
+	[DG_TYPE_NOTIFIES] = offsetof(struct dg_config, notify_count),
+	[DG_TYPE_QUOTAS] = offsetof(struct dg_config, tcp_quota_count),
+};
 
-	switch (key->type) {
-	case DG_TYPE_PORTS:
-		return &config->port_count;
-	case DG_TYPE_ADDRESSES:
-		return &config->services.count;
-	case DG_TYPE_PREFIXES:
-		return &config->client_count;
-	case DG_TYPE_INTERFACES:
-		return &config->iface_count;
-	case DG_TYPE_NOTIFIES:
-		return &config->notify_count;
-	case DG_TYPE_QUOTAS:
-		return &config->tcp_quota_count;
-	case DG_TYPE_URLS:
-		return &((struct dg_config_urls *)((char *)base + key->offset))->count;
-	default: /* an argv */
-		return &((struct dg_config_argv *)((char *)base + key->offset))->count;
-	}
+static size_t list_count_at(const struct dg_config_key *key)
+{
+	return list_counts[key->type] ? list_counts[key->type] : key->offset;
+}
+
+__u32 dg_config_list_count(const struct dg_config_key *key, const void *base)
+{
+	return *(const __u32 *)((const char *)base + list_count_at(key));
+}
+
+const char *dg_config_word(const struct dg_config_key *key, __u64 value)
+{
+	return word_lists[key->type] ? word_lists[key->type][value] : NULL;
 }
 
 void dg_config_list_clear(const struct dg_config_key *key, void *base)
 {
-	*list_count(key, base) = 0;
+	*(__u32 *)((char *)base + list_count_at(key)) = 0;
 	if (key->type == DG_TYPE_ARGV)
 		memset((char *)base + key->offset, 0, sizeof(struct dg_config_argv));
 }
@@ -600,4 +600,10 @@ void dg_config_default(struct dg_config *ret)
 			dg_config_value_read(&dg_config_keys[i], dg_config_keys[i].fallback, ret,
 					     NULL);
 	memset(&ret->given, 0, sizeof(ret->given));
+}
+
+void dg_config_command(struct dg_config *config, enum dg_config_key_id id)
+{
+	dg_keys_add(&config->given, id);
+	config->origin[id] = (struct dg_config_origin){ .file = DG_CONFIG_FROM_COMMAND };
 }

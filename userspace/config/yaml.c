@@ -2,18 +2,18 @@
 /*
  * yaml.c - a YAML file into struct dg_config, driven by the table of keys.c.
  *
- * libyaml builds the tree; the walk follows the table, so its depth is the table's and an alias
- * cannot lead it astray. Everything is read into a private copy first: a caller sees a wholly good
- * configuration or none.
+ * Tokens are looked at first: what makes small files large or deep (aliases, nesting) is refused
+ * before libyaml builds a tree. The walk over the tree follows the table, so its depth is the
+ * table's. Opens no file; load.c does.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <fcntl.h>
 #include <yaml.h>
 
 #include "userspace/config/config.h"
+
+#define DEPTH_MAX 16 /* the table's own depth is 4 */
 
 /* One mapping being read: where it stands in the table and where its values go. */
 struct section {
@@ -232,6 +232,18 @@ static int read_section(const struct section *in, const char *path, const yaml_n
 	return read_mapping(&below, node);
 }
 
+/* Of the file that is being read, which is the last of the files. */
+static struct dg_config_origin origin_of(const struct dg_config *config, const yaml_node_t *name)
+{
+	size_t column = name->start_mark.column + 1;
+
+	return (struct dg_config_origin){
+		.file = (__u16)config->file_count,
+		.column = (__u16)(column > 0xffff ? 0xffff : column),
+		.line = (__u32)name->start_mark.line + 1,
+	};
+}
+
 static int read_pair(const struct section *in, const yaml_node_t *name, const yaml_node_t *value)
 {
 	char path[128];
@@ -246,6 +258,8 @@ static int read_pair(const struct section *in, const yaml_node_t *name, const ya
 		if (strcmp(key->path, path))
 			continue;
 		dg_keys_add(in->given, i);
+		if (in->base == in->config)
+			in->config->origin[i] = origin_of(in->config, name);
 		return dg_config_key_is_list(key) ? read_list(in, key, value) :
 						    read_scalar(in, key, value);
 	}
@@ -305,12 +319,7 @@ static int read_document(const char *name, yaml_document_t *document, struct dg_
 		return 0;
 	if (root->type != YAML_MAPPING_NODE)
 		return fail_at(&top, root, "", "the file must hold \"key: value\" lines");
-	if (read_mapping(&top, root))
-		return -EINVAL;
-	if (config->cookie_secret_set && config->cookie_file[0])
-		return fail_at(&top, root, "answers",
-			       "cookie-secret and cookie-secret-file exclude each other");
-	return 0;
+	return read_mapping(&top, root);
 }
 
 static int fail_syntax(const char *name, const yaml_parser_t *parser, struct dg_error *err)
@@ -350,88 +359,102 @@ static int parse_documents(const char *name, yaml_parser_t *parser, struct dg_co
 		     0;
 }
 
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+static int depth_of(yaml_token_type_t type)
+{
+	switch (type) {
+	case YAML_BLOCK_SEQUENCE_START_TOKEN:
+	case YAML_BLOCK_MAPPING_START_TOKEN:
+	case YAML_FLOW_SEQUENCE_START_TOKEN:
+	case YAML_FLOW_MAPPING_START_TOKEN:
+		return 1;
+	case YAML_BLOCK_END_TOKEN:
+	case YAML_FLOW_SEQUENCE_END_TOKEN:
+	case YAML_FLOW_MAPPING_END_TOKEN:
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+/* What a token may not be here, or NULL. */
+static const char *token_refused(yaml_token_type_t type, int depth)
+{
+	if (type == YAML_ANCHOR_TOKEN || type == YAML_ALIAS_TOKEN)
+		return "anchors and aliases (& and *) are not used here; write the value itself, "
+		       "or quote it";
+	if (type == YAML_TAG_TOKEN)
+		return "tags (!) are not used here; write the value itself, or quote it";
+	return depth > DEPTH_MAX ? "nested too deeply" : NULL;
+}
+
+/* 1: go on; 0: the end; -EINVAL: refused. What is no YAML ends it as well: the parser says why. */
+static int token_check(yaml_parser_t *parser, const char *name, int *depth, struct dg_error *err)
+{
+	yaml_token_t token;
+	const char *refused;
+	int go_on;
+
+	if (!yaml_parser_scan(parser, &token))
+		return 0;
+	*depth += depth_of(token.type);
+	refused = token_refused(token.type, *depth);
+	go_on = token.type != YAML_STREAM_END_TOKEN;
+	if (refused)
+		go_on = dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: %s", name,
+				token.start_mark.line + 1, token.start_mark.column + 1, refused);
+	yaml_token_delete(&token);
+	return go_on;
+}
+
+/* One look at the text: by tokens, or as a tree. */
+static int look(const char *name, const char *text, size_t len, struct dg_config *config,
+		struct dg_error *err)
+{
+	yaml_parser_t parser;
+	int result = 1, depth = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", name);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	if (config)
+		result = parse_documents(name, &parser, config, err);
+	while (!config && result > 0)
+		result = token_check(&parser, name, &depth, err);
+	yaml_parser_delete(&parser);
+	return result;
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+int dg_config_merge(struct dg_config *config, const char *name, const char *text, size_t len,
+		    struct dg_error *err)
+{
+	int failed;
+
+	if (config->file_count == DG_CONFIG_FILES_MAX)
+		return dg_fail(err, -E2BIG, DG_EXIT_USAGE,
+			       "%s: one file too many; at most %d with those of conf.d", name,
+			       DG_CONFIG_FILES_MAX);
+	snprintf(config->files[config->file_count++], DG_CONFIG_PATH_MAX, "%s", name);
+	failed = look(name, text, len, NULL, err);
+	return failed ? failed : look(name, text, len, config, err);
+}
+
 int dg_config_parse(const char *name, const char *text, size_t len, struct dg_config *ret,
 		    struct dg_error *err)
 {
 	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
-	yaml_parser_t parser;
-	int failed;
-
-	if (!config || !yaml_parser_initialize(&parser))
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", name);
-	dg_config_default(config);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	failed = parse_documents(name, &parser, config, err);
-	yaml_parser_delete(&parser);
-	if (!failed)
-		*ret = *config;
-	return failed;
-}
-
-/* A regular file as a whole, NUL-terminated. */
-static int slurp(const char *path, char **ret, struct stat *ret_stat, struct dg_error *err)
-{
-	int fd dg_scoped_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text dg_scoped_free = NULL;
-	ssize_t got;
-
-	if (fd < 0 || fstat(fd, ret_stat))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s", path,
-			       strerror(errno));
-	if (!S_ISREG(ret_stat->st_mode) || ret_stat->st_size > DG_CONFIG_BYTES_MAX)
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
-			       "%s: not a plain file of at most %d bytes", path,
-			       DG_CONFIG_BYTES_MAX);
-	text = calloc(1, DG_CONFIG_BYTES_MAX + 1);
-	if (!text)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
-	got = read(fd, text, DG_CONFIG_BYTES_MAX);
-	if (got < 0)
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s", path,
-			       strerror(errno));
-	ret_stat->st_size = got;
-	*ret = dg_take_ptr(text);
-	return 0;
-}
-
-static int load_secret(const char *path, struct dg_config *config, struct dg_error *err)
-{
-	char *text dg_scoped_free = NULL;
-	struct dg_error reason = { 0 };
-	struct stat st;
-
-	if (slurp(config->cookie_file, &text, &st, &reason))
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: answers.cookie-secret-file: %s",
-			       path, reason.text);
-	if (st.st_mode & 077)
-		return dg_fail(
-			err, -EPERM, DG_EXIT_FAILED,
-			"%s: answers.cookie-secret-file: %s is open to others; run: chmod 600 %s",
-			path, config->cookie_file, config->cookie_file);
-	text[strcspn(text, " \t\r\n")] = '\0';
-	if (dg_config_value_read(&dg_config_keys[DG_KEY_COOKIE_SECRET], text, config, &reason))
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %s", config->cookie_file,
-			       reason.text);
-	return 0;
-}
-
-int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err)
-{
-	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
-	char *text dg_scoped_free = NULL;
-	struct stat st;
 	int failed;
 
 	if (!config)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
-	failed = slurp(path, &text, &st, err);
-	if (failed)
-		return failed;
-	failed = dg_config_parse(path, text, (size_t)st.st_size, config, err);
-	if (failed)
-		return failed;
-	if (config->cookie_file[0] && load_secret(path, config, err))
-		return -EINVAL;
-	*ret = *config;
-	return 0;
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", name);
+	dg_config_default(config);
+	failed = dg_config_merge(config, name, text, len, err);
+	if (!failed)
+		failed = dg_config_check(config, err);
+	if (!failed)
+		*ret = *config;
+	return failed;
 }

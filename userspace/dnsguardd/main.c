@@ -187,12 +187,16 @@ static int override(const struct dg_daemon_options *options, struct dg_config *c
 		if (!already_named(config, options->iface[i]) &&
 		    dg_config_add_iface(config, options->iface[i], &reason))
 			return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--interface: %s", reason.text);
+	if (options->iface_count)
+		dg_config_command(config, DG_KEY_INTERFACES);
 	if (options->listen &&
 	    dg_config_value_read(&dg_config_keys[DG_KEY_LISTEN], options->listen, config, &reason))
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--listen: %s", reason.text);
+	if (options->listen)
+		dg_config_command(config, DG_KEY_LISTEN);
 	if (options->observe) {
 		config->mode = DG_OBSERVE;
-		dg_keys_add(&config->given, DG_KEY_MODE);
+		dg_config_command(config, DG_KEY_MODE);
 	}
 	return 0;
 }
@@ -200,11 +204,9 @@ static int override(const struct dg_daemon_options *options, struct dg_config *c
 static int load_config(const struct dg_daemon_options *options, struct dg_config *ret,
 		       struct dg_error *err)
 {
-	int failed = dg_config_load(options->config ? options->config : DG_CONFIG_PATH, ret, err);
+	int failed = dg_config_load(options->config, ret, err);
 
-	if (failed == -ENOENT && !options->config)
-		dg_config_default(ret);
-	else if (failed)
+	if (failed)
 		return failed;
 	return override(options, ret, err);
 }

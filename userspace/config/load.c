@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * load.c - the files a configuration consists of: the main one, those of conf.d beside it, and the
+ * secret they may name.
+ *
+ * Opens files, merges them in order, and looks for what they contradict each other in. Knows
+ * nothing of YAML.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "userspace/config/config.h"
+
+/* A regular file as a whole, NUL-terminated. */
+static int slurp(const char *path, char **ret, struct stat *ret_stat, struct dg_error *err)
+{
+	int fd dg_scoped_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text dg_scoped_free = NULL;
+	ssize_t got;
+
+	if (fd < 0 || fstat(fd, ret_stat))
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s%s", path,
+			       strerror(errno),
+			       errno == EACCES ? "; run it as root, with sudo" : "");
+	if (!S_ISREG(ret_stat->st_mode) || ret_stat->st_size > DG_CONFIG_BYTES_MAX)
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "%s: not a plain file of at most %d bytes", path,
+			       DG_CONFIG_BYTES_MAX);
+	text = calloc(1, DG_CONFIG_BYTES_MAX + 1);
+	if (!text)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
+	got = read(fd, text, DG_CONFIG_BYTES_MAX);
+	if (got < 0)
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s", path,
+			       strerror(errno));
+	ret_stat->st_size = got;
+	*ret = dg_take_ptr(text);
+	return 0;
+}
+
+static int merge_file(struct dg_config *config, const char *path, struct dg_error *err)
+{
+	char *text dg_scoped_free = NULL;
+	struct stat st;
+	int failed = slurp(path, &text, &st, err);
+
+	return failed ? failed : dg_config_merge(config, path, text, (size_t)st.st_size, err);
+}
+
+/* What an editor or a package manager leaves behind has another ending, or a dot in front. */
+static int is_part(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".yaml");
+}
+
+/* By octets: the locale must not decide which file wins. */
+static int by_octets(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int merge_parts(struct dg_config *config, const char *dir, struct dg_error *err)
+{
+	struct dirent **entries = NULL;
+	char path[DG_CONFIG_PATH_MAX];
+	int failed = 0, count = scandir(dir, &entries, is_part, by_octets);
+
+	if (count < 0)
+		return errno == ENOENT ?
+			       0 :
+			       dg_fail(err, -errno, DG_EXIT_FAILED,
+				       "%s: cannot read the directory: %s", dir, strerror(errno));
+	for (int i = 0; i < count; i++) {
+		int len = snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+
+		if (!failed && len >= (int)sizeof(path))
+			failed = dg_fail(err, -ENAMETOOLONG, DG_EXIT_FAILED,
+					 "%s: a name in it is too long", dir);
+		if (!failed)
+			failed = merge_file(config, path, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return failed;
+}
+
+int dg_config_parts_dir(const char *path, char *ret, size_t size)
+{
+	const char *main_file = path ? path : DG_CONFIG_PATH, *slash = strrchr(main_file, '/');
+	int dir_len = slash ? (int)(slash - main_file + 1) : 0;
+
+	return snprintf(ret, size, "%.*sconf.d", dir_len, main_file) < (int)size ? 0 :
+										   -ENAMETOOLONG;
+}
+
+static int load_secret(struct dg_config *config, struct dg_error *err)
+{
+	const struct dg_config_origin *from = &config->origin[DG_KEY_COOKIE_FILE];
+	const char *path = config->files[from->file - 1];
+	char *text dg_scoped_free = NULL;
+	struct dg_error reason = { 0 };
+	struct stat st;
+
+	if (slurp(config->cookie_file, &text, &st, &reason))
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
+			       "%s:%u:%u: answers.cookie-secret-file: %.500s", path, from->line,
+			       from->column, reason.text);
+	if (st.st_mode & 077)
+		return dg_fail(err, -EPERM, DG_EXIT_FAILED,
+			       "%s:%u:%u: answers.cookie-secret-file: %s is open to others; run: "
+			       "chmod 600 %s",
+			       path, from->line, from->column, config->cookie_file,
+			       config->cookie_file);
+	text[strcspn(text, " \t\r\n")] = '\0';
+	if (dg_config_value_read(&dg_config_keys[DG_KEY_COOKIE_SECRET], text, config, &reason))
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %.500s", config->cookie_file,
+			       reason.text);
+	return 0;
+}
+
+static int load_files(const char *path, struct dg_config *config, struct dg_error *err)
+{
+	char dir[DG_CONFIG_PATH_MAX];
+	int failed = merge_file(config, path ? path : DG_CONFIG_PATH, err);
+
+	if (failed && (failed != -ENOENT || path))
+		return failed;
+	if (dg_config_parts_dir(path, dir, sizeof(dir)))
+		return dg_fail(err, -ENAMETOOLONG, DG_EXIT_FAILED, "%s: too long a path", path);
+	failed = merge_parts(config, dir, err);
+	if (!failed)
+		failed = dg_config_check(config, err);
+	if (!failed && config->cookie_file[0] && load_secret(config, err))
+		failed = -EINVAL;
+	return failed;
+}
+
+int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err)
+{
+	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
+	int failed;
+
+	if (!config)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
+	dg_config_default(config);
+	failed = load_files(path, config, err);
+	if (!failed)
+		*ret = *config;
+	return failed;
+}
+
+/* Of two keys that exclude each other the one that stands later is named, and where the other is. */
+int dg_config_check(const struct dg_config *config, struct dg_error *err)
+{
+	const struct dg_config_origin *secret = &config->origin[DG_KEY_COOKIE_SECRET];
+	const struct dg_config_origin *file = &config->origin[DG_KEY_COOKIE_FILE];
+	const struct dg_config_origin *first = secret, *last = file;
+
+	if (!config->cookie_secret_set || !config->cookie_file[0])
+		return 0;
+	if (file->file < secret->file ||
+	    (file->file == secret->file && file->line < secret->line)) {
+		first = file;
+		last = secret;
+	}
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+		       "%s:%u:%u: answers: cookie-secret and cookie-secret-file exclude each "
+		       "other; the other one stands in %s:%u",
+		       config->files[last->file - 1], last->line, last->column,
+		       config->files[first->file - 1], first->line);
+}
