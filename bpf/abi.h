@@ -90,7 +90,11 @@
 	X(DROP_BUDGET, DROP, "drop_budget", "Answer due, answer budget spent")                     \
 	X(DROP_SYN_LIMITED, DROP, "drop_syn_limited", "SYN over its sender's limit")               \
 	X(REPLY_SINKHOLE, REPLY, "reply_sinkhole", "Name listed, answered in the kernel")          \
-	X(REPLY_TRUNCATED, REPLY, "reply_truncated", "Query over limit, answered TC=1")
+	X(REPLY_TRUNCATED, REPLY, "reply_truncated", "Query over limit, answered TC=1")            \
+	X(PASS_OBSERVED_TCP_SHARE, PASS, "pass_observed_tcp_share",                                \
+	  "Would be dropped: SYN of a source that holds its share")                                \
+	X(DROP_TCP_SHARE, DROP, "drop_tcp_share",                                                  \
+	  "SYN of a source that holds its share of connections")
 
 #define DG_ENUM_ID(id, action, label, help) DG_##id,
 enum dg_verdict { DG_VERDICTS(DG_ENUM_ID) DG_VERDICT_COUNT };
@@ -143,6 +147,34 @@ struct dg_rate {
 
 enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
 
+/*
+ * TCP protection. A source is a prefix on each of these lengths; what it may hold of the connections falls with the
+ * pressure on the resolvers' quota, step by step. The daemon writes the step, its allowances and until when they hold:
+ * a daemon that is gone leaves the allowances of step 0.
+ */
+#define DG_SHARE_RUNGS 2
+#define DG_SHARE_IPV4_BITS                                                                         \
+	{                                                                                          \
+		32, 24                                                                             \
+	}
+#define DG_SHARE_IPV6_BITS                                                                         \
+	{                                                                                          \
+		64, 48                                                                             \
+	}
+#define DG_PROTECT_STEPS 4 /* above step 0; on the last one nobody is told to use TCP */
+
+struct dg_tcp_protect {
+	__u8 mode; /* enum dg_mode */
+	__u8 step; /* 0 .. DG_PROTECT_STEPS, while now is below until_ns */
+	__u8 pad[2];
+	__u32 reaped;		     /* sources in dg_reaped: 0 spares the lookup */
+	__u64 until_ns;		     /* end of step and share */
+	__u32 base[DG_SHARE_RUNGS];  /* connections a prefix may hold at step 0; 0 = no bound */
+	__u32 share[DG_SHARE_RUNGS]; /* likewise at this step */
+	__u32 share_reaped; /* likewise a source in dg_reaped; 0 = none. Holds until until_ns. */
+	__u32 pad2;
+};
+
 enum dg_settings_flags {
 	DG_SET_EDE_TEXT = 1 << 0,      /* EDE carries the list's name as EXTRA-TEXT: RFC 8914 */
 	DG_SET_COOKIE_SECRET = 1 << 1, /* cookie_secret is valid: answers carry a server cookie */
@@ -184,6 +216,7 @@ struct dg_settings {
 	__u64 jiffy_zero_ns;	  /* CLOCK_MONOTONIC when jiffies64 was 0, modulo 2^64 */
 	__u64 image;		  /* DG_IMAGE_AT() of the published one; 0 = none */
 	__u64 image_depths[2];	  /* bit n-1: some entry may have n labels */
+	struct dg_tcp_protect protect;
 };
 
 /* ---- devices and services ------------------------------------------------------------------- */
@@ -581,14 +614,15 @@ struct dg_tcp_row {
 struct dg_tcp_since {
 	__u64 opened_ns; /* 0 = not a connection */
 	__u32 row;
-	__u32 pad;
+	__u32 shares; /* bit per rung: counted in dg_tcp_shares */
 };
 
 /* What all programs of this kind share. */
 struct dg_tcp_now {
 	__u64 instance; /* the one that counts; others, about to be replaced or not yet in charge, stand by */
-	__u32 rows;    /* handed out */
-	__u32 refused; /* listeners that found no row: their connections are not counted */
+	__u32 rows;	       /* handed out */
+	__u32 refused;	       /* listeners that found no row: their connections are not counted */
+	__u64 shares_left_out; /* connections not counted for their source: no room for it */
 };
 
 /* A process that has a listening TCP socket open, as an iterator tells it. */
@@ -598,6 +632,21 @@ struct dg_tcp_holder {
 	char comm[16];
 	__u32 pad;
 };
+
+/*
+ * How many connections each source holds: cells of 64 bits, eight to a cache line, one line a key. Line and 40 bits of id
+ * come from a keyed hash (hash.h), 24 bits count; a cell that counts 0 is free, so a change is one compare-and-swap and
+ * nothing is ever swept. In here is only who has completed a handshake: nothing that is spoofed.
+ */
+#define DG_SHARE_LINES 8192 /* power of two */
+#define DG_SHARE_WAYS 8
+#define DG_SHARE_COUNT_BITS 24
+
+struct dg_share_line {
+	__u64 cell[DG_SHARE_WAYS]; /* id << DG_SHARE_COUNT_BITS | connections */
+};
+
+#define DG_REAPED_MAX 4096
 
 /* ---- events --------------------------------------------------------------------------------- */
 
@@ -671,6 +720,8 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_flows)	  /* array DG_FLOW_BUCKETS, mmapable: struct dg_flow_bucket */                \
 	X(dg_tcp_stats)	  /* percpu array 1: struct dg_tcp_stats */                                   \
 	X(dg_tcp_names)	  /* array DG_TCP_NAME_SETS: struct dg_tcp_name_set */                        \
-	X(dg_tcp_clients) /* array DG_TALKERS_TCP: struct dg_talker */
+	X(dg_tcp_clients) /* array DG_TALKERS_TCP: struct dg_talker */                                \
+	X(dg_tcp_shares)  /* array DG_SHARE_LINES, mmapable: struct dg_share_line */                  \
+	X(dg_reaped)	  /* hash DG_REAPED_MAX: struct dg_addr, a prefix -> __u64, until when */
 
 #endif

@@ -33,6 +33,7 @@ struct facts {
 	__u8 limited_rung; /* rung that refused + 1 */
 	__u8 refused;	   /* enum dg_verdict of limit_charge() */
 	__u8 syn_kind;	   /* enum dg_syn_kind + 1, 0 = no SYN */
+	__u8 syn_shift;	   /* TCP pressure on the SYN limit */
 	__u8 observe_only; /* this device only observes */
 	__u8 match_labels; /* of the deciding name, once sinkhole_find() has one */
 	__u8 answer_kind;  /* enum dg_answer_kind, likewise */

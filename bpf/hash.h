@@ -155,4 +155,30 @@ static __always_inline __u64 dg_hash_addr(__u64 hi, __u64 lo, const __u64 key[2]
 	return dg_mix64((hi ^ key[0]) * (key[1] | 1) ^ dg_rotl64(lo + key[1], 32));
 }
 
+/*
+ * The prefix by which a source's connections are counted, host bits 0: /32 and /24, /64 and /48 (DG_SHARE_IPV4_BITS,
+ * DG_SHARE_IPV6_BITS). Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.
+ */
+static __always_inline __u32 dg_share_is_v4(__u64 hi, __u64 lo)
+{
+	return !hi && (__u32)lo == 0xffff0000;
+}
+
+static __always_inline void dg_share_prefix(__u64 *hi, __u64 *lo, __u32 rung)
+{
+	if (dg_share_is_v4(*hi, *lo)) {
+		*lo &= rung ? ~0ull >> 8 : ~0ull;
+		return;
+	}
+	*hi &= rung ? ~0ull >> 16 : ~0ull;
+	*lo = 0;
+}
+
+/* Of the address of a source: line and id of its cell on a rung. */
+static __always_inline __u64 dg_hash_share(__u64 hi, __u64 lo, __u32 rung, const __u64 key[2])
+{
+	dg_share_prefix(&hi, &lo, rung);
+	return dg_hash_addr(hi, lo ^ (__u64)(rung + 1) << 56, key);
+}
+
 #endif

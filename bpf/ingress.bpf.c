@@ -15,6 +15,7 @@
 #include "bpf/cookie.bpf.h"
 #include "bpf/reply.bpf.h"
 #include "bpf/tcp.bpf.h"
+#include "bpf/protect.bpf.h"
 #include "bpf/talkers.bpf.h"
 #include "bpf/watch.bpf.h"
 #include "bpf/settle.bpf.h"
@@ -24,7 +25,7 @@ char dg_license[] SEC("license") = "GPL";
 /* Is this refused query the one in `slip` that is told to ask again over TCP? */
 static __always_inline bool slip_due(const struct packet *pkt)
 {
-	__u32 slot = dg_slot, slip = pkt->set->slip;
+	__u32 slot = dg_slot, slip = pkt->set->slip ? protect_slip(pkt, pkt->set->slip) : 0;
 	struct dg_stats *stats;
 
 	if (!slip)
@@ -122,6 +123,9 @@ static __always_inline enum dg_verdict tcp_walk(struct packet *pkt, struct dg_sc
 	enum dg_verdict verdict;
 
 	tcp_note(pkt);
+	verdict = protect_check(pkt);
+	if (verdict)
+		return verdict;
 	verdict = limit_charge_syn(pkt, scratch);
 	return verdict ? verdict : DG_PASS_TCP;
 }

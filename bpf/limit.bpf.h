@@ -29,7 +29,8 @@ struct limit_run {
 	const struct packet *pkt;
 	struct dg_scratch *scratch; /* rung[] holds what each rung found */
 	const struct dg_rate *rate;
-	__u64 now; /* in ticks */
+	__u64 now;   /* in ticks */
+	__u32 shift; /* a unit costs 2^shift times as much: TCP pressure; 0 for queries */
 	enum dg_charge kind;
 	enum dg_family family;
 };
@@ -45,6 +46,14 @@ static __always_inline __u64 limit_load(__u64 cell, __u64 now, __u64 ceiling)
 	__u64 ahead = (cell - now) & DG_TAT_MASK;
 
 	return ahead > ceiling + DG_LIMIT_SLACK ? 0 : ahead;
+}
+
+/* What one unit costs on a rung; never more than the whole burst, or nobody could pay it. */
+static __always_inline __u64 limit_cost(const struct limit_run *run, __u32 rung)
+{
+	__u64 cost = run->rate->cost[rung] << run->shift;
+
+	return run->shift && cost > run->rate->ceiling ? run->rate->ceiling : cost;
 }
 
 /* The sender's key on a rung, hashed. Masks are for addresses as little-endian words of network bytes. */
@@ -116,7 +125,7 @@ static __always_inline bool limit_commit(const struct limit_run *run, __u32 rung
 {
 	const struct dg_rung *found = &run->scratch->rung[rung];
 	__u64 *cell = &line->cell[found->way & (DG_CELLS_PER_LINE - 1)];
-	__u64 seen = found->seen, cost = run->rate->cost[rung];
+	__u64 seen = found->seen, cost = limit_cost(run, rung);
 
 	if (!cost)
 		return true;
@@ -145,7 +154,7 @@ static __always_inline __u32 limit_rungs(struct limit_run *run, const __u32 rung
 		load = limit_find(run, rung, &line[rung]);
 		if (load == DG_LIMIT_NO_LINE)
 			return 0;
-		if (load + run->rate->cost[rung] > run->rate->ceiling)
+		if (load + limit_cost(run, rung) > run->rate->ceiling)
 			return rung + 1;
 	}
 	if (run->pkt->f->dry)
@@ -164,6 +173,7 @@ static __always_inline __u32 limit_ladder(const struct packet *pkt, struct dg_sc
 				 .scratch = scratch,
 				 .rate = &pkt->set->rate[kind][family],
 				 .now = pkt->f->now_ns >> DG_TICK_SHIFT,
+				 .shift = kind == DG_CHARGE_SYN ? pkt->f->syn_shift : 0,
 				 .kind = kind,
 				 .family = family };
 
@@ -197,16 +207,22 @@ static __always_inline enum dg_verdict limit_charge(struct packet *pkt, struct d
 	return verdict;
 }
 
-/* One SYN, on its own ladder: same table, other keys. */
+/*
+ * One SYN, on its own ladder: same table, other keys. TCP protection brings this limit with it where it has no mode of its
+ * own, and tightens it with the pressure; but where the protection only observes it does not tighten what is enforced.
+ */
 static __always_inline enum dg_verdict limit_charge_syn(struct packet *pkt,
 							struct dg_scratch *scratch)
 {
-	if (!pkt->f->syn_kind || pkt->set->syn_mode == DG_OFF)
+	__u8 protect = pkt->set->protect.mode, mode = pkt->set->syn_mode ?: protect;
+
+	if (!pkt->f->syn_kind || mode == DG_OFF)
 		return DG_NEXT;
+	pkt->f->syn_shift = protect >= mode ? packet_pressure(pkt) : 0;
 	pkt->f->limited_rung = limit_refusing_rung(pkt, scratch, DG_CHARGE_SYN);
 	if (!pkt->f->limited_rung)
 		return DG_NEXT;
-	return packet_decide(pkt, pkt->set->syn_mode, DG_DROP_SYN_LIMITED, DG_PASS_OBSERVED_SYN);
+	return packet_decide(pkt, mode, DG_DROP_SYN_LIMITED, DG_PASS_OBSERVED_SYN);
 }
 
 #endif

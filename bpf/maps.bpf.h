@@ -261,6 +261,28 @@ struct {
 	__type(value, struct dg_talker);
 } dg_tcp_clients SEC(".maps");
 
+/* Connections of each source. Written by tcpstate; userspace moves counts that a dump proves wrong, through shared memory.
+ * A line that is full: the source is not counted, dg_tcp_now.shares_left_out is, and the source is not limited.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_SHARE_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct dg_share_line);
+} dg_tcp_shares SEC(".maps");
+
+/* Sources some of whose connections were closed, and until when they are held to a lower allowance. Written by the daemon.
+ * Full: the source is treated as any other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DG_REAPED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct dg_addr);
+	__type(value, __u64);
+} dg_reaped SEC(".maps");
+
 /* What the limiter found on a rung: the cell's place in its line, what it must hold, what it held. */
 struct dg_rung {
 	__u64 id;

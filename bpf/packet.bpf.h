@@ -221,6 +221,16 @@ static __always_inline __u8 packet_mode(const struct packet *pkt, __u8 mode)
 	return pkt->f->observe_only && mode == DG_ENFORCE ? DG_OBSERVE : mode;
 }
 
+/* The step of TCP pressure that holds now, 0 .. DG_PROTECT_STEPS. */
+static __always_inline __u32 packet_pressure(const struct packet *pkt)
+{
+	__u32 step = pkt->set->protect.step;
+
+	if (pkt->f->now_ns >= pkt->set->protect.until_ns)
+		return 0;
+	return step < DG_PROTECT_STEPS ? step : DG_PROTECT_STEPS;
+}
+
 /*
  * A protection has decided. Enforced, its verdict stands; observed, the decision is remembered under its own
  * label (the first one counts) and the walk goes on.

@@ -26,10 +26,12 @@ typedef struct {
 } SOCK_RELOCATED possible_net_t;
 
 struct sock_common {
+	__be32 skc_daddr;     /* the peer's */
 	__be32 skc_rcv_saddr; /* bound local address */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 } SOCK_RELOCATED;
 

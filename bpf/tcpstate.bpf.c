@@ -15,12 +15,14 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/maps.bpf.h"
+#include "bpf/share.bpf.h"
 #include "bpf/sock.bpf.h"
 
 #define NS_PER_SEC 1000000000ull
 #define NS_PER_MS 1000000ull
 #define PEAK_TRIES                                                                                 \
 	8 /* against other CPUs that raise it in the same moment; who loses has seen a higher one stored */
+#define SHARE_TRIES 4 /* likewise */
 #define SECOND_VALUE ((1ull << DG_TCP_SECOND_SHIFT) - 1)
 
 /* Inode of the network namespace that is watched. Set by the loader before load. */
@@ -171,6 +173,108 @@ static __always_inline void hold_note(struct dg_tcp_row *row, __u64 hold_ns)
 		__sync_fetch_and_add(&row->hold[bucket], 1);
 }
 
+/* ---- by source ------------------------------------------------------------------------------ */
+
+/*
+ * Each change is one compare-and-swap. Two CPUs that bring the same source at once may give it two cells of its line; readers
+ * add them up, so the sum is right. A removal that loses each time is forgone: userspace sets the count right.
+ *
+ * The way counts id: one more or less, unless other CPUs are faster each time.
+ */
+static __always_inline bool share_way_move(__u64 *cell, __u64 id, bool more)
+{
+	__u64 seen = *(volatile __u64 *)cell, next, held;
+
+#pragma unroll
+	for (__u32 try = 0; try < SHARE_TRIES; try++) {
+		if (!seen || (seen ^ id) >> DG_SHARE_COUNT_BITS)
+			return false;
+		if (more && (seen & DG_SHARE_COUNT_MASK) == DG_SHARE_COUNT_MASK)
+			return false;
+		next = more ? seen + 1 : (seen & DG_SHARE_COUNT_MASK) == 1 ? 0 : seen - 1;
+		held = __sync_val_compare_and_swap(cell, seen, next);
+		if (held == seen)
+			return true;
+		seen = held;
+	}
+	return false;
+}
+
+/*
+ * One more. 0 = not counted: no room. Functions of their own, verified once; and each way ends in a return or is forgotten, so
+ * that to the verifier eight ways are a line, not a tree.
+ */
+__noinline int share_add(__u64 hi, __u64 lo, __u32 rung)
+{
+	__u64 id = 0;
+	struct dg_share_line *line = share_line((struct dg_addr){ hi, lo }, rung & 1, &id);
+
+	if (!line)
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < DG_SHARE_WAYS; i++)
+		if (share_way_move(&line->cell[i], id, true))
+			return 1;
+#pragma unroll
+	for (__u32 i = 0; i < DG_SHARE_WAYS; i++)
+		if (!__sync_val_compare_and_swap(&line->cell[i], 0, id + 1))
+			return 1;
+	return 0;
+}
+
+/* One less. 0 = there is none. */
+__noinline int share_remove(__u64 hi, __u64 lo, __u32 rung)
+{
+	__u64 id = 0;
+	struct dg_share_line *line = share_line((struct dg_addr){ hi, lo }, rung & 1, &id);
+
+	if (!line)
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < DG_SHARE_WAYS; i++)
+		if (share_way_move(&line->cell[i], id, false))
+			return 1;
+	return 0;
+}
+
+static __always_inline struct dg_addr peer_read(const struct sock *sk)
+{
+	struct dg_addr addr = { 0, 0 };
+	__be32 *words = (__be32 *)&addr;
+
+	if (sk->__sk_common.skc_family == SOCK_INET) {
+		words[2] = bpf_htonl(0xffff);
+		words[3] = sk->__sk_common.skc_daddr;
+	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		BPF_CORE_READ_INTO(&addr, sk, __sk_common.skc_v6_daddr);
+	}
+	return addr;
+}
+
+/* One more for the peer's prefixes. Returns a bit for each that has room for it. */
+static __always_inline __u32 shares_add(const struct sock *sk)
+{
+	struct dg_addr peer = peer_read(sk);
+	struct dg_tcp_now *now;
+	__u32 zero = 0, shares = 0;
+
+	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++)
+		shares |= share_add(peer.hi, peer.lo, rung) << rung;
+	now = bpf_map_lookup_elem(&dg_tcp_now, &zero);
+	if (now && !(shares & 1))
+		__sync_fetch_and_add(&now->shares_left_out, 1);
+	return shares;
+}
+
+static __always_inline void shares_remove(const struct sock *sk, __u32 shares)
+{
+	struct dg_addr peer = peer_read(sk);
+
+	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++)
+		if (shares >> rung & 1)
+			share_remove(peer.hi, peer.lo, rung);
+}
+
 /* ---- one connection ------------------------------------------------------------------------- */
 
 static __always_inline void open_note(const struct sock *sk)
@@ -178,7 +282,7 @@ static __always_inline void open_note(const struct sock *sk)
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct dg_tcp_since *since;
 	struct dg_tcp_row *row;
-	__u32 *at = listener_find(sk), index;
+	__u32 *at = listener_find(sk), index, shares;
 
 	if (!at)
 		return;
@@ -186,6 +290,7 @@ static __always_inline void open_note(const struct sock *sk)
 	row = bpf_map_lookup_elem(&dg_tcp_rows, &index);
 	if (!row)
 		return;
+	shares = shares_add(sk);
 	/* The count first: who reads them the other way round has each opened one in the count. */
 	level_note(row, __sync_fetch_and_add(&row->connections, 1) + 1, now_ns);
 	opened_note(row, now_ns);
@@ -193,6 +298,7 @@ static __always_inline void open_note(const struct sock *sk)
 	if (since) {
 		since->opened_ns = now_ns;
 		since->row = index;
+		since->shares = shares;
 	}
 }
 
@@ -218,6 +324,8 @@ static __always_inline void close_note(const struct sock *sk, enum dg_tcp_end en
 	row = bpf_map_lookup_elem(&dg_tcp_rows, &index);
 	if (!row)
 		return;
+	/* From before the start: then userspace has counted it. */
+	shares_remove(sk, since ? since->shares : ~0u);
 	level_note(row, __sync_fetch_and_add(&row->connections, -1), now_ns);
 	__sync_fetch_and_add(&row->closed, 1);
 	__sync_fetch_and_add(&row->ended[end], 1);

@@ -27,7 +27,7 @@ UNIX_OFFSET = 1700000000 * SECOND  # realtime_offset_ns of the base state
 # Frames that are not DNS queries to us: nothing but the verdict counts them.
 NOT_QUERIES = {"pass_not_dns", "pass_fragment", "pass_ip_options", "pass_bad_length", "pass_not_service",
                "pass_paused", "pass_short", "pass_response", "pass_tcp", "drop_banned", "drop_syn_limited",
-               "pass_observed_syn"}
+               "pass_observed_syn", "drop_tcp_share", "pass_observed_tcp_share"}
 
 
 class Book:

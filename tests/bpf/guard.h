@@ -188,6 +188,11 @@ static inline int guard_reset_memory(struct guard *guard)
 		ret = guard_zero_mapped(guard->maps.dg_syn_seen,
 					DG_SYN_BUCKETS * sizeof(struct dg_syn_bucket));
 	if (!ret)
+		ret = guard_zero_mapped(guard->maps.dg_tcp_shares,
+					DG_SHARE_LINES * sizeof(struct dg_share_line));
+	if (!ret)
+		ret = guard_clear_keys(guard->maps.dg_reaped);
+	if (!ret)
 		ret = guard_zero_mapped(guard->maps.dg_own_filter,
 					DG_OWN_FILTER_WORDS * sizeof(__u64));
 	if (!ret)

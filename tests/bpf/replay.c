@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "tests/bpf/guard.h"
+#include "userspace/lib/tcp_shares.h"
 
 #define WORDS_MAX 8
 
@@ -89,12 +90,14 @@ struct setting {
 			sizeof(((struct dg_settings *)0)->field)                                   \
 	}
 static const struct setting settings[] = {
-	SETTING(limit_mode),	 SETTING(sinkhole_mode),   SETTING(source_mode),
-	SETTING(syn_mode),	 SETTING(paused_until_ns), SETTING(flags),
-	SETTING(slip),		 SETTING(budget_cost),	   SETTING(budget_ceiling),
-	SETTING(negative_ttl),	 SETTING(address_ttl),	   SETTING(realtime_offset_ns),
-	SETTING(watch_until_ns), SETTING(watch_verdicts),  SETTING(watch_per_sec),
-	SETTING(own_entries),	 SETTING(source_rules),
+	SETTING(limit_mode),	 SETTING(sinkhole_mode),    SETTING(source_mode),
+	SETTING(syn_mode),	 SETTING(paused_until_ns),  SETTING(flags),
+	SETTING(slip),		 SETTING(budget_cost),	    SETTING(budget_ceiling),
+	SETTING(negative_ttl),	 SETTING(address_ttl),	    SETTING(realtime_offset_ns),
+	SETTING(watch_until_ns), SETTING(watch_verdicts),   SETTING(watch_per_sec),
+	SETTING(own_entries),	 SETTING(source_rules),	    SETTING(protect.mode),
+	SETTING(protect.step),	 SETTING(protect.until_ns), SETTING(protect.reaped),
+	SETTING(protect.base),	 SETTING(protect.share),    SETTING(protect.share_reaped),
 };
 
 static int do_scene(struct replay *re, char **word)
@@ -153,6 +156,36 @@ static int do_service(struct replay *re, char **word)
 static int do_source(struct replay *re, char **word)
 {
 	return guard_source(&re->guard, word[1], number(word[2]), number(word[3]));
+}
+
+/* A source's connections, on every rung. */
+static int do_holds(struct replay *re, char **word)
+{
+	dg_scoped(dg_tcp_shares_close) struct dg_tcp_shares shares = DG_TCP_SHARES_NONE;
+	struct dg_prefix prefix;
+	int ret = dg_prefix_parse(word[1], &prefix, NULL);
+
+	if (!ret)
+		ret = dg_tcp_shares_open(&re->guard.maps, &shares);
+	for (__u32 rung = 0; !ret && rung < DG_SHARE_RUNGS; rung++)
+		if (!dg_tcp_shares_move(&shares, prefix.addr, rung, (__s64)number(word[2])))
+			ret = -ENOSPC;
+	return ret;
+}
+
+static int do_reaped(struct replay *re, char **word)
+{
+	__u64 until_ns = number(word[2]);
+	struct dg_prefix prefix;
+	struct dg_addr key;
+	int ret = dg_prefix_parse(word[1], &prefix, NULL);
+
+	if (ret)
+		return ret;
+	key = dg_tcp_share_prefix(prefix.addr, 0);
+	re->guard.settings.protect.reaped++;
+	ret = bpf_map_update_elem(re->guard.maps.dg_reaped, &key, &until_ns, BPF_ANY);
+	return ret ? ret : guard_write_settings(&re->guard);
 }
 
 static int do_device(struct replay *re, char **word)
@@ -571,6 +604,8 @@ static const struct command {
 	{ "rate", 4, do_rate },	      /* query|syn ipv4|ipv6 PER_SEC BURST */
 	{ "service", 2, do_service }, /* ADDRESS FLAGS */
 	{ "source", 3, do_source },   /* PREFIX FLAGS BANNED_UNTIL_NS */
+	{ "holds", 2, do_holds },     /* ADDRESS COUNT: more connections of this source */
+	{ "reaped", 2, do_reaped },   /* ADDRESS UNTIL_NS */
 	{ "device", 2, do_device },   /* FLAGS VIRTUAL_MAC */
 	{ "own", 8, do_own },	      /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
 	{ "list", 6, do_list },	      /* an answer */

@@ -7,9 +7,9 @@ The same rows serve every kernel; each stands for IPv4 and IPv6, without a VLAN 
 import sys
 
 from book import Book
-from scenes import answers, limits, names, questions, senders, strangers, tcp
+from scenes import answers, limits, names, protect, questions, senders, strangers, tcp
 
-SCENES = (strangers, questions, names, answers, senders, limits, tcp)
+SCENES = (strangers, questions, names, answers, senders, limits, tcp, protect)
 
 
 def write_book():

@@ -5,6 +5,7 @@
  * Nothing here decides anything; what cannot be read is left as it is.
  */
 #include "userspace/lib/tcp.h"
+#include "userspace/lib/tcp_shares.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -162,29 +163,73 @@ static __s64 row_correct(struct dg_tcp_row *row, struct moment before, __u32 dum
 	return add < 0 ? -add : add;
 }
 
+/* What is checked, as it was when the dump began, and the dump. Large: on the heap. */
+struct check {
+	struct dg_tcp_shares shares;
+	struct dg_tcp_tally tally;
+	struct dg_share_line shares_before[DG_SHARE_LINES];
+	struct moment before[DG_TCP_LISTENERS_MAX];
+	struct dg_tcp_dump dump;
+};
+
+static void check_free(struct check **check)
+{
+	if (*check) {
+		dg_tcp_shares_close(&(*check)->shares);
+		dg_tcp_tally_free(&(*check)->tally);
+	}
+	free(*check);
+}
+
+static int check_begin(const struct dg_maps *maps, const __be16 ports[DG_PORTS_MAX],
+		       struct dg_tcp_books *books, struct check *check)
+{
+	int status = dg_tcp_books_open(maps, books);
+
+	if (!status)
+		status = dg_tcp_shares_open(maps, &check->shares);
+	if (!status)
+		status = dg_tcp_tally_new(&check->shares, &check->tally);
+	if (!status)
+		status = dg_tcp_dump_read(books, ports, NULL, &check->dump);
+	if (status)
+		return status;
+	listeners_note(maps, books, &check->dump);
+	for (__u32 i = 0; i < books->count; i++)
+		check->before[i] = moment_read(&books->row[books->at[i]]);
+	/* After the moments: the program counts for the source before it notes the change. */
+	memcpy(check->shares_before, check->shares.line, sizeof(check->shares_before));
+	return 0;
+}
+
+static __s64 check_end(const struct dg_tcp_books *books, struct check *check)
+{
+	struct dg_tcp_changes changes = { 0, 0 };
+	__s64 moved = 0;
+
+	for (__u32 i = 0; i < books->count; i++) {
+		struct dg_tcp_row *row = &books->row[books->at[i]];
+
+		changes.opened += load(row->opened) - check->before[i].opened;
+		changes.closed += load(row->closed) - check->before[i].closed;
+		moved += row_correct(row, check->before[i], check->dump.connections[books->at[i]]);
+	}
+	dg_tcp_shares_correct(&check->shares, check->shares_before, &check->tally, changes);
+	return moved;
+}
+
 int dg_tcp_reconcile(const struct dg_maps *maps)
 {
 	dg_scoped(dg_tcp_books_close) struct dg_tcp_books books = DG_TCP_BOOKS_NONE;
-	dg_scoped_free struct dg_tcp_dump *dump = malloc(sizeof(*dump));
-	struct moment before[DG_TCP_LISTENERS_MAX];
+	dg_scoped(check_free) struct check *check = calloc(1, sizeof(*check));
 	struct dg_settings settings;
-	__s64 moved = 0;
-	int status = dump ? dg_settings_read(maps, &settings) : -ENOMEM;
+	int status = check ? dg_settings_read(maps, &settings) : -ENOMEM;
 
 	if (!status)
-		status = dg_tcp_books_open(maps, &books);
+		status = check_begin(maps, settings.ports, &books, check);
 	if (!status)
-		status = dg_tcp_dump_read(&books, settings.ports, dump);
-	if (status)
-		return status;
-	listeners_note(maps, &books, dump);
-	for (__u32 i = 0; i < books.count; i++)
-		before[i] = moment_read(&books.row[books.at[i]]);
-	status = dg_tcp_dump_read(&books, settings.ports, dump);
-	for (__u32 i = 0; !status && i < books.count; i++)
-		moved += row_correct(&books.row[books.at[i]], before[i],
-				     dump->connections[books.at[i]]);
-	return status ? status : (int)moved;
+		status = dg_tcp_dump_read(&books, settings.ports, &check->tally, &check->dump);
+	return status ? status : (int)check_end(&books, check);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -199,7 +244,7 @@ int dg_tcp_view_read(const struct dg_maps *maps, struct dg_tcp_view *ret)
 	if (status)
 		return status;
 	dg_tcp_host_read(&ret->host);
-	status = dg_tcp_dump_read(&ret->books, settings.ports, &ret->dump);
+	status = dg_tcp_dump_read(&ret->books, settings.ports, NULL, &ret->dump);
 	if (status)
 		dg_tcp_books_close(&ret->books);
 	return status;

@@ -42,17 +42,24 @@ struct dg_tcp_dump {
 		[DG_TCP_LISTENERS_MAX]; /* by row of the books: ESTABLISHED and CLOSE_WAIT */
 };
 
-/* Reads sockets by sock_diag, both families. `books` says to which row a connection belongs. -errno. */
+/*
+ * Reads sockets by sock_diag, both families. `books` says to which row a connection belongs; their peers are added to
+ * tally (may be NULL). -errno.
+ */
+struct dg_tcp_tally;
 int dg_tcp_dump_read(const struct dg_tcp_books *books, const __be16 ports[DG_PORTS_MAX],
-		     struct dg_tcp_dump *ret);
+		     struct dg_tcp_tally *tally, struct dg_tcp_dump *ret);
+
+/* The row of a connection to this local address: of the listener on it, on any IPv4 address, on any. -1 = none. */
+int dg_tcp_row_find(const struct dg_tcp_books *books, struct dg_tcp_key key);
 
 /* Listeners alone, which costs the same with one connection and with a million. */
 int dg_tcp_listeners_read(const __be16 ports[DG_PORTS_MAX], struct dg_tcp_dump *ret);
 
 /*
- * Listeners that the books do not know get a row; where a count cannot be right it is moved by the least that
- * makes it possible, atomically. On a host without TCP traffic at this moment that is exact. Returns how many connections
- * were added or taken away, or -errno.
+ * Listeners that the books do not know get a row; where a count, of a listener or of a source, cannot be right it is moved by
+ * the least that makes it possible, atomically. On a host without TCP traffic at this moment that is exact. Returns how many
+ * connections of listeners were added or taken away, or -errno.
  */
 int dg_tcp_reconcile(const struct dg_maps *maps);
 
