@@ -1,6 +1,7 @@
 """A web server that behaves as badly as it is told to. Each path of `pages` is a function that answers one request."""
 
 import gzip
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -13,8 +14,14 @@ from http.server import BaseHTTPRequestHandler
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, certificate=None):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, certificate=None, netns=None):
+        """In a namespace it hears on all addresses of both families, else on this host alone."""
+        super().__init__(("::", 0) if netns else ("127.0.0.1", 0), Handler, bind_and_activate=False)
+        if netns:
+            self.socket.close()
+            self.socket = netns.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        self.server_bind()
+        self.server_activate()
         self.pages, self.seen, self.stopping = {}, [], threading.Event()
         self.scheme = "http"
         if certificate:

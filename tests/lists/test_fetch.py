@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
 import server as web
-from house import BUILD, FAILED, OK, PATIENCE
+from house import BUILD, FAILED, OK, PATIENCE, Netns
 
 NAMES = "a.example\nb.example\n"
 
@@ -210,6 +212,102 @@ def test_a_list_that_goes_while_it_is_added(room, server):
     go.set()
     assert "list l was removed while it was fetched: add it again" in first.communicate(timeout=PATIENCE)[1]
     assert first.returncode == FAILED and room.lists() == []
+
+
+def words_of(name):
+    """The command lines of the processes of this name, wherever they run."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open(f"/proc/{pid}/comm").read().strip() == name:
+                found.append((open(f"/proc/{pid}/cmdline").read(), open(f"/proc/{pid}/limits").read()))
+        except OSError:
+            continue
+    return found
+
+
+def test_no_list_of_processes_shows_a_token(room, server):
+    """Nor does anything else that is said: what failed, and what is wrong on which line."""
+    seen = []
+
+    def look(request):
+        seen.extend(words_of("dnsguard-fetch"))
+        request.answer(200, NAMES.encode() + b"not a name!\n")
+
+    server.pages["/l?key=SECRET"] = look
+    done = room.cli("list", "add", "l", server.url("/l?key=SECRET"))
+    assert seen and not any("SECRET" in words for words, _ in seen)
+    assert "/l?key=***:3" in done.stdout.replace(" ", "") or "/l?key=***" in done.stdout
+    server.pages["/l?key=SECRET"] = web.status(403)
+    said = room.cli("list", "update", status=FAILED)
+    assert "SECRET" not in done.stdout + done.stderr + said.stdout + said.stderr
+    assert "SECRET" not in (room.state / "lists" / "l" / "meta.json").read_text()
+
+
+def test_its_memory_is_bounded(room, server):
+    """By itself, lower than what the pipeline would allow."""
+    seen = []
+
+    def look(request):
+        seen.extend(words_of("dnsguard-fetch"))
+        request.answer(200, NAMES.encode())
+
+    server.pages["/l"] = look
+    fetch(room, server.url("/l"))
+    assert [line.split()[3] for _, limits in seen for line in limits.splitlines() if line.startswith("Max data size")][-1] == str(128 << 20)
+
+
+# ---- where a server may lead us -------------------------------------------------------------------
+
+PUBLIC, OURS = "203.0.113.1", ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "[::1]", "[fd00::1]", "[::ffff:127.0.0.1]",
+                              "inside.example")
+
+
+@pytest.fixture
+def world(room):
+    """A namespace in which one address is out in the world and the others are a site's own; a server answers on all."""
+    name = f"dgl-world-{room.tag}"
+    netns = Netns(name)
+    hosts = Path("/etc/netns") / name
+    hosts.mkdir(parents=True)
+    (hosts / "hosts").write_text(f"{PUBLIC} lists.example\n10.1.2.3 inside.example\n{PUBLIC} elsewhere.example\n")
+    for address in (PUBLIC, "10.1.2.3", "169.254.169.254", "192.168.0.1", "fd00::1"):
+        netns.ip("addr", "add", address, "dev", "lo")
+    made = web.Server(netns=netns)
+    made.netns, made.port = name, made.server_address[1]
+    yield made
+    made.close()
+    netns.delete()
+    shutil.rmtree(hosts)
+
+
+def add_inside(room, world, url):
+    """`ip netns exec` also puts the namespace's own hosts file in its place."""
+    return subprocess.run(["ip", "netns", "exec", world.netns, *room.argv("list", "add", "l", url)], text=True,
+                          capture_output=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("to", OURS)
+def test_a_stranger_does_not_lead_us_into_our_own_site(room, world, to):
+    world.pages["/l"] = web.redirect(f"http://{to}:{world.port}/own")
+    world.pages["/own"] = web.text(NAMES)
+    done = add_inside(room, world, f"http://lists.example:{world.port}/l")
+    assert done.returncode == FAILED and "an address of our own site" in done.stderr
+    assert [path for path, _ in world.seen] == ["/l"] and room.tree() == {}
+
+
+def test_a_stranger_leads_us_to_another_one(room, world):
+    world.pages["/l"] = web.redirect(f"http://elsewhere.example:{world.port}/far")
+    world.pages["/far"] = web.text(NAMES)
+    done = add_inside(room, world, f"http://lists.example:{world.port}/l")
+    assert done.returncode == OK and len(room.dump("l")) == 2
+
+
+def test_a_server_of_our_own_site_may(room, world):
+    world.pages["/l"] = web.redirect(f"http://192.168.0.1:{world.port}/own")
+    world.pages["/own"] = web.text(NAMES)
+    done = add_inside(room, world, f"http://inside.example:{world.port}/l")
+    assert done.returncode == OK and len(room.dump("l")) == 2
 
 
 # ---- the downloader by itself ---------------------------------------------------------------------

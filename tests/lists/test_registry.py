@@ -100,7 +100,13 @@ def test_names_that_are_no_names(room, name):
 @pytest.mark.parametrize("source, word", [
     ("ftp://lists.example/x", "use a path, http://, https:// or axfr://"),
     ("https:///x", "has no host"),
-    ("https://user:secret@lists.example/x", "holds a user's name"),
+    ("http://user:secret@lists.example/x", "for everybody to read: use https://"),
+    ("https:/lists.example/x", "write https://lists.example/x"),
+    ("http:lists.example/x", "write http://lists.example/x"),
+    ("htps://lists.example/x", "write https://lists.example/x"),
+    ("htttp://lists.example/x", "write http://lists.example/x"),
+    ("xfr://192.0.2.1/zone.example", "write axfr://192.0.2.1/zone.example"),
+    ("file:///etc/list", "write the path alone: /etc/list"),
     ("https://lists.example/a b", "printable ASCII"),
     ("axfr://192.0.2.1", "write axfr://"),
     ("axfr://primary.example/zone.example", "no address"),
@@ -110,6 +116,24 @@ def test_names_that_are_no_names(room, name):
 def test_sources_that_are_none(room, source, word):
     assert word in room.refused("list", "add", "l", source, status=USAGE)
     assert room.tree() == {}
+
+
+def test_a_host_without_a_scheme(room):
+    said = room.refused("list", "add", "l", "www.lists.example/x", status=FAILED)
+    assert "No such file" in said and "for a URL write https://www.lists.example/x" in said
+    assert "https://" not in room.refused("list", "add", "l", room.dir / "not-there.txt", status=FAILED)
+
+
+def test_what_a_url_keeps_secret_is_not_shown(room):
+    """Tokens stand in the user's place or in the query; the registry, which is root's, keeps them."""
+    room.cli("list", "add", "l", "https://me:secret@lists.example:8443/x?key=secret&secret#secret", "--no-update")
+    shown = "https://***@lists.example:8443/x?key=***&***"
+    assert room.list("l")["source"] == shown and room.lists()[0]["source"] == shown
+    for argv in (["list", "ls"], ["list", "show", "l"]):
+        said = room.cli(*argv).stdout
+        assert shown in said and "secret" not in said
+    assert "me:secret@" in (room.state / "lists" / "registry.json").read_text()
+    assert (room.state / "lists").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("option, value", [("--answer", "nonsense"), ("--ede", "14"), ("--refresh", "1m"), ("--format", "csv"),

@@ -273,6 +273,13 @@ def test_rights_are_gone(quiet):
     assert own["NoNewPrivs"] == "1"
 
 
+def test_memory_is_bounded(quiet):
+    """By what the zone may take (1 GiB unless told): three of them and a little."""
+    with open(f"/proc/{quiet().process.pid}/limits") as file:
+        (data,) = [line.split()[3] for line in file if line.startswith("Max data size")]
+    assert int(data) == 3 * (1 << 30) + (64 << 20)
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]

@@ -227,6 +227,47 @@ static void a_line_each_ten_seconds(void **state)
 	fclose(file);
 }
 
+/* An inode may use all 64 bits; JSON integers here have 63. */
+static void a_large_inode_is_kept(void **state)
+{
+	const struct dg_list_meta before = { .fetched = 7, .content_inode = (1ull << 63) | 5 };
+	struct dg_dir dir = DG_DIR_NONE;
+	struct dg_list_meta after;
+	char path[] = "/tmp/test-lists-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(dg_dir_open(path, &dir, NULL), 0);
+	assert_int_equal(dg_list_meta_write(&dir, "meta.json", &before, NULL), 0);
+	assert_int_equal(dg_list_meta_read(&dir, "meta.json", &after, NULL), 0);
+	assert_true(after.content_inode == before.content_inode);
+	assert_int_equal(after.fetched, 7);
+	dg_dir_remove(&dir, "meta.json");
+	dg_dir_close(&dir);
+	rmdir(path);
+}
+
+/* What may hold a token is not shown. */
+static void a_source_without_its_secrets(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "/etc/list?x=y@z", "/etc/list?x=y@z" },
+		{ "axfr://192.0.2.1:53/rpz.example", "axfr://192.0.2.1:53/rpz.example" },
+		{ "https://a.example/b@c", "https://a.example/b@c" },
+		{ "https://u:p@a.example/b", "https://***@a.example/b" },
+		{ "https://u:p@q@a.example", "https://***@a.example" },
+		{ "https://a.example?k=v", "https://a.example?k=***" },
+		{ "https://a.example/?k=v=w&z&y=#t", "https://a.example/?k=***&***&y=***" },
+		{ "https://a.example/#frag?k=v", "https://a.example/" },
+		{ "https://a.example/x?", "https://a.example/x?***" },
+	};
+	char buf[DG_LIST_SOURCE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		assert_string_equal(dg_list_source_text(pairs[i][0], buf), pairs[i][1]);
+}
+
 /* ---- helpers -------------------------------------------------------------------------------- */
 
 /*
@@ -344,6 +385,8 @@ static void a_helper_that_is_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_inode_is_kept),
+		cmocka_unit_test(a_source_without_its_secrets),
 		cmocka_unit_test(primaries),
 		cmocka_unit_test(a_relative_path_becomes_absolute),
 		cmocka_unit_test(precedence_is_order),

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "loader/loader.h"
 #include "userspace/lib/render.h"
@@ -264,6 +265,17 @@ static int spec_make(const struct dg_cli *cli, struct dg_list_spec *spec, struct
 	return rc ? rc : dg_list_spec_check(spec, err);
 }
 
+/* "www.host/list" is a path that is not there, and most likely the half of a URL. */
+static void host_hint(const char *source, struct dg_error *err)
+{
+	size_t used = strlen(err->text), first = strcspn(source, "/");
+
+	if (!strchr("./~", source[0]) && source[first] && memchr(source, '.', first) &&
+	    !strstr(source, "://"))
+		snprintf(err->text + used, sizeof(err->text) - used,
+			 "; for a URL write https://%.200s", source);
+}
+
 int dg_list_add_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	struct dg_update_add add = { .first = cli->value[ADD_FIRST].given,
@@ -280,6 +292,8 @@ int dg_list_add_run(const struct dg_cli *cli, struct dg_error *err)
 	want.memory_max = cli->value[ADD_MEMORY].number;
 	rc = dg_update_add(&want, &add, &report, err);
 	dg_progress_end(&progress);
+	if (rc && access(add.spec.source, F_OK))
+		host_hint(cli->arg[1], err);
 	return rc ? rc : report_show(cli, report);
 }
 

@@ -80,9 +80,12 @@ json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot
 	__u32 number = snapshot ? image_find(state->spec.name, snapshot->image_list,
 					     snapshot->image.lists) :
 				  0;
+	char source[DG_LIST_SOURCE_MAX];
 	json_t *object = dg_list_meta_json(meta);
 
 	json_object_update_new(object, dg_list_spec_json(&state->spec));
+	json_object_set_new(object, "source",
+			    json_string(dg_list_source_text(state->spec.source, source)));
 	if (meta->format[0])
 		json_object_set_new(object, "format", json_string(meta->format));
 	json_object_set_new(object, "state", json_string(state_word(meta, number || !snapshot)));

@@ -5,6 +5,7 @@
  * Nothing that the server says is believed further than its bounds: size, time, speed, redirects, schemes. What it sends
  * is written as it is; others judge it.
  */
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,8 @@ struct transfer {
 	size_t head_len;
 	__u64 max_age;
 	bool too_large;
+	bool home_private; /* the URL itself leads to an address of our own site: then redirects may */
+	char astray[INET6_ADDRSTRLEN]; /* the address that a redirect must not lead to */
 	int write_error;
 	long long told_ns;
 	char why[CURL_ERROR_SIZE];
@@ -129,6 +132,48 @@ static size_t header_take(char *bytes, size_t size, size_t count, void *arg)
 	return len;
 }
 
+/* ---- where it leads ------------------------------------------------------------------------- */
+
+static bool is_redirected(const struct transfer *transfer)
+{
+	long redirects = 0;
+
+	curl_easy_getinfo(transfer->curl, CURLINFO_REDIRECT_COUNT, &redirects);
+	return redirects > 0;
+}
+
+/* Before anything is sent to that address, a first SYN included. */
+static curl_socket_t socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct transfer *transfer = arg;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->addr;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->addr;
+
+	(void)purpose;
+	if (!is_redirected(transfer) || transfer->home_private ||
+	    !dg_fetch_address_is_private(&address->addr))
+		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (!inet_ntop(address->family,
+		       address->family == AF_INET ? (const void *)&v4->sin_addr :
+						    (const void *)&v6->sin6_addr,
+		       transfer->astray, sizeof(transfer->astray)))
+		strcpy(transfer->astray, "?");
+	return CURL_SOCKET_BAD;
+}
+
+/* Connected, nothing asked yet: who it is that answers to the URL. */
+static int request_begin(void *arg, char *address, char *local, int port, int local_port)
+{
+	struct transfer *transfer = arg;
+
+	(void)local;
+	(void)port;
+	(void)local_port;
+	if (!is_redirected(transfer))
+		transfer->home_private = dg_fetch_text_is_private(address);
+	return CURL_PREREQFUNC_OK;
+}
+
 static int progress_tell(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
 			 curl_off_t up_now)
 {
@@ -194,6 +239,10 @@ static void listeners_set(struct transfer *transfer)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, header_take);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, request_begin);
+	curl_easy_setopt(curl, CURLOPT_PREREQDATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress_tell);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -227,6 +276,11 @@ static int failure(const struct transfer *transfer, CURLcode code, struct dg_err
 	if (transfer->too_large || code == CURLE_FILESIZE_EXCEEDED)
 		return dg_fail(err, -EFBIG, DG_EXIT_FAILED, "it is larger than %llu bytes",
 			       (unsigned long long)transfer->fetch->max_bytes);
+	if (transfer->astray[0])
+		return dg_fail(err, -EPERM, DG_EXIT_FAILED,
+			       "the server sends us on to %s, an address of our own site: if that "
+			       "is meant, give the URL there",
+			       transfer->astray);
 	if (transfer->write_error)
 		return dg_fail(err, -transfer->write_error, DG_EXIT_FAILED,
 			       "what came cannot be written: %s", strerror(transfer->write_error));

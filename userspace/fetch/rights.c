@@ -14,10 +14,12 @@
 #include "userspace/fetch/fetch.h"
 
 #define NOBODY 65534 /* uid and gid of nobody, everywhere Linux is */
+/* What comes is written as it comes; this is libcurl, TLS, and the stack of the thread that finds a host. */
+#define MEMORY_MAX (128ull << 20)
 
 int dg_fetch_rights_drop(struct dg_error *err)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit none = { 0, 0 }, memory = { MEMORY_MAX, MEMORY_MAX };
 	int rc;
 
 	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
@@ -32,6 +34,11 @@ int dg_fetch_rights_drop(struct dg_error *err)
 	    setrlimit(RLIMIT_CORE, &none))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
 			       strerror(errno));
+#ifndef __SANITIZE_ADDRESS__
+	(void)!setrlimit(RLIMIT_DATA, &memory); /* whoever started us may have set a lower one */
+#else
+	(void)memory;
+#endif
 	rc = dg_fetch_fence();
 	return rc ? dg_fail(err, rc, DG_EXIT_FAILED, "cannot restrict system calls: %s",
 			    strerror(-rc)) :

@@ -16,7 +16,6 @@
 #define CHECK_SECONDS_MAX 300
 #define COMPILE_SECONDS_MAX 900
 #define WHERE_SECONDS_MAX 10
-#define MEMORY_FLOOR (256ull << 20)
 #define DESCRIPTORS_MAX 1100 /* every file of a compile, the key and the end */
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -170,21 +169,13 @@ static enum dg_exit status_of(const struct dg_child *child)
 
 /* ---- one list ------------------------------------------------------------------------------- */
 
-/* What a compile may take: what was allowed, and a floor that the smallest one needs. */
-static __u64 memory_max(const struct dg_run *run)
-{
-	__u64 allowed = dg_memory_allowed(run);
-
-	return allowed > MEMORY_FLOOR ? allowed : MEMORY_FLOOR;
-}
-
 int dg_compile_check(const struct dg_run *run, struct dg_item *item)
 {
 	struct listener listener = { run, item->spec.name };
 	dg_scoped_child struct dg_child child = { .program = "dnsguard-compile",
 						  .cwd_fd = -1,
 						  .stdout_fd = -1,
-						  .memory_max = memory_max(run),
+						  .memory_max = dg_memory_max(run),
 						  .file_max = 1 << 30, /* it writes nothing */
 						  .seconds_max = CHECK_SECONDS_MAX,
 						  .progress = progress_hear,
@@ -273,7 +264,7 @@ static void compile_words(const struct dg_run *run, struct dg_child *child, int 
 	dg_child_word(child, "-o");
 	dg_child_word(child, "image");
 	dg_child_word(child, "--memory");
-	dg_child_word(child, "%llu", (unsigned long long)memory_max(run));
+	dg_child_word(child, "%llu", (unsigned long long)dg_memory_max(run));
 	bounds_words(child, run, keep + 1);
 	for (__u32 i = 0; i < run->count; i++)
 		if (run->item[i].inputs.count)
@@ -293,8 +284,8 @@ static int compile_run(struct dg_run *run, int work_fd, int *keep, struct dg_err
 						  .keep = keep,
 						  .cwd_fd = work_fd,
 						  .stdout_fd = -1,
-						  .memory_max = memory_max(run),
-						  .file_max = memory_max(run),
+						  .memory_max = dg_memory_max(run),
+						  .file_max = dg_memory_max(run),
 						  .seconds_max = COMPILE_SECONDS_MAX,
 						  .progress = progress_hear,
 						  .arg = &listener };

@@ -80,7 +80,7 @@ int dg_content_open(struct dg_item *item, struct dg_error *err)
 {
 	const struct dg_list_meta *meta = item->candidate ? &item->next : &item->meta;
 	const char *name = item->candidate ? "candidate" : "content";
-	char directory[16];
+	char directory[16], shown[DG_LIST_SOURCE_MAX];
 	int fd, rc;
 
 	if (!meta->content_inode)
@@ -91,7 +91,8 @@ int dg_content_open(struct dg_item *item, struct dg_error *err)
 	else {
 		rc = dg_dir_file_open(&item->dir, name, &fd, err);
 		if (!rc)
-			rc = dg_inputs_add(&item->inputs, fd, item->spec.source);
+			rc = dg_inputs_add(&item->inputs, fd,
+					   dg_list_source_text(item->spec.source, shown));
 	}
 	return rc == -ENOENT ? dg_fail(err, rc, DG_EXIT_FAILED,
 				       "%s/%s is gone: \"dnsguard list update "

@@ -119,20 +119,22 @@ int dg_bytes_copy(const struct dg_run *run, struct dg_item *item, int from, int 
 int dg_file_copy(const struct dg_run *run, struct dg_item *item, int from, int to,
 		 const char *path);
 
-/* ---- stage_path.c, stage_remote.c, stage.c -------------------------------------------------- */
-
-int dg_stage_path(const struct dg_run *run, struct dg_item *item);
-int dg_stage_url(const struct dg_run *run, struct dg_item *item);
-int dg_stage_axfr(const struct dg_run *run, struct dg_item *item);
-/* The source's bytes become a candidate, or the outcome is SAME. */
-int dg_stage(const struct dg_run *run, struct dg_item *item);
-
 /* ---- memory.c ------------------------------------------------------------------------------- */
 
 /* Bytes that compiling and loading may take: as told, else half of what is free now. */
 __u64 dg_memory_allowed(const struct dg_run *run);
+/* The same for one helper, with a floor that the smallest one needs. */
+__u64 dg_memory_max(const struct dg_run *run);
 /* What compiling and loading all items needs, against what is allowed. */
 int dg_memory_judge(struct dg_run *run, struct dg_error *err);
+
+/* ---- stage_path.c, stage_remote.c, stage.c -------------------------------------------------- */
+
+int dg_stage_path(const struct dg_run *run, struct dg_item *item);
+int dg_stage_remote(const struct dg_run *run, struct dg_item *item);
+int dg_stage_axfr(const struct dg_run *run, struct dg_item *item);
+/* The source's bytes become a candidate, or the outcome is SAME. */
+int dg_stage(const struct dg_run *run, struct dg_item *item);
 
 /* ---- compile.c ------------------------------------------------------------------------------ */
 

@@ -51,6 +51,11 @@ extern const char *const dg_list_formats[], *const dg_list_matches[]; /* end wit
 int dg_list_name_check(const char *name, struct dg_error *err);
 /* Sets source: a path becomes absolute, a URL is checked. -EINVAL. */
 int dg_list_source_set(struct dg_list_spec *spec, const char *source, struct dg_error *err);
+/*
+ * The source as it may be shown: what a URL has of users, passwords and values of a query, which is where tokens stand,
+ * becomes "***". Returns buf.
+ */
+char *dg_list_source_text(const char *source, char buf[DG_LIST_SOURCE_MAX]);
 enum dg_list_kind dg_list_kind_of(const struct dg_list_spec *spec);
 /* Address, port and zone of an axfr:// source. */
 struct dg_list_axfr {

@@ -7,6 +7,8 @@
 
 #include "userspace/lists/internal.h"
 
+#define MEMORY_FLOOR (256ull << 20)
+
 /* A number of bytes from a file of one line, or of "KEY: NUMBER kB" lines; 0 = unknown or unlimited. */
 static __u64 file_number(const char *path, const char *key, __u64 unit)
 {
@@ -44,6 +46,13 @@ __u64 dg_memory_allowed(const struct dg_run *run)
 	__u64 available = group && group < host ? group : host;
 
 	return run->want->memory_max ? run->want->memory_max : available / 2;
+}
+
+__u64 dg_memory_max(const struct dg_run *run)
+{
+	__u64 allowed = dg_memory_allowed(run);
+
+	return allowed > MEMORY_FLOOR ? allowed : MEMORY_FLOOR;
 }
 
 int dg_memory_judge(struct dg_run *run, struct dg_error *err)

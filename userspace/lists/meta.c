@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "userspace/lib/quote.h"
+#include "userspace/lib/values.h"
 
 #define META_BYTES_MAX (64 << 10)
 #define RETRY_SEC 300
@@ -59,6 +61,27 @@ static const struct text {
 };
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 
+/* JSON of this library has signed numbers; what is larger, as an inode may be, is written as text. */
+static json_t *number_json(__u64 number)
+{
+	char text[24];
+
+	if (number <= INT64_MAX)
+		return json_integer((json_int_t)number);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	return json_string(text);
+}
+
+static __u64 number_read(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	__u64 number = 0;
+
+	if (text && dg_count_parse("number", text, 0, ~0ull, &number, NULL))
+		return 0;
+	return text ? number : json_integer_value(value) > 0 ? (__u64)json_integer_value(value) : 0;
+}
+
 json_t *dg_list_meta_json(const struct dg_list_meta *meta)
 {
 	json_t *object = json_object();
@@ -66,7 +89,7 @@ json_t *dg_list_meta_json(const struct dg_list_meta *meta)
 	for (size_t i = 0; i < NUMBERS; i++) {
 		__u64 number = *(const __u64 *)((const char *)meta + numbers[i].at);
 
-		json_object_set_new(object, numbers[i].key, json_integer((json_int_t)number));
+		json_object_set_new(object, numbers[i].key, number_json(number));
 	}
 	for (size_t i = 0; i < TEXTS; i++)
 		json_object_set_new(object, texts[i].key,
@@ -79,11 +102,9 @@ static void meta_read(const json_t *object, struct dg_list_meta *ret)
 {
 	*ret = (struct dg_list_meta){ .directory =
 					      json_is_true(json_object_get(object, "directory")) };
-	for (size_t i = 0; i < NUMBERS; i++) {
-		json_int_t number = json_integer_value(json_object_get(object, numbers[i].key));
-
-		*(__u64 *)((char *)ret + numbers[i].at) = number > 0 ? (__u64)number : 0;
-	}
+	for (size_t i = 0; i < NUMBERS; i++)
+		*(__u64 *)((char *)ret + numbers[i].at) =
+			number_read(json_object_get(object, numbers[i].key));
 	for (size_t i = 0; i < TEXTS; i++) {
 		const char *text = json_string_value(json_object_get(object, texts[i].key));
 

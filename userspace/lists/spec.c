@@ -6,6 +6,7 @@
  */
 #include "userspace/lists/lists.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -64,24 +65,71 @@ enum dg_list_kind dg_list_kind_of(const struct dg_list_spec *spec)
 	return has_scheme(spec->source, "axfr://") ? DG_LIST_AXFR : DG_LIST_URL;
 }
 
+/* Cut to size. */
+static void piece_add(char *buf, size_t size, const char *text, size_t len)
+{
+	size_t used = strlen(buf);
+
+	snprintf(buf + used, size - used, "%.*s", (int)len, text);
+}
+
+/* "?key=SECRET&other" becomes "?key=***&***"; what follows a '#' is never sent, and says nothing. */
+static void query_hide(const char *query, char *buf, size_t size)
+{
+	size_t left = strcspn(query, "#");
+
+	while (left) {
+		size_t part = strcspn(query + 1, "&#") + 1;
+		const char *equals = memchr(query, '=', part);
+
+		piece_add(buf, size, query, equals ? (size_t)(equals + 1 - query) : 1);
+		piece_add(buf, size, "***", 3);
+		query += part;
+		left -= part;
+	}
+}
+
+char *dg_list_source_text(const char *source, char buf[DG_LIST_SOURCE_MAX])
+{
+	const char *host = strstr(source, "://"), *at;
+	size_t len;
+
+	buf[0] = '\0';
+	if (!host || source[0] == '/') {
+		piece_add(buf, DG_LIST_SOURCE_MAX, source, strlen(source));
+		return buf;
+	}
+	host += strlen("://");
+	piece_add(buf, DG_LIST_SOURCE_MAX, source, (size_t)(host - source));
+	at = memrchr(host, '@', strcspn(host, "/?#"));
+	if (at)
+		piece_add(buf, DG_LIST_SOURCE_MAX, "***", 3);
+	host = at ? at : host;
+	len = strcspn(host, "?#");
+	piece_add(buf, DG_LIST_SOURCE_MAX, host, len);
+	query_hide(host + len, buf, DG_LIST_SOURCE_MAX);
+	return buf;
+}
+
 static int url_check(const char *url, struct dg_error *err)
 {
-	const char *host = strstr(url, "://") + 3;
-	size_t len = strcspn(host, "/?#");
+	const char *host = strstr(url, "://") + 3, *at = memrchr(host, '@', strcspn(host, "/?#"));
+	char shown[DG_LIST_SOURCE_MAX];
 
-	if (!len)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source %s has no host", DG_QUOTE(url));
-	if (memchr(host, '@', len))
-		return dg_fail(
-			err, -EINVAL, DG_EXIT_USAGE,
-			"source %s holds a user's name: it would be shown to whoever lists the "
-			"lists",
-			DG_QUOTE(url));
-	for (const char *at = url; *at; at++)
-		if (*at <= ' ' || *at >= 0x7f)
+	dg_list_source_text(url, shown);
+	if (!strcspn(at ? at + 1 : host, "/?#:"))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source %s has no host",
+			       DG_QUOTE(shown));
+	if (at && !has_scheme(url, "https://"))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "source %s holds a user's name, which would go over the network for "
+			       "everybody to read: use https://",
+			       DG_QUOTE(shown));
+	for (const char *c = url; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f)
 			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 				       "source %s: a URL is printable ASCII without blanks",
-				       DG_QUOTE(url));
+				       DG_QUOTE(shown));
 	return 0;
 }
 
@@ -157,13 +205,77 @@ static int path_set(struct dg_list_spec *spec, const char *source, struct dg_err
 	return 0;
 }
 
+/* ---- slips of the pen ----------------------------------------------------------------------- */
+
+static const char *const schemes[] = { "https", "http", "axfr" };
+#define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
+
+/* "https:/host" and "https:host" mean https://host. NULL = it is none of them. */
+static const char *slashes_find(const char *source, const char **ret_rest)
+{
+	for (size_t i = 0; i < SCHEMES; i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (strncasecmp(source, schemes[i], len) || source[len] != ':')
+			continue;
+		*ret_rest = source + len + strspn(source + len, ":/");
+		return schemes[i];
+	}
+	return NULL;
+}
+
+/* Letters that must be put in, taken away or replaced to make one of the other; more than `most` is told as most + 1. */
+static size_t slips(const char *a, const char *b, size_t most)
+{
+	size_t less, more, other;
+
+	while (*a && tolower((unsigned char)*a) == *b)
+		a++, b++;
+	if (!*a || !*b)
+		return strlen(a) + strlen(b);
+	if (!most)
+		return 1;
+	less = slips(a + 1, b, most - 1);
+	more = slips(a, b + 1, most - 1);
+	other = slips(a + 1, b + 1, most - 1);
+	less = less < more ? less : more;
+	return 1 + (less < other ? less : other);
+}
+
+/* A scheme that is none of ours, as "htps://": which one is meant? */
+static int scheme_fail(const char *source, struct dg_error *err)
+{
+	char scheme[16], shown[DG_LIST_SOURCE_MAX];
+	const char *rest = strstr(source, "://"), *meant = NULL;
+
+	snprintf(scheme, sizeof(scheme), "%.*s", (int)(rest - source), source);
+	for (size_t i = 0; !meant && i < SCHEMES; i++)
+		if (slips(scheme, schemes[i], 1) <= 1)
+			meant = schemes[i];
+	dg_list_source_text(source, shown);
+	rest = strstr(shown, "://");
+	if (!strcasecmp(scheme, "file"))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "source %s: write the path alone: %.500s", DG_QUOTE(shown),
+			       rest + strlen("://"));
+	if (meant)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source %s: write %s%.500s",
+			       DG_QUOTE(shown), meant, rest);
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+		       "source %s: use a path, http://, https:// or axfr://", DG_QUOTE(shown));
+}
+
 int dg_list_source_set(struct dg_list_spec *spec, const char *source, struct dg_error *err)
 {
+	const char *rest, *scheme = slashes_find(source, &rest);
 	struct dg_list_axfr axfr;
 	int rc;
 
 	if (!source[0])
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source \"\" is empty");
+	if (scheme && rest[0] && rest < source + strlen(scheme) + strlen("://"))
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "source %.60s...: write %s://%.200s",
+			       source, scheme, rest);
 	if (!strstr(source, "://"))
 		return path_set(spec, source, err);
 	if (strlen(source) >= sizeof(spec->source))
@@ -174,9 +286,7 @@ int dg_list_source_set(struct dg_list_spec *spec, const char *source, struct dg_
 	else if (has_scheme(source, "https://") || has_scheme(source, "http://"))
 		rc = url_check(source, err);
 	else
-		rc = dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-			     "source %s: use a path, http://, https:// or axfr://",
-			     DG_QUOTE(source));
+		rc = scheme_fail(source, err);
 	if (!rc)
 		strcpy(spec->source, source);
 	return rc;

@@ -16,7 +16,7 @@ static int stage_source(const struct dg_run *run, struct dg_item *item)
 	case DG_LIST_AXFR:
 		return dg_stage_axfr(run, item);
 	default:
-		return dg_stage_url(run, item);
+		return dg_stage_remote(run, item);
 	}
 }
 

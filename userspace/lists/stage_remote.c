@@ -53,11 +53,12 @@ static int answer_take(struct dg_item *item, const struct dg_child *child)
 {
 	json_t *said = child->said ? json_loads(child->said, 0, NULL) : NULL;
 	const char *event = json_string_value(json_object_get(said, "event"));
+	char shown[DG_LIST_SOURCE_MAX];
 	int rc = 0;
 
 	if (child->exit_status || !event)
 		rc = dg_fail(&item->err, -EIO, DG_EXIT_FAILED, "source %s: %.700s",
-			     DG_QUOTE(item->spec.source),
+			     DG_QUOTE(dg_list_source_text(item->spec.source, shown)),
 			     child->complaint[0] ? child->complaint : "the helper said nothing");
 	else if (!strcmp(event, "unchanged"))
 		item->outcome = DG_OUTCOME_SAME;
@@ -77,11 +78,55 @@ static int answer_take(struct dg_item *item, const struct dg_child *child)
 	return rc;
 }
 
-static void url_words(const struct dg_run *run, const struct dg_item *item, struct dg_child *child)
+/* Descriptors that the child has besides its pipes; ends with -1. */
+struct keep {
+	int fd[5];
+	unsigned int count;
+};
+#define KEEP_NONE                                                                                  \
+	{                                                                                          \
+		{ -1, -1, -1, -1, -1 }, 0                                                          \
+	}
+
+static int keep_add(struct keep *keep, int fd)
+{
+	keep->fd[keep->count++] = fd;
+	return fd;
+}
+
+static void keep_close(struct keep *keep)
+{
+	for (unsigned int i = 0; i < keep->count; i++)
+		close(keep->fd[i]);
+}
+
+/* A line in a pipe: a URL may hold a token, and everybody may read the words of every process. */
+static int line_pipe(const char *line, int *ret)
+{
+	dg_scoped_fd int reader = -1, writer = -1;
+	size_t len = strlen(line);
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	reader = fds[0];
+	writer = fds[1];
+	if (write(writer, line, len) != (ssize_t)len) /* less than a pipe holds */
+		return -EIO;
+	*ret = dg_take_fd(reader);
+	return 0;
+}
+
+static int url_words(const struct dg_run *run, struct dg_item *item, struct dg_child *child,
+		     struct keep *keep)
 {
 	const struct dg_list_meta *meta = &item->meta;
 	bool known = meta->content_inode && !run->want->force;
+	int url = -1, rc = line_pipe(item->spec.source, &url);
 
+	if (rc)
+		return dg_fail(&item->err, rc, DG_EXIT_FAILED, "cannot hand the URL over: %s",
+			       strerror(-rc));
 	child->program = "dnsguard-fetch";
 	dg_child_word(child, "%s", child->program);
 	dg_child_word(child, "--max-bytes=%llu", DG_LIST_BYTES_MAX);
@@ -89,7 +134,8 @@ static void url_words(const struct dg_run *run, const struct dg_item *item, stru
 		dg_child_word(child, "--etag=%s", meta->etag);
 	if (known && meta->last_modified[0])
 		dg_child_word(child, "--last-modified=%s", meta->last_modified);
-	dg_child_word(child, "%s", item->spec.source);
+	dg_child_word(child, "--url-fd=%d", keep_add(keep, url));
+	return 0;
 }
 
 static int axfr_words(const struct dg_item *item, struct dg_child *child, struct dg_error *err)
@@ -121,54 +167,60 @@ static int tsig_open(const struct dg_item *item, int *ret, struct dg_error *err)
 }
 
 /* The descriptors of a transfer besides the output: the zone as it is, and the key. */
-static int axfr_open(struct dg_item *item, struct dg_child *child, int keep[4])
+static int axfr_open(struct dg_item *item, struct dg_child *child, struct keep *keep)
 {
-	int rc = axfr_words(item, child, &item->err);
+	int rc = axfr_words(item, child, &item->err), fd;
 
 	if (!rc && item->spec.tsig_file[0]) {
-		rc = tsig_open(item, keep + 1, &item->err);
-		dg_child_word(child, "--tsig-fd=%d", keep[1]);
+		rc = tsig_open(item, &fd, &item->err);
+		if (!rc)
+			dg_child_word(child, "--tsig-fd=%d", keep_add(keep, fd));
 	}
-	if (!rc && item->meta.content_inode &&
-	    !dg_dir_file_open(&item->dir, "content", keep + (keep[1] >= 0 ? 2 : 1), NULL))
-		dg_child_word(child, "--state-fd=%d", keep[keep[2] >= 0 ? 2 : 1]);
+	if (!rc && item->meta.content_inode && !dg_dir_file_open(&item->dir, "content", &fd, NULL))
+		dg_child_word(child, "--state-fd=%d", keep_add(keep, fd));
 	return rc;
 }
 
-static void keep_close(int keep[4])
+/* What was written until a failure lies in the candidate, which nobody looks at then. */
+static int remote_run(const struct dg_run *run, struct dg_item *item, struct dg_child *child,
+		      struct keep *keep)
 {
-	for (int i = 0; i < 4; i++)
-		if (keep[i] >= 0)
-			close(keep[i]);
+	int output, rc = dg_dir_file_make(&item->dir, "candidate", &output, &item->err);
+
+	if (rc)
+		return rc;
+	keep_add(keep, output);
+	rc = dg_list_kind_of(&item->spec) == DG_LIST_AXFR ? axfr_open(item, child, keep) :
+							    url_words(run, item, child, keep);
+	if (rc)
+		return rc;
+	child->keep = keep->fd;
+	dg_child_word(child, "--output-fd=%d", output);
+	rc = dg_child_run(child, &item->err);
+	if (!rc)
+		rc = answer_take(item, child);
+	if (!rc && item->candidate)
+		fsync(output);
+	return rc;
 }
 
-static int stage_remote(const struct dg_run *run, struct dg_item *item)
+int dg_stage_remote(const struct dg_run *run, struct dg_item *item)
 {
 	struct listener listener = { run, item };
 	dg_scoped_child struct dg_child child = { .cwd_fd = -1,
 						  .stdout_fd = -1,
+						  .memory_max = dg_memory_max(run),
 						  .file_max = DG_LIST_BYTES_MAX,
 						  .seconds_max = FETCH_SECONDS_MAX,
 						  .arg = &listener };
-	int keep[4] = { -1, -1, -1, -1 };
-	int rc = dg_dir_file_make(&item->dir, "candidate", keep, &item->err);
+	struct keep keep = KEEP_NONE;
+	int rc;
 
-	child.keep = keep;
-	if (!rc && dg_list_kind_of(&item->spec) == DG_LIST_AXFR)
-		rc = axfr_open(item, &child, keep);
-	else if (!rc)
-		url_words(run, item, &child);
-	child.progress = dg_list_kind_of(&item->spec) == DG_LIST_URL ? progress_hear : NULL;
-	if (!rc) {
-		dg_child_word(&child, "--output-fd=%d", keep[0]);
-		rc = dg_child_run(&child, &item->err);
-	}
-	if (!rc)
-		rc = answer_take(item, &child);
-	if (!rc && item->candidate)
-		fsync(keep[0]);
+	if (dg_list_kind_of(&item->spec) == DG_LIST_URL)
+		child.progress = progress_hear;
+	rc = remote_run(run, item, &child, &keep);
 	item->next.directory = false;
-	keep_close(keep);
+	keep_close(&keep);
 	return rc;
 }
 
@@ -232,10 +284,5 @@ int dg_stage_axfr(const struct dg_run *run, struct dg_item *item)
 	struct stat st;
 
 	return zone_is_followed(run, item, &zone, &st) ? stage_zone(run, item, zone, &st) :
-							 stage_remote(run, item);
-}
-
-int dg_stage_url(const struct dg_run *run, struct dg_item *item)
-{
-	return stage_remote(run, item);
+							 dg_stage_remote(run, item);
 }

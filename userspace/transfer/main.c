@@ -89,6 +89,7 @@ static int open_all(struct program *program, struct dg_error *err)
 		rc = listener_open(program, err);
 	if (!rc)
 		rc = key_open(program, err);
+	dg_rights_memory(options->max_bytes);
 	return rc ? rc : dg_rights_drop(keep ? NULL : options->output, err);
 }
 

@@ -34,6 +34,9 @@
 	 LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |                            \
 	 LANDLOCK_ACCESS_FS_READ_DIR)
 
+#define MEMORY_FLOOR (64ull << 20) /* what a zone of one record needs, many times over */
+#define ZONES 3			   /* the one that is there, the one that comes, its text */
+
 bool dg_rights_has_root(void)
 {
 	return !geteuid();
@@ -127,6 +130,18 @@ int dg_rights_drop(const char *path, struct dg_error *err)
 			       "cannot become user nobody (%s), and this kernel has no Landlock",
 			       strerror(-user));
 	return 0;
+}
+
+void dg_rights_memory(__u64 max_bytes)
+{
+#ifndef __SANITIZE_ADDRESS__
+	rlim_t bytes = MEMORY_FLOOR + ZONES * max_bytes;
+	const struct rlimit limit = { bytes, bytes };
+
+	(void)!setrlimit(RLIMIT_DATA, &limit);
+#else
+	(void)max_bytes;
+#endif
 }
 
 int dg_rights_keep_file(const char *path, struct dg_error *err)

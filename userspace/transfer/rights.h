@@ -7,6 +7,7 @@
 #ifndef DG_TRANSFER_RIGHTS_H
 #define DG_TRANSFER_RIGHTS_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 
 #include "userspace/lib/scope.h"
@@ -18,6 +19,11 @@ bool dg_rights_has_root(void);
  * (no CAP_SETUID), the fence must hold instead. `path`: the one file that it still replaces itself, NULL = none.
  */
 int dg_rights_drop(const char *path, struct dg_error *err);
+/*
+ * A zone of at most max_bytes, a second one that is coming in and the text of both fit; more is a fault, or an attack, and
+ * fails as memory that is not there. A lower bound that was set before stays.
+ */
+void dg_rights_memory(__u64 max_bytes);
 /* For the keeper: the same user, no capabilities, only the directory of the file. */
 int dg_rights_keep_file(const char *path, struct dg_error *err);
 
