@@ -95,6 +95,7 @@ DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)
 TRANSFER_SRCS := $(wildcard userspace/transfer/*.c)
 FETCH_SRCS := $(wildcard userspace/fetch/*.c)
+NOTIFY_SRCS := $(wildcard userspace/notify/*.c)
 LOAD_SRCS := $(filter-out %.bpf.c,$(wildcard userspace/lab/*.c))
 LAB_BPF_OBJS := $(patsubst userspace/lab/%.c,$(BUILD)/lab/%.o,$(wildcard userspace/lab/*.bpf.c))
 LIB := $(BUILD)/libdnsguard.a
@@ -107,7 +108,7 @@ FETCH_LIB := $(BUILD)/libdnsguard-fetch.a
 
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(TRANSFER_SRCS),$(BUILD)/dnsguard-transfer) \
-	$(if $(FETCH_SRCS),$(BUILD)/dnsguard-fetch) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
+	$(if $(FETCH_SRCS),$(BUILD)/dnsguard-fetch) $(if $(NOTIFY_SRCS),$(BUILD)/dnsguard-notify) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
 LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh) $(LAB_BPF_OBJS)
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
@@ -129,7 +130,7 @@ FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS) $(
 FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
 
 object = $(1:%.c=$(BUILD)/obj/%.o)
-C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(FETCH_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
+C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(FETCH_SRCS) $(NOTIFY_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
 C_OBJS := $(call object,$(C_SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS) $(FUZZ_SRCS))
 VERSIONED := $(if $(C_SRCS),$(shell grep -l DG_VERSION $(C_SRCS)))
@@ -172,7 +173,7 @@ guest: $(BPF_OBJS) $(filter %/bpf/replay %/kernels/guestkit,$(TOOLS))
 install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)
 	$(if $(CLI_SRCS)$(DAEMON_SRCS),install -m 755 $(filter %/dnsguard %/dnsguardd,$(PROGRAMS)) $(DESTDIR)$(SBINDIR))
-	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-transfer %-fetch %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
+	$(if $(COMPILE_SRCS)$(LOAD_SRCS),install -m 755 $(filter %-compile %-transfer %-fetch %-notify %-load,$(PROGRAMS)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB),install -m 755 $(filter %.sh,$(LAB)) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(LAB_BPF_OBJS),install -m 644 $(LAB_BPF_OBJS) $(DESTDIR)$(LIBEXECDIR))
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
@@ -233,6 +234,8 @@ $(BUILD)/dnsguard-compile: $(call object,$(COMPILE_SRCS)) $(LIB)
 $(BUILD)/dnsguard-transfer: $(call object,$(filter %/main.c,$(TRANSFER_SRCS))) $(TRANSFER_LIB) $(LIB)
 	$(link)
 $(BUILD)/dnsguard-fetch: $(call object,$(filter %/main.c,$(FETCH_SRCS))) $(FETCH_LIB) $(LIB)
+	$(link) $(FETCH_LIBS)
+$(BUILD)/dnsguard-notify: $(call object,$(NOTIFY_SRCS)) $(FETCH_LIB) $(LIB)
 	$(link) $(FETCH_LIBS)
 $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 	$(link) -lpthread -lm

@@ -156,6 +156,7 @@ static void live(const struct scene *scene, char *seen, size_t size)
 			.quota = scene->quota,
 			.slots = scene->slots,
 			.connections = (__u64)load.connections,
+			.waiting = load.queue,
 			.accept_queue = load.queue,
 			.accept_queue_max = QUEUE_MAX,
 			.seconds_to_full = seconds_to_full(scene, second),

@@ -13,12 +13,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "userspace/dnsguardd/alerts.h"
 #include "userspace/dnsguardd/caps.h"
 #include "userspace/dnsguardd/chart.h"
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/notify.h"
+#include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/runlock.h"
 #include "userspace/dnsguardd/tcp.h"
 
@@ -304,6 +306,8 @@ static void on_hangup(uv_signal_t *handle, int number)
 	else
 		dg_log(DG_LOG_ERROR, "configuration refused, nothing changed: %s", err.text);
 	dg_lists_look(daemon->lists);
+	if (daemon->config_good)
+		dg_alerting_configure(daemon->alerting);
 	dg_notify("READY=1");
 }
 
@@ -354,9 +358,13 @@ static void finish(struct life *life)
 	dg_http_stop(&life->daemon.http);
 	dg_lists_stop(&life->daemon.lists);
 	dg_chart_stop(&life->daemon.chart);
+	dg_quotas_stop(life->daemon.quotas);
+	dg_alerting_stop(life->daemon.alerting);
 	dg_netwatch_stop(&life->netwatch);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
+	dg_quotas_free(life->daemon.quotas);
+	dg_alerting_free(life->daemon.alerting);
 	uv_loop_close(&life->daemon.loop);
 	free(life->daemon.config);
 }
@@ -381,6 +389,9 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 	/* An attach has put the kept image back: lists are live before any source is asked. */
 	if (dg_lists_start(daemon, &daemon->lists, &reason))
 		dg_log(DG_LOG_ERROR, "lists are not refreshed: %s", reason.text);
+	if (dg_alerting_start(daemon, &daemon->alerting, &reason) ||
+	    dg_quotas_start(daemon, &daemon->quotas, &reason))
+		dg_log(DG_LOG_ERROR, "TCP quotas are not watched: %s", reason.text);
 	if (dg_chart_start(daemon, &daemon->chart))
 		dg_log(DG_LOG_ERROR, "the page has no charts: out of memory");
 	daemon->config_good = 1;

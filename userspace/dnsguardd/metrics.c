@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "userspace/dnsguardd/metrics.h"
+#include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/tcp.h"
 #include "userspace/lib/values.h"
 
@@ -481,6 +482,8 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 	}
 	if (view->tcp)
 		dg_tcp_metrics_write(file, view->tcp, format);
+	if (view->tcp)
+		dg_quotas_metrics_write(file, view->quotas, format);
 	if (format == DG_METRICS_OPENMETRICS)
 		fputs("# EOF\n", file);
 	failed = ferror(file) | fclose(file);

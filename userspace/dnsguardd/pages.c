@@ -136,6 +136,7 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 		view.snapshot = snapshot;
 		dg_tcp_shown_read(daemon->options->bpffs, &maps, &tcp);
 		view.tcp = tcp;
+		view.quotas = daemon->quotas;
 		view.usage_count = dg_map_usage_read(&maps, usage) ? 0 : DG_MAP_USAGES;
 	}
 	ret->body = dg_metrics_render(&view, format, &ret->len);

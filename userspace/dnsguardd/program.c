@@ -212,7 +212,8 @@ static int spawn(uv_loop_t *loop, struct dg_program *program, const char *path)
 {
 	char *environment[] = { NULL };
 	uv_stdio_container_t stdio[] = {
-		{ .flags = UV_IGNORE },
+		{ .flags = program->want.input_fd ? UV_INHERIT_FD : UV_IGNORE,
+		  .data.fd = program->want.input_fd },
 		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
 		  .data.stream = (uv_stream_t *)&program->out.pipe },
 		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,

@@ -2,7 +2,7 @@
 /*
  * program.h - one of our own programs as a child on the event loop: heard, bounded in time, ended.
  *
- * The child has an empty environment, /dev/null for input and two pipes to us, nothing else. Knows nothing of what the
+ * The child has an empty environment, a file or /dev/null for input and two pipes to us, nothing else. Knows nothing of what the
  * programs do.
  */
 #ifndef DG_PROGRAM_H
@@ -26,6 +26,7 @@ struct dg_program_end {
 struct dg_program_want {
 	const char *name;	  /* "dnsguard": beside us, or in the libexec directory */
 	char **argv;		  /* ends with NULL */
+	int input_fd;		  /* its standard input, which stays ours; 0 = /dev/null */
 	unsigned int seconds_max; /* 0 = as long as it likes */
 	void (*line)(void *arg,
 		     const char *line); /* each line of its output; NULL: the whole at the end */

@@ -65,9 +65,8 @@ static bool is_foreseen(const struct dg_pressure_rules *rules,
 /* A thread that is full lets its own queue grow while others still have room: its slots are what counts. */
 static bool slots_taken(const struct dg_pressure_sample *sample)
 {
-	__u64 accepted = sample->connections > sample->accept_queue ?
-				 sample->connections - sample->accept_queue :
-				 0;
+	__u64 accepted =
+		sample->connections > sample->waiting ? sample->connections - sample->waiting : 0;
 
 	return sample->quota && accepted >= (sample->slots ? sample->slots : sample->quota);
 }

@@ -58,7 +58,8 @@ struct dg_pressure_sample {
 	__u64 quota; /* 0 = not known */
 	__u64 slots; /* of one socket, where each has its own share of the quota; 0 = no such thing */
 	__u64 connections;  /* that count against the quota, the accept queue included */
-	__u64 accept_queue; /* of those: not accepted yet */
+	__u64 waiting;	    /* of those: not accepted yet, on all listeners that share the quota */
+	__u64 accept_queue; /* of this listener; of its longest socket, where slots are given */
 	__u64 accept_queue_max;
 	double seconds_to_full; /* -1 = not foreseen */
 };

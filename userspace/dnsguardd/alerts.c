@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * alerts.c - messages on their way: at most one child for each receiver, looked at once a second.
+ *
+ * What is told stands in userspace/alert; here is only when. Alerts are not tidied while a message is on its way, so that
+ * their numbers stay what they are.
+ */
+#include "userspace/dnsguardd/alerts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/alert/send.h"
+#include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/keep.h"
+#include "userspace/dnsguardd/log.h"
+#include "userspace/dnsguardd/program.h"
+
+#define LOOK_MS 1000
+#define NS_PER_SEC 1000000000ull
+#define BATCH_MAX 64 /* alerts in one message to an Alertmanager */
+
+/* What is on its way to one receiver. */
+struct flight {
+	struct dg_alerting *alerting;
+	unsigned int sink;
+	struct dg_program *program;
+	unsigned int count;
+	unsigned int alert[BATCH_MAX];
+	__u64 changes[BATCH_MAX]; /* of each, when the message was made */
+};
+
+struct dg_alerting {
+	struct dg_daemon *daemon;
+	struct dg_alerts alerts;
+	struct flight flight[DG_SINKS_MAX];
+	uv_timer_t look;
+	struct dg_keep keep;
+	char path[4096];
+	char instance[64];
+};
+
+static __u64 unix_now(void)
+{
+	return (__u64)time(NULL);
+}
+
+static struct dg_tell_rules rules_of(const struct dg_alerting *alerting)
+{
+	const struct dg_config *config = alerting->daemon->config;
+
+	return (struct dg_tell_rules){ .interval_sec = config->alerts_interval_ns / NS_PER_SEC,
+				       .resend_sec = config->alerts_resend_ns / NS_PER_SEC };
+}
+
+/* ---- the end of a message --------------------------------------------------------------------- */
+
+static void told(struct dg_alerting *alerting, const struct flight *flight)
+{
+	for (unsigned int i = 0; i < flight->count; i++)
+		alerting->alerts.alert[flight->alert[i]].told[flight->sink] =
+			(struct dg_told){ .changes = flight->changes[i], .unix_sec = unix_now() };
+}
+
+/* Said when it begins to fail and when it works again, not each time. */
+static void tried(struct dg_alerting *alerting, const struct flight *flight, const char *error)
+{
+	struct dg_sink *sink = &alerting->alerts.sink[flight->sink];
+
+	if (error && !sink->tries)
+		dg_log(DG_LOG_WARNING, "alerts do not reach %s: %s; tried again and again",
+		       sink->id, error);
+	if (!error && sink->tries)
+		dg_log(DG_LOG_NOTICE, "alerts reach %s again", sink->id);
+	if (!error)
+		told(alerting, flight);
+	dg_sink_tried(sink, error, unix_now());
+	alerting->alerts.changed = true;
+}
+
+static void on_end(void *arg, const struct dg_program_end *end)
+{
+	struct flight *flight = arg;
+	char error[160] = "";
+
+	flight->program = NULL;
+	if (end->late)
+		snprintf(error, sizeof(error), "no end within %d seconds", DG_NOTIFY_SECONDS);
+	else if (end->exit_status < 0)
+		snprintf(error, sizeof(error), "ended by signal %d", end->number);
+	else if (end->exit_status)
+		snprintf(error, sizeof(error), "exit status %d%s%.120s", end->exit_status,
+			 end->complaint[0] ? ": " : "", end->complaint);
+	tried(flight->alerting, flight, error[0] ? error : NULL);
+}
+
+/* ---- its start -------------------------------------------------------------------------------- */
+
+static void say(int priority, const char *line)
+{
+	dg_log(priority > DG_LOG_WARNING ? DG_LOG_NOTICE : DG_LOG_WARNING, "%s", line);
+}
+
+static int child_start(struct dg_alerting *alerting, struct flight *flight,
+		       const struct dg_message *messages, struct dg_error *err)
+{
+	static char name[] = DG_NOTIFY_PROGRAM;
+	static char *argv[] = { name, NULL };
+	dg_scoped_fd int job = -1;
+	struct dg_program_want want = { .name = name,
+					.argv = argv,
+					.seconds_max = DG_NOTIFY_SECONDS,
+					.end = on_end,
+					.arg = flight };
+	int failed = dg_send_job(&alerting->alerts.sink[flight->sink], alerting->daemon->config,
+				 messages, flight->count, &job);
+
+	if (failed)
+		return dg_fail(err, failed, DG_EXIT_FAILED, "no message can be made: %s",
+			       strerror(-failed));
+	want.input_fd = job;
+	return dg_program_start(&alerting->daemon->loop, &want, &flight->program, err);
+}
+
+static void flight_start(struct dg_alerting *alerting, struct flight *flight,
+			 const struct dg_message *messages)
+{
+	struct dg_sink *sink = &alerting->alerts.sink[flight->sink];
+	struct dg_error err = { .text = "" };
+	int failed;
+
+	sink->busy = true;
+	if (sink->kind != DG_SINK_LOG) {
+		if (child_start(alerting, flight, messages, &err))
+			tried(alerting, flight, err.text);
+		return;
+	}
+	failed = dg_send_log((enum dg_config_log)alerting->daemon->config->alerts_log,
+			     &dg_log_paths_default, messages, say);
+	tried(alerting, flight, failed ? strerror(-failed) : NULL);
+}
+
+static void message_add(struct dg_alerting *alerting, struct flight *flight,
+			struct dg_message *messages, unsigned int at)
+{
+	const struct dg_alert *alert = &alerting->alerts.alert[at];
+
+	flight->alert[flight->count] = at;
+	flight->changes[flight->count] = alert->changes;
+	messages[flight->count++] = (struct dg_message){
+		.alert = alert,
+		.instance = alerting->instance,
+		.suppressed = dg_alert_suppressed(alert, flight->sink),
+		.now_unix = unix_now(),
+		.resend_sec = rules_of(alerting).resend_sec,
+	};
+}
+
+/* An Alertmanager takes all that is due at once, the others one alert at a time. */
+static void sink_serve(struct dg_alerting *alerting, unsigned int at)
+{
+	const struct dg_tell_rules rules = rules_of(alerting);
+	const struct dg_sink *sink = &alerting->alerts.sink[at];
+	struct flight *flight = &alerting->flight[at];
+	struct dg_message messages[BATCH_MAX];
+	unsigned int most = sink->kind == DG_SINK_ALERTMANAGER ? BATCH_MAX : 1;
+	__u64 now = unix_now();
+
+	flight->count = 0;
+	for (unsigned int i = 0; i < alerting->alerts.count && flight->count < most; i++)
+		if (dg_alert_due(&alerting->alerts.alert[i], sink, at, &rules, now))
+			message_add(alerting, flight, messages, i);
+	if (flight->count)
+		flight_start(alerting, flight, messages);
+}
+
+static bool is_quiet(const struct dg_alerting *alerting)
+{
+	for (unsigned int i = 0; i < alerting->alerts.sinks; i++)
+		if (alerting->alerts.sink[i].busy)
+			return false;
+	return true;
+}
+
+static void serve(struct dg_alerting *alerting)
+{
+	for (unsigned int i = 0; i < alerting->alerts.sinks; i++)
+		if (!alerting->alerts.sink[i].busy)
+			sink_serve(alerting, i);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct dg_alerting *alerting = timer->data;
+
+	serve(alerting);
+	if (is_quiet(alerting))
+		dg_alerts_tidy(&alerting->alerts, unix_now());
+	if (alerting->alerts.changed && dg_keep_write(&alerting->keep, &alerting->daemon->loop,
+						      dg_alerts_text(&alerting->alerts)))
+		alerting->alerts.changed = false;
+}
+
+/* ---- from outside ----------------------------------------------------------------------------- */
+
+void dg_alerting_note(struct dg_alerting *alerting, const struct dg_news *news)
+{
+	if (!alerting)
+		return;
+	dg_alerts_note(&alerting->alerts, news, unix_now());
+	serve(alerting);
+}
+
+static void flights_stop(struct dg_alerting *alerting)
+{
+	for (unsigned int i = 0; i < DG_SINKS_MAX; i++) {
+		dg_program_stop(&alerting->flight[i].program);
+		alerting->alerts.sink[i].busy = false;
+	}
+}
+
+void dg_alerting_configure(struct dg_alerting *alerting)
+{
+	if (!alerting)
+		return;
+	flights_stop(alerting);
+	dg_alert_instance(alerting->daemon->config, alerting->instance, sizeof(alerting->instance));
+	dg_sinks_configure(&alerting->alerts, alerting->daemon->config);
+}
+
+int dg_alerting_start(struct dg_daemon *daemon, struct dg_alerting **ret, struct dg_error *err)
+{
+	struct dg_alerting *alerting = calloc(1, sizeof(*alerting));
+	struct dg_error reason = { .text = "" };
+
+	if (!alerting)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
+	alerting->daemon = daemon;
+	for (unsigned int i = 0; i < DG_SINKS_MAX; i++)
+		alerting->flight[i] = (struct flight){ .alerting = alerting, .sink = i };
+	snprintf(alerting->path, sizeof(alerting->path), "%s/" DG_ALERTS_FILE,
+		 daemon->options->state_dir);
+	alerting->keep.path = alerting->path;
+	if (dg_alerts_load(daemon->options->state_dir, &alerting->alerts, &reason))
+		dg_log(DG_LOG_ERROR, "%s; alerts begin anew", reason.text);
+	dg_alerting_configure(alerting);
+	uv_timer_init(&daemon->loop, &alerting->look);
+	alerting->look.data = alerting;
+	uv_timer_start(&alerting->look, on_look, LOOK_MS, LOOK_MS);
+	*ret = alerting;
+	return 0;
+}
+
+void dg_alerting_stop(struct dg_alerting *alerting)
+{
+	if (alerting)
+		flights_stop(alerting);
+}
+
+void dg_alerting_free(struct dg_alerting *alerting)
+{
+	if (!alerting)
+		return;
+	dg_keep_now(&alerting->keep, dg_alerts_text(&alerting->alerts));
+	dg_alerts_free(&alerting->alerts);
+	free(alerting);
+}
