@@ -78,7 +78,7 @@ $(call stamp,$(BUILD)/.flags-bpf,$(BPF_CLANG) $(BPF_FLAGS))
 $(call stamp,$(BUILD)/.version,$(VERSION))
 endif
 # These install first what they need; the others only say so.
-ifeq (,$(filter help clean style run test bench,$(MAKECMDGOALS)))
+ifeq (,$(filter help clean style run test bench deb,$(MAKECMDGOALS)))
 $(foreach tool,$(CC) $(BPF_CLANG) $(BPFTOOL) pkg-config,$(if $(shell command -v $(firstword $(tool))),,\
 	$(error $(firstword $(tool)) is missing; as root, "deploy/deps build" installs what building needs)))
 endif
@@ -181,6 +181,10 @@ install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	$(if $(wildcard deploy/prometheus/*),install -D -m 644 -t $(DESTDIR)$(DATADIR)/prometheus $(wildcard deploy/prometheus/*))
 	$(if $(wildcard deploy/*.8),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard deploy/*.8))
 
+deb: ## build the Debian package into build/deb
+	@deploy/deps build && deploy/deps package
+	@deploy/deb $(abspath $(BUILD)) '$(VERSION)'
+
 clean: ## remove build/
 	rm -rf build
 
@@ -256,7 +260,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 
-.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix guest install clean help
+.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
 .SECONDARY:
 
 -include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(LAB_BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)

@@ -1,0 +1,27 @@
+"""The package, built once, and one machine for each file of tests."""
+
+import os
+import shutil
+
+import pytest
+
+from machine import Machine, Unavailable, build_package, clean_system
+
+
+@pytest.fixture(scope="session")
+def package():
+    if not shutil.which("dh"):
+        pytest.skip("debhelper is not installed: deploy/deps test")
+    return build_package()
+
+
+@pytest.fixture(scope="module")
+def machine(package):
+    if os.geteuid():
+        pytest.skip("a machine of namespaces needs root")
+    try:
+        made = Machine(clean_system(package))
+    except Unavailable as why:
+        pytest.skip(f"no clean machine: {why}")
+    yield made
+    made.close()

@@ -1,0 +1,113 @@
+"""The unit under a real systemd: readiness, reload, stop, crash and hang, while the kernel goes on filtering."""
+
+import os
+import signal
+
+import pytest
+
+from machine import CONFIG, wait_for
+
+GUARDING = "interfaces: [guarded]\nmode: enforce\n"
+DROP_IN = "/run/systemd/system/dnsguardd.service.d"
+
+
+@pytest.fixture(scope="module")
+def installed(machine, package):
+    machine.install(package)
+    return machine
+
+
+@pytest.fixture
+def service(installed):
+    """Guarding, whatever the test before did. The limit of starts is not what is tested here."""
+    installed.configure(GUARDING)
+    installed.run("systemctl", "reset-failed", "dnsguardd", check=False)
+    installed.run("systemctl", "restart", "dnsguardd")
+    return installed
+
+
+def host_pid(machine, pid):
+    """The pid of a process in the machine as this host numbers it."""
+    cgroup = machine.cgroup / "system.slice" / "dnsguardd.service" / "cgroup.procs"
+    for ours in cgroup.read_text().split():
+        status = open(f"/proc/{ours}/status", encoding="ascii").read()
+        if f"\nNSpid:\t{ours}\t{pid}\n" in status:
+            return int(ours), status
+    raise ProcessLookupError(pid)
+
+
+def test_started_means_guarding(service):
+    """Type=notify: when systemctl returns the device is guarded."""
+    assert service.show("Type") == "notify" and service.show("StatusText") == "guarding"
+    assert service.link() and service.filters()
+
+
+def test_it_keeps_no_more_than_it_needs(service):
+    """The set it may ever have is the unit's; what opens kernel memory to it and makes it nobody is off while it waits."""
+    status = dict(line.split(":\t", 1) for line in host_pid(service, service.show("MainPID"))[1].splitlines() if ":\t" in line)
+    net_admin, perfmon, bpf = 1 << 12, 1 << 38, 1 << 39
+    assert int(status["CapEff"], 16) == net_admin | bpf
+    assert int(status["CapBnd"], 16) & ~(net_admin | perfmon | bpf | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10) == 0
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+
+
+def test_reload_applies_the_file(service):
+    service.configure(GUARDING.replace("enforce", "observe"))
+    link = service.link()
+    service.run("systemctl", "reload", "dnsguardd")
+    wait_for(lambda: not service.status()["interfaces"][0]["enforcing"])
+    assert service.link() == link and service.show("ActiveState") == "active"
+
+
+def test_reload_of_a_bad_file_fails_and_changes_nothing(service):
+    pid, link = service.show("MainPID"), service.link()
+    service.configure(GUARDING + "limts: {}\n")
+    done = service.run("systemctl", "reload", "dnsguardd", check=False)
+    assert done.returncode != 0
+    assert f"{CONFIG}:3:1" in service.journal()
+    assert (service.show("MainPID"), service.link()) == (pid, link)
+    assert service.show("ActiveState") == "active" and service.filters()
+
+
+def test_start_with_a_bad_file_is_not_tried_again(service):
+    service.configure("limts: {}\n")
+    assert service.run("systemctl", "restart", "dnsguardd", check=False).returncode != 0
+    assert service.show("Result") == "exit-code" and service.show("ExecMainStatus") == "2"
+    assert service.show("SubState") == "failed" and service.show("NRestarts") == "0"
+    assert service.link() and service.filters()
+
+
+def test_stopped_it_filters_on(service):
+    link = service.link()
+    service.run("systemctl", "stop", "dnsguardd")
+    assert service.show("Result") == "success"
+    assert service.link() == link and service.filters()
+
+
+def test_restarted_it_adopts_what_filters(service):
+    link, frames = service.link(), service.frames()
+    service.run("systemctl", "restart", "dnsguardd")
+    assert service.link() == link and service.frames() >= frames and service.filters()
+
+
+def test_killed_it_comes_back(service):
+    pid, link, frames = service.show("MainPID"), service.link(), service.frames()
+    os.kill(host_pid(service, pid)[0], signal.SIGKILL)
+    wait_for(lambda: service.show("NRestarts") == "1" or service.show("MainPID") not in ("0", pid))
+    assert service.filters(), "while nobody but the kernel is there, or the next daemon"
+    wait_for(lambda: service.show("SubState") == "running" and service.show("MainPID") not in ("0", pid))
+    assert service.link() == link and service.frames() >= frames + 3
+
+
+def test_one_that_hangs_is_ended_by_the_watchdog(service):
+    """Stopped in its tracks it sends no more WATCHDOG=1; two seconds instead of the unit's thirty."""
+    drop_in = f"[Service]\nWatchdogSec=2\n"
+    service.run("sh", "-c", f"mkdir -p {DROP_IN} && printf '{drop_in}' >{DROP_IN}/test.conf && systemctl daemon-reload")
+    service.run("systemctl", "restart", "dnsguardd")
+    pid, link = service.show("MainPID"), service.link()
+    os.kill(host_pid(service, pid)[0], signal.SIGSTOP)
+    assert service.filters()
+    wait_for(lambda: service.show("SubState") == "running" and service.show("MainPID") not in ("0", pid))
+    assert "watchdog" in service.run("journalctl", "--unit", "dnsguardd", "--no-pager").stdout.lower()
+    assert service.link() == link and service.filters()
+    service.run("sh", "-c", f"rm -r {DROP_IN} && systemctl daemon-reload")
