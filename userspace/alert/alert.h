@@ -95,7 +95,9 @@ char *dg_alert_instance(const struct dg_config *config, char *buf, size_t size);
 
 /* ---- file.c: state that outlives the daemon --------------------------------------------------- */
 
-#define DG_ALERTS_FILE "alerts.json" /* in the state directory */
+/* In the state directory: alerts and receivers; states of listeners. `dnsguard alert ls` shows both. */
+#define DG_ALERTS_FILE "alerts.json"
+#define DG_PRESSURE_FILE "pressure.json"
 /* The text of the state file, the caller's (free). NULL = out of memory. */
 char *dg_alerts_text(const struct dg_alerts *alerts);
 /* Takes alerts and what receivers knew; call dg_sinks_configure() after it. A file that is not there is empty. */

@@ -147,6 +147,8 @@ static int job_end(pid_t pid, int heard, char *complaint, struct dg_error *err)
 	if (WIFEXITED(ended) && !WEXITSTATUS(ended))
 		return 0;
 	complaint[strcspn(complaint, "\n")] = '\0';
+	if (!strncmp(complaint, DG_NOTIFY_PROGRAM ": ", strlen(DG_NOTIFY_PROGRAM ": ")))
+		complaint += strlen(DG_NOTIFY_PROGRAM ": ");
 	return dg_fail(err, -EIO, DG_EXIT_FAILED, "%s",
 		       !complaint[0]		   ? "it failed and said nothing" :
 		       dg_text_is_clean(complaint) ? complaint :

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "loader/loader.h"
+#include "userspace/dnsguard/alert.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/tcp.h"
 #include "userspace/dnsguard/verbs.h"
@@ -68,6 +69,7 @@ static double sustainable(const struct dg_tcp_quota *quota, const struct dg_tcp_
 struct look {
 	const struct dg_tcp_view *view;
 	const struct dg_tcp_known *known;
+	const json_t *kept; /* of the daemon that runs, else NULL */
 	bool counted;
 	__u64 now_ns;
 };
@@ -99,6 +101,33 @@ static double full_in(const struct look *look, __u32 at)
 		       -1;
 }
 
+static const json_t *kept_find(const struct look *look, const char *name)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(look->kept, "listeners"), i, row)
+	{
+		const char *its = json_string_value(json_object_get(row, "listener"));
+
+		if (its && !strcmp(its, name))
+			return row;
+	}
+	return NULL;
+}
+
+/* The daemon keeps states; without it there are none. */
+static void state_add(const struct look *look, json_t *doc)
+{
+	const json_t *row = kept_find(look, json_string_value(json_object_get(doc, "listener")));
+	json_t *state = json_object_get(row, "state");
+
+	if (state)
+		json_object_set(doc, "state", state);
+	else
+		json_object_set_new(doc, "state", json_string("unknown"));
+}
+
 static json_t *listener_json(const struct look *look, __u32 at)
 {
 	const struct dg_tcp_listener *listener = &look->view->dump.listener[at];
@@ -112,7 +141,7 @@ static json_t *listener_json(const struct look *look, __u32 at)
 	json_object_set_new(doc, "sockets", json_integer(listener->sockets));
 	json_object_set_new(doc, "accept_queue", json_integer(listener->accept_queue));
 	json_object_set_new(doc, "accept_queue_max", json_integer(listener->accept_queue_max));
-	json_object_set_new(doc, "state", json_string("unknown"));
+	state_add(look, doc);
 	if (!row || !look->counted)
 		return doc;
 	row_add(doc, row);
@@ -122,11 +151,24 @@ static json_t *listener_json(const struct look *look, __u32 at)
 	return doc;
 }
 
-static json_t *listeners_json(const struct dg_tcp_view *view, bool counted)
+/* A quota that the operator has said to the daemon is the quota. */
+static void configured_take(const json_t *kept, const struct dg_tcp_listener *listener,
+			    struct dg_tcp_known *known)
+{
+	const struct look look = { .kept = kept };
+	char text[DG_TCP_KEY_TEXT];
+	const json_t *row = kept_find(&look, dg_tcp_key_text(&listener->key, text));
+
+	if (json_is_true(json_object_get(row, "configured")))
+		dg_tcp_quota_configured((__u64)json_integer_value(json_object_get(row, "quota")),
+					&known->quota);
+}
+
+static json_t *listeners_json(const struct dg_tcp_view *view, const json_t *kept, bool counted)
 {
 	dg_scoped_free struct dg_tcp_known *all = calloc(DG_TCP_LISTENERS_MAX, sizeof(*all));
 	const struct look look = {
-		.view = view, .known = all, .counted = counted, .now_ns = dg_now_ns()
+		.view = view, .known = all, .kept = kept, .counted = counted, .now_ns = dg_now_ns()
 	};
 	json_t *list = json_array();
 
@@ -134,18 +176,20 @@ static json_t *listeners_json(const struct dg_tcp_view *view, bool counted)
 		return list;
 	dg_tcp_known_ask(&view->dump, all);
 	for (__u32 i = 0; i < view->dump.listeners; i++)
+		configured_take(kept, &view->dump.listener[i], &all[i]);
+	for (__u32 i = 0; i < view->dump.listeners; i++)
 		json_array_append_new(list, listener_json(&look, i));
 	return list;
 }
 
-static json_t *tcp_json(const struct dg_tcp_view *view, bool counted)
+static json_t *tcp_json(const struct dg_tcp_view *view, const json_t *kept, bool counted)
 {
 	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:o}", "schema", 1, "counted", counted,
 			 "listen_overflows", (json_int_t)view->host.listen_overflows,
 			 "listen_drops", (json_int_t)view->host.listen_drops, "time_wait",
 			 (json_int_t)view->host.time_wait, "left_out",
 			 (json_int_t)(view->dump.left_out + view->books.now->refused), "listeners",
-			 listeners_json(view, counted));
+			 listeners_json(view, kept, counted));
 }
 
 static const struct dg_column columns[] = {
@@ -180,7 +224,8 @@ int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 	dg_scoped_free struct dg_tcp_view *view = calloc(1, sizeof(*view));
 	const bool counted = dg_tcpstate_runs(cli->bpffs);
 	int status = dg_maps_open(cli->bpffs, &maps, err);
-	json_t *doc;
+	bool running = false;
+	json_t *doc, *kept;
 
 	if (status)
 		return status;
@@ -188,7 +233,9 @@ int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot read the TCP sockets: %s",
 			       strerror(-status));
-	doc = tcp_json(view, counted);
+	kept = dg_pressure_kept(cli, DG_PRESSURE_FILE, &running);
+	doc = tcp_json(view, running ? kept : NULL, counted);
+	json_decref(kept);
 	dg_tcp_books_close(&view->books);
 	if (doc && !counted)
 		json_object_set_new(

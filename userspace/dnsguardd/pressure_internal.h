@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <uv.h>
 
+#include "userspace/alert/alert.h"
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/keep.h"
 #include "userspace/dnsguardd/pressure.h"
