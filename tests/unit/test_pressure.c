@@ -107,6 +107,22 @@ static struct load full_and_served(unsigned int second)
 	return (struct load){ 100 + (second % 2) * 3, (second % 2) * 3 };
 }
 
+/* Every slot taken, a queue that goes up and down but never away: nobody is served in time. */
+static struct load full_and_waiting(unsigned int second)
+{
+	unsigned int queue = 4 + second * 7 % 5;
+
+	return (struct load){ 100 + queue, queue };
+}
+
+/* A burst that waits is let in, one after the other. */
+static struct load full_and_drained(unsigned int second)
+{
+	unsigned int queue = second < 9 ? 9 - second : 0;
+
+	return (struct load){ 100 + queue, queue };
+}
+
 static const struct scene scenes[] = {
 	{ "1 connection a second fills 150", 150, 0, 200, one_a_second,
 	  "35:warning 125:critical 153:exhausted" },
@@ -122,6 +138,8 @@ static const struct scene scenes[] = {
 	{ "a thread that is full, were its quota the sum", 100, 0, 60, one_thread_full, "" },
 	{ "quota not known, queue full", 0, 0, 200, quota_unknown_queue_full,
 	  "12:exhausted 100:critical 101:warning 102:ok" },
+	{ "every slot taken, the queue never empty", 100, 0, 10, full_and_waiting, "2:exhausted" },
+	{ "every slot taken, the queue gets shorter", 100, 0, 12, full_and_drained, "5:critical" },
 	{ "every slot taken, but the queue is served", 100, 0, 60, full_and_served, "5:critical" },
 };
 

@@ -98,6 +98,28 @@ static void listener_has_a_text(void **state)
 	check_text("2001:db8::1", AF_INET6, "[2001:db8::1]:53");
 }
 
+static void series_is_filled_between_changes(void **state)
+{
+	struct dg_tcp_row row = { .connections = 6 };
+	double levels[10];
+
+	(void)state;
+	dg_tcp_series(&row, NOW_NS, levels, 10);
+	for (int i = 0; i < 10; i++)
+		assert_true(levels[i] == 6); /* nothing has changed for long */
+	book(&row, NOW - 2, 6, 1);	     /* one came */
+	book(&row, NOW - 5, 9, 0);	     /* four went */
+	dg_tcp_series(&row, NOW_NS, levels, 10);
+	assert_true(levels[9] == 6 && levels[8] == 6 && levels[7] == 6);
+	assert_true(levels[6] == 5 && levels[5] == 5);
+	assert_true(levels[4] == 9 && levels[0] == 9);
+	book(&row, NOW, 40, 38); /* a burst that has gone again */
+	dg_tcp_series(&row, NOW_NS, levels, 10);
+	assert_true(levels[9] == 40 && levels[8] == 2);
+	dg_tcp_series(&(struct dg_tcp_row){ .connections = -1 }, NOW_NS, levels, 1);
+	assert_true(levels[0] == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +127,7 @@ int main(void)
 		cmocka_unit_test(count_below_zero_is_no_peak),
 		cmocka_unit_test(rate_is_of_ten_whole_seconds),
 		cmocka_unit_test(quantile_lies_within_its_bucket),
+		cmocka_unit_test(series_is_filled_between_changes),
 		cmocka_unit_test(listener_has_a_text),
 	};
 

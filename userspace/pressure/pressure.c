@@ -79,12 +79,6 @@ static bool is_exhausted(const struct dg_pressure_sample *sample)
 	return slots_taken(sample) && sample->accept_queue;
 }
 
-static bool queue_grows(const struct dg_pressure *pressure, const struct dg_pressure_sample *sample)
-{
-	return sample->accept_queue >= pressure->accept_queue ||
-	       sample->accept_queue >= sample->accept_queue_max;
-}
-
 /* ---- up and down ----------------------------------------------------------------------------- */
 
 static bool level_raises(struct dg_pressure *pressure, const struct dg_pressure_rules *rules,
@@ -102,14 +96,26 @@ static bool level_raises(struct dg_pressure *pressure, const struct dg_pressure_
 	       by_share;
 }
 
+/* A queue that is shorter after the hold than before it is being served: it is given another. */
+static bool exhausted_raises(struct dg_pressure *pressure, const struct dg_pressure_rules *rules,
+			     const struct dg_pressure_sample *sample)
+{
+	struct dg_alarm *alarm = &pressure->level[DG_PRESSURE_EXHAUSTED];
+	bool shorter = sample->accept_queue < pressure->accept_queue &&
+		       sample->accept_queue < sample->accept_queue_max;
+
+	if (shorter && sample->now_ns - alarm->since_ns >= rules->exhausted_hold_ns)
+		alarm->since_ns = 0;
+	if (!alarm->since_ns)
+		pressure->accept_queue = sample->accept_queue;
+	return dg_alarm_step(alarm, is_exhausted(sample), rules->exhausted_hold_ns, sample->now_ns);
+}
+
 static bool raises(struct dg_pressure *pressure, const struct dg_pressure_rules *rules,
 		   const struct dg_pressure_sample *sample, enum dg_pressure_state state)
 {
-	if (state == DG_PRESSURE_EXHAUSTED)
-		return dg_alarm_step(&pressure->level[state],
-				     is_exhausted(sample) && queue_grows(pressure, sample),
-				     rules->exhausted_hold_ns, sample->now_ns);
-	return level_raises(pressure, rules, sample, state);
+	return state == DG_PRESSURE_EXHAUSTED ? exhausted_raises(pressure, rules, sample) :
+						level_raises(pressure, rules, sample, state);
 }
 
 static bool may_clear(const struct dg_pressure_rules *rules,
@@ -161,7 +167,6 @@ enum dg_pressure_state dg_pressure_step(struct dg_pressure *pressure,
 	step_down(pressure, rules, sample, before);
 	if (dg_pressure_state(pressure) == before)
 		step_up(pressure, rules, sample);
-	pressure->accept_queue = sample->accept_queue;
 	return dg_pressure_state(pressure);
 }
 
