@@ -1,18 +1,21 @@
 """dnsguard top on a terminal of 80 columns and 24 lines, and on smaller ones: what stands there, and what keys do."""
 
 import fcntl
+import json
 import os
 import pty
 import select
 import signal
+import socket
 import struct
 import termios
 import time
+from pathlib import Path
 
 import pyte
 import pytest
 
-from guarded import CLI, CLIENT, PATIENCE
+from guarded import CLI, CLIENT, PATIENCE, SERVER
 
 
 class Terminal:
@@ -199,3 +202,24 @@ def test_a_terminal_that_nobody_knows_gets_lines(world):
     os.kill(terminal.pid, signal.SIGTERM)
     assert terminal.ended() == 0
     terminal.close()
+
+
+def test_shows_the_quota_and_what_fires(world, top):
+    """Connections are live, the quota and alerts are what the daemon has written down."""
+    name = f"{SERVER}:53"
+    state = Path(world.dir) / "state"
+    (state / "pressure.json").write_text(json.dumps({"schema": 1, "listeners": [
+        {"listener": name, "state": "critical", "quota": 4, "quota_shared": False, "pid": 1, "resolver": "named"}]}))
+    (state / "alerts.json").write_text(json.dumps({"schema": 1, "sinks": [], "alerts": [
+        {"alert": "DnsguardTcpQuota", "severity": "critical", "listener": name, "firing": True, "starts": 1},
+        {"alert": "DnsguardOver", "severity": "warning", "listener": name, "firing": False, "starts": 1}]}))
+    with world.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((SERVER, 53))
+        listener.listen(8)
+        with world.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+            one.connect((SERVER, 53))
+            terminal = top()
+            lines = terminal.until("ALERT DnsguardTcpQuota")
+            row, = [line for line in lines if line.startswith(name)]
+            assert "[####       |    ] 1 of 4" in row and "queue 1 of 8" in row and row.rstrip().endswith("critical")
+            assert not any("DnsguardOver" in line for line in lines)

@@ -87,6 +87,7 @@ static json_t *reading_json(const struct reading *reading)
 			     !dg_tcp_view_read(reading->maps, tcp);
 	json_t *doc = dg_overview_json(
 		&(struct dg_overview){ .bpffs = reading->cli->bpffs,
+				       .state_dir = reading->cli->state_dir,
 				       .maps = reading->maps,
 				       .before = &reading->snapshot[!reading->newest],
 				       .now = &reading->snapshot[reading->newest],

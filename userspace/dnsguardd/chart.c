@@ -141,11 +141,13 @@ json_t *dg_chart_now_json(struct dg_chart *chart)
 		return NULL;
 	before = earlier(chart, now->now_ns);
 	dg_tcp_shown_read(bpffs, &maps, &tcp);
-	return dg_overview_json(&(struct dg_overview){ .bpffs = bpffs,
-						       .maps = &maps,
-						       .before = before ? before : now,
-						       .now = now,
-						       .tcp = tcp });
+	return dg_overview_json(
+		&(struct dg_overview){ .bpffs = bpffs,
+				       .state_dir = chart->daemon->options->state_dir,
+				       .maps = &maps,
+				       .before = before ? before : now,
+				       .now = now,
+				       .tcp = tcp });
 }
 
 /* ---- history ---- */

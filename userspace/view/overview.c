@@ -9,6 +9,8 @@
 
 #include "loader/loader.h"
 #include "userspace/lib/values.h"
+#include "userspace/pressure/pressure.h"
+#include "userspace/view/kept.h"
 
 #define NS_PER_SEC 1000000000ull
 #define TALKERS_MAX 64
@@ -239,25 +241,72 @@ static json_t *lists_json(const struct dg_overview *view)
 	return list;
 }
 
-static json_t *tcp_json(const struct dg_tcp_view *tcp, __u64 now_ns)
+/* Seconds until the quota is full, the connections of all who draw on it added up; null = not foreseen. */
+static json_t *full_json(const struct dg_overview *view, const struct dg_kept *kept,
+			 const json_t *known)
+{
+	const json_int_t quota = json_integer_value(json_object_get(known, "quota"));
+	double levels[DG_FORECAST_SECONDS] = { 0 }, one[DG_FORECAST_SECONDS], seconds = -1;
+	char text[DG_TCP_KEY_TEXT];
+
+	for (__u32 i = 0; quota && i < view->tcp->dump.listeners; i++) {
+		const struct dg_tcp_key *key = &view->tcp->dump.listener[i].key;
+		const struct dg_tcp_row *row = dg_tcp_row_of(&view->tcp->books, key);
+		const json_t *other = dg_kept_listener(kept, dg_tcp_key_text(key, text));
+
+		if (!row || !other || !dg_kept_shares(known, other))
+			continue;
+		dg_tcp_series(row, view->now->now_ns, one, DG_FORECAST_SECONDS);
+		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
+			levels[second] += one[second];
+	}
+	if (quota)
+		seconds = dg_forecast(levels, DG_FORECAST_SECONDS, (double)quota);
+	return seconds < 0 ? json_null() : json_real(seconds);
+}
+
+/* What the daemon knows of a listener's quota; without it everything is unknown. */
+static void known_add(json_t *doc, const struct dg_overview *view, const struct dg_kept *kept)
+{
+	const json_t *known =
+		dg_kept_listener(kept, json_string_value(json_object_get(doc, "listener")));
+	const json_int_t quota = json_integer_value(json_object_get(known, "quota"));
+	json_t *state = json_object_get(known, "state"), *name = json_object_get(known, "resolver");
+
+	json_object_set_new(doc, "quota", quota ? json_integer(quota) : json_null());
+	json_object_set_new(doc, "resolver", name ? json_incref(name) : json_null());
+	json_object_set_new(doc, "state", state ? json_incref(state) : json_string("unknown"));
+	json_object_set_new(doc, "seconds_to_full",
+			    quota ? full_json(view, kept, known) : json_null());
+}
+
+static json_t *listener_json(const struct dg_tcp_listener *listener, const struct dg_tcp_row *row,
+			     __u64 now_ns)
+{
+	char text[DG_TCP_KEY_TEXT];
+
+	return json_pack("{s:s, s:I, s:I, s:i, s:i, s:f}", "listener",
+			 dg_tcp_key_text(&listener->key, text), "connections",
+			 (json_int_t)(row->connections > 0 ? row->connections : 0), "peak_minute",
+			 (json_int_t)dg_tcp_peak_minute(row, now_ns), "accept_queue",
+			 (int)listener->accept_queue, "accept_queue_max",
+			 (int)listener->accept_queue_max, "new_per_second",
+			 dg_tcp_new_per_second(row, now_ns));
+}
+
+static json_t *tcp_json(const struct dg_overview *view, const struct dg_kept *kept)
 {
 	json_t *list = json_array();
 
-	for (__u32 i = 0; tcp && i < tcp->dump.listeners; i++) {
-		const struct dg_tcp_listener *listener = &tcp->dump.listener[i];
-		const struct dg_tcp_row *row = dg_tcp_row_of(&tcp->books, &listener->key);
-		char text[DG_TCP_KEY_TEXT];
+	for (__u32 i = 0; view->tcp && i < view->tcp->dump.listeners; i++) {
+		const struct dg_tcp_listener *listener = &view->tcp->dump.listener[i];
+		const struct dg_tcp_row *row = dg_tcp_row_of(&view->tcp->books, &listener->key);
+		json_t *doc = row ? listener_json(listener, row, view->now->now_ns) : NULL;
 
-		if (!row)
+		if (!doc)
 			continue;
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I, s:i, s:i, s:f}", "listener",
-					dg_tcp_key_text(&listener->key, text), "connections",
-					(json_int_t)(row->connections > 0 ? row->connections : 0),
-					"peak_minute", (json_int_t)dg_tcp_peak_minute(row, now_ns),
-					"accept_queue", (int)listener->accept_queue,
-					"accept_queue_max", (int)listener->accept_queue_max,
-					"new_per_second", dg_tcp_new_per_second(row, now_ns)));
+		known_add(doc, view, kept);
+		json_array_append_new(list, doc);
 	}
 	return list;
 }
@@ -285,16 +334,19 @@ static json_t *summary_json(const struct dg_snapshot *now, const struct dg_overv
 json_t *dg_overview_json(const struct dg_overview *view)
 {
 	const double seconds = seconds_between(view->before, view->now);
+	dg_scoped(dg_kept_drop) struct dg_kept kept;
 	struct dg_overview_rates rates;
 
 	dg_overview_rates(view->before, view->now, &rates);
-	return json_pack("{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-			 1, "unix", (json_int_t)time(NULL), "interval_seconds", seconds,
+	dg_kept_read(view->state_dir, &kept);
+	return json_pack("{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "schema", 1, "unix", (json_int_t)time(NULL), "interval_seconds", seconds,
 			 "paused_seconds", paused_json(view->now), "summary",
 			 summary_json(view->now, &rates), "rates", rates_json(&rates), "interfaces",
 			 ifaces_json(view), "verdicts",
 			 verdicts_json(&view->now->total, &view->before->total, seconds), "limited",
 			 dg_talkers_json(view->maps->dg_limited, DG_OVERVIEW_ROWS), "syn_senders",
 			 dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
-			 lists_json(view), "tcp", tcp_json(view->tcp, view->now->now_ns));
+			 lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
+			 dg_kept_alerts_json(&kept));
 }

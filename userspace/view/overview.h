@@ -14,7 +14,8 @@
 
 /* What the document is made of. Two snapshots of one guard, the older one first. */
 struct dg_overview {
-	const char *bpffs; /* where links of devices are looked up */
+	const char *bpffs;     /* where links of devices are looked up */
+	const char *state_dir; /* where the daemon keeps what it knows */
 	const struct dg_maps *maps;
 	const struct dg_snapshot *before, *now;
 	const struct dg_tcp_view *tcp; /* NULL: connections are not counted */
@@ -27,7 +28,8 @@ struct dg_overview {
  * {schema, unix, interval_seconds, paused_seconds, summary, rates {passed, dropped, answered, limited_sources, queries
  * {udp, tcp}, bytes}, interfaces [{name, state, mode, passed, dropped, answered, verdicts [...]}], verdicts [{verdict,
  * action, per_second, bytes_per_second, frames, meaning}], limited [...], syn_senders [...], lists [{name, names,
- * per_second, answers}], tcp [{listener, connections, peak_minute, accept_queue, accept_queue_max, new_per_second}]}.
+ * per_second, answers}], tcp [{listener, connections, peak_minute, accept_queue, accept_queue_max, new_per_second,
+ * quota, resolver, state, seconds_to_full}], alerts [{name, of, state, summary, seconds}]}. Null is not known.
  * All rates are a second. The caller's; NULL when memory is short.
  */
 json_t *dg_overview_json(const struct dg_overview *view);
