@@ -205,6 +205,23 @@ def test_the_operators_answer_goes_before_the_feeds(room):
         ("d.example", "suffix", "192.0.2.1,2001:db8::1")]
 
 
+def test_the_usual_answer_goes_before_the_feeds_when_told(room):
+    rpz = "a.example CNAME *.\nb.example CNAME rpz-passthru.\nc.example A 192.0.2.1\n"
+    assert room.dump(("list,format=rpz,override,answer=nxdomain", rpz)) == [
+        ("a.example", "self", NX), ("b.example", "self", PASS), ("c.example", "self", NX)]
+    assert room.dump(("list,format=rpz,answer=nxdomain", rpz))[0] == ("a.example", "self", "nodata")
+
+
+def test_senders_are_heard_only_of_what_is_called_a_policy(room):
+    zone = "a.example CNAME .\n32.1.2.0.192.rpz-client-ip CNAME rpz-drop.\n7.0.0.0.10.rpz-client-ip CNAME rpz-drop.\n"
+    (found,) = room.check(("list", zone))["lists"]
+    assert found["format"] == "rpz" and found["sources"] == []
+    assert found["unsupported"] == {"rpz: rpz-client-ip, heard only of lists with --format rpz and of axfr:// ones": 2}
+    (told,) = room.check(("list,format=rpz", zone))["lists"]
+    assert [row["prefix"] for row in told["sources"]] == ["192.0.2.1"]
+    assert told["unsupported"] == {"rpz: rpz-client-ip of a part of the internet (wider than /8, or /16 of IPv6)": 1}
+
+
 def test_a_list_may_have_files_of_several_formats(room):
     room.write("one", "0.0.0.0 a.example\n")
     room.write("two", "||b.example^\n")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from house import CLI, FAILED, NOT_ATTACHED, OK
+from house import CLI, FAILED, NOT_ATTACHED, OK, UNSAFE
 
 WARNING = 1
 NAMES = 2311  # an image of a size that no other guard on this host is likely to have
@@ -161,9 +161,22 @@ def test_with_the_rights_of_the_service_and_no_more(guard):
 # ---- senders --------------------------------------------------------------------------------------
 
 
+RPZ = ("--format", "rpz")  # who may ask at all is policy: the operator has said that this is one
+
+
+def test_a_feed_that_only_looks_like_a_zone_says_nothing_of_senders(guard):
+    zone(guard, "a.example CNAME .", "32.7.100.51.198.rpz-client-ip CNAME rpz-drop.")
+    report = guard.json("list", "add", "rpz", guard.dir / "zone")
+    assert guard.sources() == {}
+    (row,) = report["lists"]
+    assert row["format"] == "rpz" and row["unsupported"] == 1 and row["senders"] == 0
+    assert "--format rpz" in next(iter(row["unsupported_reasons"]))
+    assert "--format rpz" in guard.cli("list", "update", "--force").stdout
+
+
 def test_a_zone_says_something_of_senders(guard):
     guard.cli("list", "add", "rpz", zone(guard, "32.7.100.51.198.rpz-client-ip CNAME rpz-drop.",
-                                        "24.0.113.0.203.rpz-client-ip CNAME rpz-passthru."))
+                                        "24.0.113.0.203.rpz-client-ip CNAME rpz-passthru."), *RPZ)
     sources = guard.sources()
     assert sources["198.51.100.7"]["banned"] and sources["198.51.100.7"]["reason"] == "list rpz"
     assert sources["203.0.113.0/24"]["exempt_from"] and sources["203.0.113.0/24"]["reason"] == "list rpz"
@@ -176,7 +189,7 @@ def test_a_zone_says_something_of_senders(guard):
 
 def test_senders_follow_when_the_guard_comes_back(guard):
     """What was said of senders while nobody could be told is told at the first run with a guard."""
-    guard.cli("list", "add", "rpz", zone(guard, "32.7.100.51.198.rpz-client-ip CNAME rpz-drop."))
+    guard.cli("list", "add", "rpz", zone(guard, "32.7.100.51.198.rpz-client-ip CNAME rpz-drop."), *RPZ)
     guard.detach()
     guard.cli("list", "rm", "rpz")
     guard.attach()
@@ -184,7 +197,7 @@ def test_senders_follow_when_the_guard_comes_back(guard):
     guard.cli("list", "update")
     assert guard.sources() == {}
     guard.detach()
-    guard.cli("list", "add", "rpz", zone(guard, "32.8.100.51.198.rpz-client-ip CNAME rpz-drop."))
+    guard.cli("list", "add", "rpz", zone(guard, "32.8.100.51.198.rpz-client-ip CNAME rpz-drop."), *RPZ)
     guard.attach()
     assert guard.sources() == {}
     guard.cli("list", "update")
@@ -196,7 +209,7 @@ def test_the_operators_word_counts_more(guard):
     guard.cli("source", "ban", "198.51.100.7", "--reason", "mine")
     guard.cli("source", "exempt", "198.51.100.9", "--reason", "list like words")
     guard.cli("list", "add", "rpz", zone(guard, "32.7.100.51.198.rpz-client-ip CNAME rpz-passthru.",
-                                        "32.8.100.51.198.rpz-client-ip CNAME rpz-drop."))
+                                        "32.8.100.51.198.rpz-client-ip CNAME rpz-drop."), *RPZ)
     sources = guard.sources()
     assert sources["198.51.100.7"]["banned"] and sources["198.51.100.7"]["reason"] == "mine"
     guard.cli("source", "forget", "198.51.100.8")
@@ -206,14 +219,29 @@ def test_the_operators_word_counts_more(guard):
         "198.51.100.7": "mine", "198.51.100.8": "mine too", "198.51.100.9": "list like words"}
 
 
+def test_more_senders_than_there_is_room_for(guard):
+    """Refused, not cut off: one list by itself, and two together."""
+    def senders(first, count):
+        return [f"32.{i % 256}.{i // 256}.51.198.rpz-client-ip CNAME rpz-drop." for i in range(first, first + count)]
+
+    zone(guard, *senders(0, 4097))
+    assert "4097 senders" in guard.refused("list", "add", "rpz", guard.dir / "zone", *RPZ, status=UNSAFE)
+    zone(guard, *senders(0, 4096))
+    guard.cli("list", "add", "rpz", guard.dir / "zone", *RPZ)
+    assert len(guard.sources()) == 4096 and guard.list("rpz")["senders"] == 4096
+    other = guard.file("other", "$TTL 60", "@ SOA localhost. root.localhost. 1 3600 600 86400 60", *senders(4095, 2))
+    assert "4097 senders" in guard.refused("list", "add", "other", other, *RPZ, status=UNSAFE)
+    assert len(guard.sources()) == 4096
+
+
 def test_a_zone_does_not_ban_the_internet(guard):
-    guard.cli("list", "add", "rpz", zone(guard, "1.0.0.0.128.rpz-client-ip CNAME rpz-drop."))
+    guard.cli("list", "add", "rpz", zone(guard, "1.0.0.0.128.rpz-client-ip CNAME rpz-drop."), *RPZ)
     assert guard.sources() == {}
 
 
 def test_a_zone_does_not_lift_the_limits_for_everybody(guard):
     guard.cli("list", "add", "rpz", zone(guard, "1.0.0.0.0.rpz-client-ip CNAME rpz-passthru.",
-                                        "1.0.0.0.128.rpz-client-ip CNAME rpz-passthru."))
+                                        "1.0.0.0.128.rpz-client-ip CNAME rpz-passthru."), *RPZ)
     assert guard.sources() == {}
 
 

@@ -122,7 +122,7 @@ SENDER = "32.7.100.51.198.rpz-client-ip CNAME rpz-drop.\n"
 def test_a_sender_does_not_stand_for_the_names_that_are_lost(room, left):
     source = room.dir / "zone"
     source.write_text(ZONE + SENDER + "".join(f"n{i}.example CNAME .\n" for i in range(100)))
-    room.cli("list", "add", "zone", source)
+    room.cli("list", "add", "zone", source, "--format", "rpz")
     source.write_text(ZONE + SENDER + "".join(f"n{i}.example CNAME .\n" for i in range(left)))
     (row,) = room.json("list", "update", status=UNSAFE)["lists"]
     assert row["outcome"] == "stale" and row["accepted"] == 100
@@ -148,7 +148,7 @@ def test_another_way_to_write_names_is_no_matter(loaded):
 def test_a_zone_that_speaks_of_senders_alone(room):
     source = room.dir / "zone"
     source.write_text(ZONE + SENDER)
-    room.cli("list", "add", "zone", source)
+    room.cli("list", "add", "zone", source, "--format", "rpz")
     source.write_text(ZONE + SENDER * 2)
     room.cli("list", "update")
 

@@ -19,7 +19,7 @@
 #define MANY 20000
 #endif
 #define FEW (MANY / 20)
-#define GROWTH_MAX 60 /* of 20 times as many; one by one it would be 400 */
+#define GROWTH_MAX 130 /* of 20 times as many; one by one it would be 400 */
 
 struct world {
 	struct dg_maps maps;

@@ -52,19 +52,20 @@ static int list_judge(const struct dg_plan *plan, const struct dg_plan_list *lis
 		      struct dg_error *err)
 {
 	__u64 bad = list->rejected - list->guarded, good = list->entries + list->sources;
-	char what[64];
+	char what[192];
 
 	snprintf(what, sizeof(what), "%llu lines are no names", (unsigned long long)list->rejected);
 	if (plan->strict && list->rejected)
 		return list_refuse(list, what, err);
 	if (bad > good)
 		return list_refuse(list, what, err);
-	if (list->guarded == good && !plan->force)
-		return list_refuse(list,
-				   list->unsupported ? "nothing in it can be blocked by name" :
-						       "there are no names in it",
-				   err);
-	return 0;
+	if (list->guarded != good || plan->force)
+		return 0;
+	if (!list->unsupported)
+		return list_refuse(list, "there are no names in it", err);
+	snprintf(what, sizeof(what), "nothing in it can be blocked by name (%s)",
+		 list->reason[0].text);
+	return list_refuse(list, what, err);
 }
 
 static int lists_judge(const struct dg_plan *plan, struct dg_error *err)

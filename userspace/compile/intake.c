@@ -10,6 +10,9 @@
 #include "userspace/lib/quote.h"
 
 #define BATCH 64 /* names added at once */
+/* As for "source ban". */
+#define WIDE_IPV4_BITS 8
+#define WIDE_IPV6_BITS 16
 
 #define KIND_COUNT (2 * DG_ANSWER_KINDS) /* each, and each raised */
 
@@ -103,14 +106,28 @@ static void take_progress(struct dg_feed *feed)
 	dg_progress_tell(intake->progress, "read", intake->list, dg_bytes_read(feed->bytes));
 }
 
+/*
+ * Who may ask at all is policy. A feed of names must not get hold of it by looking like a zone: only where the operator
+ * has said rpz is it heard, and never for a part of the internet. NULL = it is heard.
+ */
+static const char *source_refuse(const struct dg_plan_list *list, const struct dg_prefix *prefix)
+{
+	if (list->format != DG_FORMAT_RPZ)
+		return "rpz: rpz-client-ip, heard only of lists with --format rpz and of axfr:// ones";
+	if (prefix->bits < (prefix->family == DG_IPV4 ? WIDE_IPV4_BITS : WIDE_IPV6_BITS))
+		return "rpz: rpz-client-ip of a part of the internet (wider than /8, or /16 of IPv6)";
+	return list->sources == DG_SOURCES_MAX ? "rpz: more than 65536 client addresses" : NULL;
+}
+
 static void take_source(struct dg_feed *feed, const struct dg_prefix *prefix, bool ban)
 {
 	struct dg_plan_list *list = intake_of(feed)->list;
+	const char *refused = source_refuse(list, prefix);
 	struct dg_list_source *grown;
 	__u32 room = list->source_room ? 2 * list->source_room : 64;
 
-	if (list->sources == DG_SOURCES_MAX) {
-		take_unsupported(feed, "rpz: more than 65536 client addresses");
+	if (refused) {
+		take_unsupported(feed, refused);
 		return;
 	}
 	if (list->sources == list->source_room) {

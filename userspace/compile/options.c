@@ -26,11 +26,12 @@ static const char usage[] =
 	"  --dump          print the names that would stand in the image: name, scope, answer\n"
 	"  --where NAME    print the lines that cover the name; exit status 4: none does\n"
 	"  --list LIST     the list of the files behind it: NAME[,format=F][,match=M][,answer=A]\n"
-	"                  [,ede=N|none][,observe]. F: auto (the default) hosts domains wildcard\n"
+	"                  [,override][,ede=N|none][,observe]. F: auto (the default) hosts domains wildcard\n"
 	"                  adblock dnsmasq unbound rpz. M: suffix (the default) or exact, for what the\n"
 	"                  format leaves open. A: as for \"dnsguard block --answer\", or allow; two\n"
-	"                  addresses joined by '+'. One other than nxdomain (the default) goes before\n"
-	"                  the blocking answers that RPZ, Unbound and dnsmasq feeds give themselves\n"
+	"                  addresses joined by '+'. One other than nxdomain (the default), or any with\n"
+	"                  override, goes before the blocking answers that RPZ, Unbound and dnsmasq\n"
+	"                  feeds give themselves. rpz-client-ip is heard with format=rpz alone\n"
 	"  --memory BYTES  refuse an image that needs more of the kernel's memory\n"
 	"  --max-bytes N   refuse a file of more octets, after unpacking\n"
 	"  --max-lines N   refuse a file of more lines\n"
@@ -125,7 +126,7 @@ static int list_ede(const char *text, struct dg_answer *answer, struct dg_error 
 static int list_answer(char *text, struct dg_plan_list *list, struct dg_error *err)
 {
 	/* nxdomain is what every list has that says nothing: it leaves the feed's own answers alone. */
-	list->answer_given = strcmp(text, "nxdomain") != 0;
+	list->answer_given |= strcmp(text, "nxdomain") != 0;
 	if (!strcmp(text, "allow")) {
 		list->answer.kind = DG_ANSWER_ALLOW;
 		return 0;
@@ -163,6 +164,10 @@ static int list_setting(char *setting, struct dg_plan_list *list, bool *observe,
 		*observe = true;
 		return 0;
 	}
+	if (!strcmp(setting, "override")) {
+		list->answer_given = true;
+		return 0;
+	}
 	if (!strncmp(setting, "ede=", 4))
 		return list_ede(setting + 4, &list->answer, err);
 	if (!strncmp(setting, "answer=", 7))
@@ -172,8 +177,8 @@ static int list_setting(char *setting, struct dg_plan_list *list, bool *observe,
 	if (!strncmp(setting, "match=", 6))
 		return list_match(setting + 6, list, err);
 	return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-		       "list setting %s is none of format=F, match=M, answer=A, ede=N, ede=none, "
-		       "observe",
+		       "list setting %s is none of format=F, match=M, answer=A, override, ede=N, "
+		       "ede=none, observe",
 		       DG_QUOTE(setting));
 }
 

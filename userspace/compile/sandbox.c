@@ -66,7 +66,6 @@ static const __u32 allowed[] = {
 	SYS_rt_sigprocmask,
 	SYS_getpid,
 	SYS_gettid,
-	SYS_tgkill,
 	SYS_restart_syscall,
 	SYS_sched_getaffinity,
 #ifdef SYS_rename

@@ -44,7 +44,9 @@ const struct dg_option dg_list_add_options[] = {
 	[ADD_ANSWER] = { .name = "answer",
 			 .type = DG_OPT_TEXT,
 			 .arg = "A",
-			 .help = "as for block, or allow (default: nxdomain)" },
+			 .help = "as for block, or allow (default: nxdomain). Given, it goes before the "
+				 "answers that the feed itself chooses (RPZ, unbound, dnsmasq), not before "
+				 "its exceptions" },
 	[ADD_EDE] = { .name = "ede",
 		      .type = DG_OPT_TEXT,
 		      .arg = "N",
@@ -121,21 +123,41 @@ static const struct dg_column problem_columns[] = {
 	{ 0 },
 };
 
+static const struct dg_column reason_columns[] = {
+	{ "name", "LIST", DG_AS_TEXT },
+	{ "count", "LINES", DG_AS_COUNT },
+	{ "reason", "NOT SUPPORTED", DG_AS_TEXT },
+	{ 0 },
+};
+
 static const struct dg_section run_sections[] = {
 	{ "lists", "", DG_AS_TEXT, list_columns,
 	  "there is no list: dnsguard list add NAME SOURCE" },
 	{ "refused", "", DG_AS_TEXT, complaint_columns, NULL },
 	{ "problems", "", DG_AS_TEXT, problem_columns, NULL },
+	{ "reasons", "", DG_AS_TEXT, reason_columns, NULL },
 	{ "message", NULL, DG_AS_TEXT, NULL, NULL },
 	{ "memory.needed", "memory needed", DG_AS_BYTES, NULL, NULL },
 	{ "memory.allowed", "memory allowed", DG_AS_BYTES, NULL, NULL },
 	{ 0 },
 };
 
+/* What a format has and we do not, by reason: the operator shall know how much of a list is not heard. */
+static void reasons_gather(const json_t *list, json_t *ret)
+{
+	const json_t *count;
+	const char *reason;
+
+	json_object_foreach(json_object_get(list, "unsupported_reasons"), reason, count)
+		json_array_append_new(ret, json_pack("{s:O, s:O, s:s}", "name",
+						     json_object_get(list, "name"), "count", count,
+						     "reason", reason));
+}
+
 /* Gathers what is wrong under its own heading, for people; returns the exit status of the worst list. */
 static int complaints_gather(json_t *report)
 {
-	json_t *list, *refused = json_array(), *problems = json_array();
+	json_t *list, *refused = json_array(), *problems = json_array(), *reasons = json_array();
 	int status = DG_EXIT_OK;
 	size_t i;
 
@@ -149,9 +171,11 @@ static int complaints_gather(json_t *report)
 			json_array_append(refused, list);
 		if (json_is_array(lines))
 			json_array_extend(problems, lines);
+		reasons_gather(list, reasons);
 	}
 	json_object_set_new(report, "refused", refused);
 	json_object_set_new(report, "problems", problems);
+	json_object_set_new(report, "reasons", reasons);
 	return status;
 }
 
@@ -161,15 +185,18 @@ static void message_set(const struct dg_cli *cli, json_t *report)
 	bool attached = json_is_true(json_object_get(report, "attached"));
 	bool compiled = json_is_true(json_object_get(report, "compiled"));
 	json_t *names = json_object_get(report, "names"), *bytes = json_object_get(report, "bytes");
-	char text[256], size[32];
+	char text[256], size[32], entries[64] = "";
 
+	if (compiled && !json_equal(names, json_object_get(report, "entries")))
+		snprintf(entries, sizeof(entries), " (%lld entries)",
+			 (long long)json_integer_value(json_object_get(report, "entries")));
 	if (compiled)
-		snprintf(text, sizeof(text), "%lld names in %s %s",
-			 (long long)json_integer_value(names),
+		snprintf(text, sizeof(text), "%lld names%s in %s %s",
+			 (long long)json_integer_value(names), entries,
 			 dg_format_value(bytes, DG_AS_BYTES, size, sizeof(size)),
 			 attached ? "are live" :
 				    "are compiled; no device is guarded (not attached): "
-				    "they are live with the next attach");
+				    "they go live with the next attach");
 	else
 		snprintf(text, sizeof(text), "%s",
 			 json_is_true(json_object_get(report, "published")) ?
@@ -191,6 +218,7 @@ static int report_show(const struct dg_cli *cli, json_t *report)
 	if (cli->json) {
 		json_object_del(report, "refused");
 		json_object_del(report, "problems");
+		json_object_del(report, "reasons");
 	}
 	rc = dg_render(stdout, report, run_sections, cli->json);
 	return rc ? rc : status;
@@ -245,7 +273,8 @@ static int spec_make(const struct dg_cli *cli, struct dg_list_spec *spec, struct
 	const struct dg_value *value = cli->value;
 	int rc = dg_list_name_check(cli->arg[0], err);
 
-	*spec = (struct dg_list_spec){ .observe = value[ADD_OBSERVE].given };
+	*spec = (struct dg_list_spec){ .observe = value[ADD_OBSERVE].given,
+				       .override = value[ADD_ANSWER].given };
 	if (!rc) {
 		strcpy(spec->name, cli->arg[0]);
 		rc = dg_list_source_set(spec, cli->arg[1], err);
@@ -333,7 +362,7 @@ int dg_list_move_run(const struct dg_cli *cli, struct dg_error *err)
 	if (rc)
 		return rc;
 	message_set(cli, report);
-	return dg_render(stdout, report, run_sections + 3, cli->json);
+	return dg_render(stdout, report, run_sections + 4, cli->json);
 }
 
 int dg_list_rm_run(const struct dg_cli *cli, struct dg_error *err)
@@ -350,5 +379,5 @@ int dg_list_rm_run(const struct dg_cli *cli, struct dg_error *err)
 		return rc;
 	json_object_set_new(report, "removed", json_string(cli->arg[0]));
 	message_set(cli, report);
-	return dg_render(stdout, report, run_sections + 3, cli->json);
+	return dg_render(stdout, report, run_sections + 4, cli->json);
 }

@@ -31,6 +31,7 @@ static const struct dg_section show_sections[] = {
 	{ "match", "match", DG_AS_TEXT, NULL, NULL },
 	{ "answer", "answer", DG_AS_TEXT, NULL, NULL },
 	{ "ede", "EDE", DG_AS_TEXT, NULL, NULL },
+	{ "override", "  overrides feed", DG_AS_YES_NO, NULL, NULL },
 	{ "observe", "only observes", DG_AS_YES_NO, NULL, NULL },
 	{ "fetched", "fetched", DG_AS_WHEN, NULL, NULL },
 	{ "changed", "changed", DG_AS_WHEN, NULL, NULL },
@@ -41,6 +42,9 @@ static const struct dg_section show_sections[] = {
 	{ "duplicate", "  duplicate", DG_AS_COUNT, NULL, NULL },
 	{ "rejected", "  rejected", DG_AS_COUNT, NULL, NULL },
 	{ "unsupported", "  unsupported", DG_AS_COUNT, NULL, NULL },
+	{ "protected", "  protected", DG_AS_COUNT, NULL, NULL },
+	{ "skipped", "  skipped", DG_AS_COUNT, NULL, NULL },
+	{ "senders", "senders", DG_AS_COUNT, NULL, NULL },
 	{ "entries", "names in the image", DG_AS_COUNT, NULL, NULL },
 	{ "answers", "queries it decided", DG_AS_COUNT, NULL, NULL },
 	{ 0 },
@@ -91,8 +95,9 @@ json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot
 	json_object_set_new(object, "state", json_string(state_word(meta, number || !snapshot)));
 	json_object_set_new(object, "number", json_integer(number));
 	json_object_set_new(object, "entries",
-			    json_integer(number ? (json_int_t)snapshot->image_list[number].names :
-						  0));
+			    !snapshot ?
+				    json_null() :
+				    json_integer(number ? snapshot->image_list[number].names : 0));
 	time_set(object, "fetched", meta->fetched);
 	time_set(object, "changed", meta->changed);
 	time_set(object, "attempted", meta->attempted);

@@ -137,7 +137,8 @@ static json_t *names_json(const struct dg_maps *maps, const struct dg_snapshot *
 			 (json_int_t)(snapshot->own_entries + snapshot->image.names), "bytes",
 			 (json_int_t)(own_bytes(maps) + snapshot->image_bytes), "own",
 			 (json_int_t)snapshot->own_entries, "listed",
-			 (json_int_t)snapshot->image.names, "lists", (int)snapshot->image.lists);
+			 (json_int_t)dg_snapshot_listed(snapshot), "lists",
+			 (int)snapshot->image.lists);
 }
 
 static json_t *limiter_json(const struct dg_snapshot *snapshot)

@@ -276,7 +276,7 @@ static void write_names(const struct out *out)
 	if (!s)
 		return;
 	sample(out, s->own_entries, LABELS({ "origin", "operator" }));
-	sample(out, s->image.names, LABELS({ "origin", "lists" }));
+	sample(out, dg_snapshot_listed(s), LABELS({ "origin", "lists" }));
 }
 
 static void write_map_entries(const struct out *out)

@@ -397,6 +397,14 @@ int dg_source_exempt(const struct dg_maps *maps, const struct dg_prefix *prefix,
 	return dg_sources_say(maps, &said, 1, err);
 }
 
+static void source_clear(struct dg_source *source)
+{
+	source->own_banned_until_ns = 0;
+	source->own_flags &= ~(__u32)EXEMPT_FLAGS;
+	source->until_ns = 0;
+	reason_set(source, NULL);
+}
+
 int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		     struct dg_error *err)
 {
@@ -413,11 +421,38 @@ int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
 			       "nothing is said of %s: see what is with: dnsguard source show",
 			       dg_prefix_text(prefix, text, sizeof(text)));
-	entry->source.own_banned_until_ns = 0;
-	entry->source.own_flags &= ~(__u32)EXEMPT_FLAGS;
-	entry->source.until_ns = 0;
-	reason_set(&entry->source, NULL);
+	source_clear(&entry->source);
 	status = table_write(maps, &table);
+	return status ? table_failed(status, err) : 0;
+}
+
+static void table_forget(struct table *table, const struct dg_prefix *prefixes, __u32 count)
+{
+	for (__u32 i = 0; i < count; i++) {
+		struct dg_source_entry *entry =
+			prefixes[i].family == table->family ?
+				find(table->now, table->count, prefixes + i) :
+				NULL;
+
+		if (entry)
+			source_clear(&entry->source);
+	}
+}
+
+int dg_sources_forget(const struct dg_maps *maps, const struct dg_prefix *prefixes, __u32 count,
+		      struct dg_error *err)
+{
+	int status = 0;
+
+	for (enum dg_family family = DG_IPV4; count && !status && family <= DG_IPV6; family++) {
+		scoped_table struct table table = { 0 };
+
+		status = table_open(maps, family, &table);
+		if (!status)
+			table_forget(&table, prefixes, count);
+		if (!status)
+			status = table_write(maps, &table);
+	}
 	return status ? table_failed(status, err) : 0;
 }
 

@@ -47,6 +47,9 @@ int dg_sources_say(const struct dg_maps *maps, const struct dg_source_entry *sai
 /* Takes ban and exemption of this very prefix away. -ENOENT (status DG_EXIT_NOT_FOUND): there is none. */
 int dg_source_forget(const struct dg_maps *maps, const struct dg_prefix *prefix,
 		     struct dg_error *err);
+/* The same for many at once, in time that grows with their number; of what nothing is said there is nothing to do. */
+int dg_sources_forget(const struct dg_maps *maps, const struct dg_prefix *prefixes, __u32 count,
+		      struct dg_error *err);
 /* Exactly these prefixes carry the client mark from now on. */
 int dg_sources_clients(const struct dg_maps *maps, const struct dg_prefix *prefixes, __u32 count,
 		       struct dg_error *err);

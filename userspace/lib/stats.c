@@ -42,6 +42,15 @@ enum dg_action dg_verdict_action(enum dg_verdict verdict)
 	return verdict < DG_VERDICT_COUNT ? verdicts[verdict].action : DG_ACT_PASS;
 }
 
+__u64 dg_snapshot_listed(const struct dg_snapshot *snapshot)
+{
+	__u64 names = 0;
+
+	for (__u32 i = 1; i <= snapshot->image.lists && i <= DG_LISTS_MAX; i++)
+		names += snapshot->image_list[i].names;
+	return names;
+}
+
 int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at)
 {
 	const struct dg_settings *settings = &snapshot->settings;

@@ -29,6 +29,9 @@ struct dg_snapshot {
 /* Large (about 60 KiB): allocate it. */
 int dg_snapshot_read(const struct dg_maps *maps, struct dg_snapshot *ret);
 
+/* Names of all lists in the image, as their rows say it: the image has more entries where a name is an exception. */
+__u64 dg_snapshot_listed(const struct dg_snapshot *snapshot);
+
 /* Is anything carried out on the snapshot's device number `at`: not observed, not paused, some protection enforcing? */
 int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at);
 

@@ -20,10 +20,17 @@
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-/* NAME[,format=F][,match=M][,answer=A][,ede=N|none][,observe]: what is the default is left out. */
+/* What a primary has is a policy zone, and asking it for one was the operator's word. */
+static const char *format_of(const struct dg_list_spec *spec)
+{
+	return dg_list_kind_of(spec) == DG_LIST_AXFR ? "rpz" : spec->format;
+}
+
+/* NAME[,format=F][,match=M][,answer=A][,override][,ede=N|none][,observe]: what is the default is left out. */
 static void list_word(struct dg_child *child, const struct dg_list_spec *spec)
 {
 	char answer[sizeof(spec->answer)], ede[16] = ",ede=none";
+	const char *format = format_of(spec);
 
 	strcpy(answer, spec->answer);
 	for (char *comma = answer; (comma = strchr(comma, ','));)
@@ -31,12 +38,12 @@ static void list_word(struct dg_child *child, const struct dg_list_spec *spec)
 	if (spec->ede)
 		snprintf(ede, sizeof(ede), ",ede=%d", spec->ede);
 	dg_child_word(child, "--list");
-	dg_child_word(child, "%s%s%s%s%s,answer=%s%s%s", spec->name,
-		      strcmp(spec->format, "auto") ? ",format=" : "",
-		      strcmp(spec->format, "auto") ? spec->format : "",
+	dg_child_word(child, "%s%s%s%s%s,answer=%s%s%s%s", spec->name,
+		      strcmp(format, "auto") ? ",format=" : "",
+		      strcmp(format, "auto") ? format : "",
 		      strcmp(spec->match, "suffix") ? ",match=" : "",
-		      strcmp(spec->match, "suffix") ? spec->match : "", answer, ede,
-		      spec->observe ? ",observe" : "");
+		      strcmp(spec->match, "suffix") ? spec->match : "", answer,
+		      spec->override ? ",override" : "", ede, spec->observe ? ",observe" : "");
 }
 
 /* One list with its files; returns the number of descriptors that keep has now. */

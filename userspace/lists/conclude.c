@@ -100,6 +100,8 @@ static int compile(struct dg_run *run, bool *ret_needed, struct dg_error *err)
 		rc = dg_memory_judge(run, err);
 		if (!rc)
 			rc = dg_compile_all(run, err);
+		if (!rc)
+			rc = dg_senders_judge(run, err);
 	}
 	return rc;
 }
@@ -122,20 +124,38 @@ static struct dg_item *candidate_largest(struct dg_run *run)
 	return largest;
 }
 
-/* What each list is good for by itself may be too much together: then it is the old content of one that stays. */
+/* This one's old content stays, for the reason given. */
+static void item_leave(struct dg_item *item, const struct dg_error *why)
+{
+	item->err = *why;
+	dg_item_stale(item);
+}
+
+static int compile_again(struct dg_run *run, bool *ret_needed, struct dg_error *err)
+{
+	int rc = dg_run_inputs(run, err);
+
+	return rc ? rc : compile(run, ret_needed, err);
+}
+
 int dg_compile_without(struct dg_run *run, bool *ret_needed, struct dg_error *err)
 {
-	struct dg_item *item;
 	int rc = compile(run, ret_needed, err);
+	struct dg_item *largest = rc ? candidate_largest(run) : NULL;
+	struct dg_error why;
 
-	while (rc && (item = candidate_largest(run))) {
-		item->err = *err;
-		dg_item_stale(item);
-		rc = dg_run_inputs(run, err);
-		if (!rc)
-			rc = compile(run, ret_needed, err);
+	/* What took all the time there is would most likely do so again. */
+	if (largest && rc != -ETIME) {
+		item_leave(largest, err);
+		rc = compile_again(run, ret_needed, err);
 	}
-	return rc;
+	if (!rc || !candidate_largest(run))
+		return rc;
+	why = *err;
+	for (__u32 i = 0; i < run->count; i++)
+		if (run->item[i].candidate)
+			item_leave(run->item + i, &why);
+	return compile_again(run, ret_needed, err);
 }
 
 int dg_conclude(struct dg_run *run, bool compiled, struct dg_error *err)

@@ -64,6 +64,7 @@ struct dg_run {
 	bool compiled, published;
 	bool senders_pending; /* lists speak of senders, and no guard runs that could be told */
 	json_t *report;	      /* of the compile of all lists */
+	json_t *gone;	      /* rows of lists that were fetched and are no more */
 	__u64 names_total, memory_needed, memory_allowed;
 };
 
@@ -162,6 +163,8 @@ void dg_judge_counts(const json_t *list, struct dg_list_counts *ret);
 
 /* ---- senders.c ------------------------------------------------------------------------------ */
 
+/* Is there room for what the lists that were compiled say of senders? Nothing of it is left out in silence. */
+int dg_senders_judge(const struct dg_run *run, struct dg_error *err);
 /* What lists say of senders becomes source policy; what they no longer say goes. */
 int dg_senders_apply(const struct dg_run *run, struct dg_error *err);
 /* Was anything said of senders, or is it now? */
@@ -212,7 +215,10 @@ void dg_item_stale(struct dg_item *item);
 
 /* Opens every list's files that are not open yet. */
 int dg_run_inputs(struct dg_run *run, struct dg_error *err);
-/* Everything as one image; what is too much together keeps the old content of what grew most. */
+/*
+ * Everything as one image. What is too much together: the list that grew most keeps its old content, and if that does
+ * not help every one does. So it is compiled three times at most, the last time most likely not at all.
+ */
 int dg_compile_without(struct dg_run *run, bool *ret_needed, struct dg_error *err);
 /* Publishes what was compiled and lets the disk follow. */
 int dg_conclude(struct dg_run *run, bool compiled, struct dg_error *err);

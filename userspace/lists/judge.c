@@ -40,6 +40,7 @@ void dg_judge_counts(const json_t *list, struct dg_list_counts *ret)
 		.unsupported = sum(json_object_get(list, "unsupported")),
 		.skipped = number(list, "skipped"),
 		.protected = number(list, "protected"),
+		.senders = json_array_size(json_object_get(list, "sources")),
 	};
 }
 
@@ -53,6 +54,12 @@ static int size_judge(struct dg_item *item, const struct dg_list_counts *counts)
 		return dg_fail(&item->err, -EFBIG, DG_EXIT_UNSAFE,
 			       "list %s: it has more than %llu lines", item->spec.name,
 			       DG_LIST_LINES_MAX);
+	if (counts->senders > DG_LIST_SENDERS_MAX)
+		return dg_fail(
+			&item->err, -E2BIG, DG_EXIT_UNSAFE,
+			"list %s: it bans or exempts %llu senders (rpz-client-ip), all lists "
+			"together may %d",
+			item->spec.name, (unsigned long long)counts->senders, DG_LIST_SENDERS_MAX);
 	return 0;
 }
 
@@ -100,14 +107,13 @@ int dg_judge(const struct dg_run *run, struct dg_item *item)
 {
 	const json_t *list = dg_report_list(item->check, 0);
 	const char *format = json_string_value(json_object_get(list, "format"));
-	bool senders = json_array_size(json_object_get(list, "sources"));
 	struct dg_list_counts counts;
 	int rc;
 
 	dg_judge_counts(list, &counts);
 	rc = size_judge(item, &counts);
 	if (!rc && !run->want->force)
-		rc = shrink_judge(item, dg_counts_names(&counts), senders);
+		rc = shrink_judge(item, dg_counts_names(&counts), counts.senders);
 	if (!rc && !run->want->force)
 		rc = format_judge(item, format ? format : item->spec.format);
 	if (rc)

@@ -17,6 +17,7 @@
 #define DG_LIST_SOURCE_MAX 2048
 #define DG_LIST_REFRESH_DEFAULT_SEC (24 * 3600)
 #define DG_LIST_REFRESH_MIN_SEC 300
+#define DG_LIST_SENDERS_MAX 4096 /* of all lists together */
 
 enum dg_list_kind {
 	DG_LIST_PATH, /* a file or a directory of files */
@@ -35,6 +36,7 @@ struct dg_list_spec {
 	int ede;			 /* 15 .. 17, 0 = none */
 	__u64 refresh_sec;		 /* 0 = as the source says, or the default */
 	bool observe;
+	bool override; /* the answer goes before those that the feed itself chooses, but not its exceptions */
 };
 
 struct dg_registry {
@@ -90,6 +92,7 @@ int dg_lists_lock(const struct dg_dir *lists, int *ret_fd, struct dg_error *err)
 struct dg_list_counts {
 	__u64 lines, bytes, accepted, duplicate, folded, rejected, unsupported, skipped;
 	__u64 protected; /* names that were left out because they must not be blocked */
+	__u64 senders;	 /* prefixes that are banned or exempted (rpz-client-ip) */
 };
 
 /* Times are Unix seconds, 0 = never. */

@@ -41,6 +41,7 @@ static const struct number {
 	{ "unsupported", offsetof(struct dg_list_meta, counts.unsupported) },
 	{ "skipped", offsetof(struct dg_list_meta, counts.skipped) },
 	{ "protected", offsetof(struct dg_list_meta, counts.protected) },
+	{ "senders", offsetof(struct dg_list_meta, counts.senders) },
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 

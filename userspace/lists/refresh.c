@@ -41,9 +41,11 @@ static int list_lock(struct dg_item *item)
 	for (int waited = 0; flock(item->dir.fd, LOCK_EX | LOCK_NB); waited += BUSY_RETRY_MS) {
 		if (errno != EWOULDBLOCK || waited >= BUSY_WAIT_MS) {
 			item->outcome = DG_OUTCOME_BUSY;
-			return dg_fail(&item->err, -EWOULDBLOCK, DG_EXIT_FAILED,
-				       "list %s: another dnsguard is fetching it since 10 s",
-				       item->spec.name);
+			return dg_fail(
+				&item->err, -EWOULDBLOCK, DG_EXIT_FAILED,
+				"list %s: another dnsguard has been fetching it for 10 s: try "
+				"again later",
+				item->spec.name);
 		}
 		poll(NULL, 0, BUSY_RETRY_MS);
 	}
@@ -83,6 +85,20 @@ static bool same_directory(const struct dg_dir *one, const struct dg_dir *other)
 	return !fstat(one->fd, &a) && !fstat(other->fd, &b) && a.st_ino == b.st_ino;
 }
 
+static void gone_note(struct dg_run *run, const struct dg_item *staged)
+{
+	struct dg_error err;
+
+	dg_fail(&err, -ENOENT, DG_EXIT_NOT_FOUND,
+		"list %s was removed, or is another one now: what was fetched for it is not taken",
+		staged->spec.name);
+	if (!run->gone)
+		run->gone = json_array();
+	json_array_append_new(run->gone, json_pack("{s:s, s:s, s:s, s:i}", "name",
+						   staged->spec.name, "outcome", "gone", "error",
+						   err.text, "exit_status", (int)err.status));
+}
+
 /* Puts what was fetched into its place in the run. What became of the list meanwhile counts more. */
 static void item_adopt(struct dg_run *run, struct dg_item *staged)
 {
@@ -90,6 +106,7 @@ static void item_adopt(struct dg_run *run, struct dg_item *staged)
 
 	if (!item || !same_spec(&item->spec, &staged->spec) ||
 	    !same_directory(&item->dir, &staged->dir)) {
+		gone_note(run, staged);
 		dg_content_sweep(&staged->dir);
 		return;
 	}

@@ -76,11 +76,12 @@ void dg_registry_move(struct dg_registry *registry, const char *name, __u32 posi
 
 json_t *dg_list_spec_json(const struct dg_list_spec *spec)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:b, s:o}", "name", spec->name,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:b, s:b, s:o}", "name", spec->name,
 			 "source", spec->source, "format", spec->format, "match", spec->match,
 			 "answer", spec->answer, "ede",
 			 spec->ede ? json_integer(spec->ede) : json_null(), "refresh_seconds",
-			 (json_int_t)spec->refresh_sec, "observe", spec->observe, "tsig_file",
+			 (json_int_t)spec->refresh_sec, "observe", spec->observe, "override",
+			 spec->override, "tsig_file",
 			 spec->tsig_file[0] ? json_string(spec->tsig_file) : json_null());
 }
 
@@ -113,6 +114,7 @@ static int spec_read(const json_t *object, struct dg_list_spec *ret, struct dg_e
 	(void)!text_get(object, "tsig_file", ret->tsig_file, sizeof(ret->tsig_file));
 	ret->refresh_sec = (__u64)json_integer_value(refresh);
 	ret->observe = json_is_true(json_object_get(object, "observe"));
+	ret->override = json_is_true(json_object_get(object, "override"));
 	return dg_list_source_set(ret, source, err) ? -EINVAL : dg_list_spec_check(ret, err);
 }
 
@@ -229,7 +231,7 @@ int dg_lists_lock(const struct dg_dir *lists, int *ret_fd, struct dg_error *err)
 		owner[len > 0 ? strcspn(owner, "\n") : 0] = '\0';
 		return dg_fail(
 			err, rc, DG_EXIT_FAILED,
-			"another dnsguard (process %s) is changing the lists since 10 s: try "
+			"another dnsguard (process %s) has been changing the lists for 10 s: try "
 			"again later",
 			owner);
 	}

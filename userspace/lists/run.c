@@ -30,6 +30,7 @@ void dg_run_close(struct dg_run *run)
 	items_free(run);
 	free(run->registry);
 	json_decref(run->report);
+	json_decref(run->gone);
 	dg_image_unmap(run->elements, run->elements_count);
 	dg_maps_close(&run->maps);
 	dg_dir_close(&run->lists);

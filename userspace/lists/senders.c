@@ -14,10 +14,6 @@
 
 #define RECORD "sources.json"
 #define RECORD_BYTES_MAX (1 << 20)
-#define SAYINGS_MAX 4096
-/* As for `source ban`: a list neither bans a part of the internet nor lifts the limits for it. */
-#define WIDE_IPV4_BITS 8
-#define WIDE_IPV6_BITS 16
 
 /* What one list says of one prefix. */
 struct saying {
@@ -27,8 +23,8 @@ struct saying {
 };
 
 struct sayings {
-	__u32 count;
-	struct saying saying[SAYINGS_MAX];
+	__u32 count, beyond; /* beyond: for which there was no room */
+	struct saying saying[DG_LIST_SENDERS_MAX];
 };
 
 static bool same_prefix(const struct dg_prefix *a, const struct dg_prefix *b)
@@ -54,12 +50,14 @@ static void saying_take(struct sayings *sayings, const json_t *source, const cha
 	struct saying *saying = sayings->saying + sayings->count;
 	struct dg_prefix prefix;
 
-	if (!text || !action || sayings->count == SAYINGS_MAX ||
-	    dg_prefix_parse(text, &prefix, NULL) || saying_find(sayings, &prefix))
+	if (!text || !action || dg_prefix_parse(text, &prefix, NULL) ||
+	    saying_find(sayings, &prefix))
 		return;
+	if (sayings->count == DG_LIST_SENDERS_MAX) {
+		sayings->beyond++;
+		return;
+	}
 	saying->ban = !strcmp(action, "ban");
-	if (prefix.bits < (prefix.family == DG_IPV4 ? WIDE_IPV4_BITS : WIDE_IPV6_BITS))
-		return;
 	saying->prefix = prefix;
 	snprintf(saying->reason, sizeof(saying->reason), "list %s", list);
 	sayings->count++;
@@ -137,20 +135,6 @@ static bool is_said(const struct dg_source *source)
 	       source->own_flags & (DG_SRC_NO_LIMIT | DG_SRC_NO_SINKHOLE);
 }
 
-/* The entries that a list made and no list wants any more. */
-static int old_forget(const struct dg_run *run, const struct dg_source_entry *entries, int count,
-		      const struct sayings *before, const struct sayings *now)
-{
-	int rc = 0;
-
-	for (int i = 0; !rc && i < count; i++)
-		if (is_said(&entries[i].source) && is_of_a_list(&entries[i].source) &&
-		    saying_find(before, &entries[i].prefix) &&
-		    !saying_find(now, &entries[i].prefix))
-			rc = dg_source_forget(&run->maps, &entries[i].prefix, NULL);
-	return rc;
-}
-
 static const struct dg_source *entry_find(const struct dg_source_entry *entries, int count,
 					  const struct dg_prefix *prefix)
 {
@@ -160,35 +144,69 @@ static const struct dg_source *entry_find(const struct dg_source_entry *entries,
 	return NULL;
 }
 
-static int saying_apply(const struct dg_run *run, const struct saying *saying,
-			const struct dg_source *present, struct dg_error *err)
-{
-	const struct dg_exemption exemption = { DG_SRC_NO_LIMIT | DG_SRC_NO_SINKHOLE, 0 };
+/* What goes, then what comes, each in one stroke: the table is composed anew for every change. */
+struct change {
+	__u32 forgotten, said;
+	struct dg_prefix forget[2 * DG_LIST_SENDERS_MAX];
+	struct dg_source_entry say[DG_LIST_SENDERS_MAX];
+};
 
-	if (present && is_said(present) && !is_of_a_list(present))
-		return 0; /* the operator's own word */
-	if (present && is_said(present) && !strcmp(present->reason, saying->reason) &&
-	    saying->ban == (present->own_banned_until_ns != 0))
-		return 0;
-	if (present && is_said(present) && dg_source_forget(&run->maps, &saying->prefix, err))
-		return -EIO;
+/* The entries that a list made and no list wants any more. */
+static void old_forget(struct change *change, const struct dg_source_entry *entries, int count,
+		       const struct sayings *before, const struct sayings *now)
+{
+	for (int i = 0; i < count; i++)
+		if (is_said(&entries[i].source) && is_of_a_list(&entries[i].source) &&
+		    saying_find(before, &entries[i].prefix) &&
+		    !saying_find(now, &entries[i].prefix) &&
+		    change->forgotten < DG_LIST_SENDERS_MAX)
+			change->forget[change->forgotten++] = entries[i].prefix;
+}
+
+static void saying_add(struct change *change, const struct saying *saying)
+{
+	struct dg_source_entry *entry = change->say + change->said++;
+
+	*entry = (struct dg_source_entry){ .prefix = saying->prefix };
 	if (saying->ban)
-		return dg_source_ban(&run->maps, &saying->prefix, DG_FOR_GOOD, saying->reason, err);
-	return dg_source_exempt(&run->maps, &saying->prefix, exemption, saying->reason, err);
+		entry->source.own_banned_until_ns = DG_FOR_GOOD;
+	else
+		entry->source.own_flags = DG_SRC_NO_LIMIT | DG_SRC_NO_SINKHOLE;
+	snprintf(entry->source.reason, sizeof(entry->source.reason), "%s", saying->reason);
+}
+
+static void saying_apply(struct change *change, const struct saying *saying,
+			 const struct dg_source *present)
+{
+	bool said = present && is_said(present);
+
+	if (said && !is_of_a_list(present))
+		return; /* the operator's own word */
+	if (said && !strcmp(present->reason, saying->reason) &&
+	    saying->ban == (present->own_banned_until_ns != 0))
+		return;
+	if (said)
+		change->forget[change->forgotten++] = saying->prefix;
+	saying_add(change, saying);
 }
 
 static int difference_apply(const struct dg_run *run, const struct sayings *before,
 			    const struct sayings *now, struct dg_error *err)
 {
 	dg_scoped_free struct dg_source_entry *entries = NULL;
-	int count = dg_sources_list(&run->maps, &entries);
-	int rc = count < 0 ? count : old_forget(run, entries, count, before, now);
+	dg_scoped_free struct change *change = calloc(1, sizeof(*change));
+	int count = change ? dg_sources_list(&run->maps, &entries) : -ENOMEM, rc;
 
-	if (rc)
-		return dg_fail(err, rc, DG_EXIT_FAILED, "the table of senders: %s", strerror(-rc));
-	for (__u32 i = 0; !rc && i < now->count; i++)
-		rc = saying_apply(run, now->saying + i,
-				  entry_find(entries, count, &now->saying[i].prefix), err);
+	if (count < 0)
+		return dg_fail(err, count, DG_EXIT_FAILED, "the table of senders: %s",
+			       strerror(-count));
+	old_forget(change, entries, count, before, now);
+	for (__u32 i = 0; i < now->count; i++)
+		saying_apply(change, now->saying + i,
+			     entry_find(entries, count, &now->saying[i].prefix));
+	rc = dg_sources_forget(&run->maps, change->forget, change->forgotten, err);
+	if (!rc && change->said)
+		rc = dg_sources_say(&run->maps, change->say, change->said, err);
 	return rc;
 }
 
@@ -211,6 +229,21 @@ int dg_senders_apply(const struct dg_run *run, struct dg_error *err)
 	if (!rc)
 		rc = dg_sources_save(&run->maps, run->want->state_dir, err);
 	return rc ? rc : record_write(run, now, NULL, err);
+}
+
+int dg_senders_judge(const struct dg_run *run, struct dg_error *err)
+{
+	dg_scoped_free struct sayings *now = calloc(1, sizeof(*now));
+
+	if (!now)
+		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+	sayings_read(json_object_get(run->report, "lists"), now);
+	if (!now->beyond)
+		return 0;
+	return dg_fail(
+		err, -E2BIG, DG_EXIT_UNSAFE,
+		"all lists together ban or exempt %u senders (rpz-client-ip), %d are allowed",
+		now->count + now->beyond, DG_LIST_SENDERS_MAX);
 }
 
 bool dg_senders_differ(const struct dg_run *run)

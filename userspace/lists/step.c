@@ -25,11 +25,12 @@ static json_t *inputs_json(const struct dg_run *run)
 		__u64 generation = dg_item_meta(item)->generation;
 
 		if (item->inputs.count)
-			json_array_append_new(inputs, json_pack("[s, s, s, s, i, b, I]",
-								item->spec.name, item->spec.format,
-								item->spec.match, item->spec.answer,
-								item->spec.ede, item->spec.observe,
-								(json_int_t)generation));
+			json_array_append_new(inputs,
+					      json_pack("[s, s, s, s, i, b, b, I]", item->spec.name,
+							item->spec.format, item->spec.match,
+							item->spec.answer, item->spec.ede,
+							item->spec.observe, item->spec.override,
+							(json_int_t)generation));
 	}
 	return inputs;
 }

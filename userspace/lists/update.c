@@ -33,6 +33,22 @@ static int run_stage(const struct dg_update *want, struct dg_staged *staged, str
 	return rc;
 }
 
+/* A run that fails as a whole, on a full disk for instance, must not hide why a list failed before. */
+static void reasons_append(const struct dg_run *run, struct dg_error *err)
+{
+	size_t used = strlen(err->text);
+
+	for (__u32 i = 0; i < run->count; i++) {
+		const struct dg_item *item = run->item + i;
+
+		if (item->outcome != DG_OUTCOME_STALE || !strcmp(item->err.text, err->text))
+			continue;
+		snprintf(err->text + used, sizeof(err->text) - used, "\n  before that: %.300s",
+			 item->err.text);
+		used += strlen(err->text + used);
+	}
+}
+
 int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_error *err)
 {
 	dg_scoped_staged struct dg_staged staged = { 0 };
@@ -56,6 +72,8 @@ int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_e
 	if (!rc)
 		rc = dg_conclude(&run, compiled, err);
 	dg_candidates_drop(&run);
+	if (rc)
+		reasons_append(&run, err);
 	*ret_report = dg_run_report(&run);
 	return rc;
 }

@@ -40,9 +40,10 @@ struct dg_update {
 
 /*
  * Refreshes lists. *ret_report (owned by the caller, also on failure if not NULL) says what came of each:
- *   {schema, attached, published, names, bytes, memory {needed, allowed}, lists: [{name, outcome, error, exit_status,
+ *   {schema, attached, published, names, entries, bytes, memory {needed, allowed}, lists: [{name, outcome, error, exit_status,
  *    accepted, rejected, ..., problems [{file, line, column, reason, text}]}]}
- * outcome: "unchanged", "updated", "stale" (refused or not reachable; what was there stays). 0 also when some lists are
+ * outcome: "unchanged", "updated", "stale" (refused or not reachable; what was there stays), "busy" (somebody else is at
+ * it), "gone" (it was removed meanwhile). 0 also when some lists are
  * stale; -errno when nothing could be done at all, or what was good could not be published (then nothing has changed).
  */
 int dg_update_run(const struct dg_update *want, json_t **ret_report, struct dg_error *err);
