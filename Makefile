@@ -15,6 +15,7 @@ SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/dnsguard
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR ?= $(PREFIX)/share/zsh/vendor-completions
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 
 BUILD ?= build$(if $(SAN),/san)
@@ -109,6 +110,10 @@ FETCH_LIB := $(BUILD)/libdnsguard-fetch.a
 PROGRAMS := $(if $(CLI_SRCS),$(BUILD)/dnsguard) $(if $(DAEMON_SRCS),$(BUILD)/dnsguardd) \
 	$(if $(COMPILE_SRCS),$(BUILD)/dnsguard-compile) $(if $(TRANSFER_SRCS),$(BUILD)/dnsguard-transfer) \
 	$(if $(FETCH_SRCS),$(BUILD)/dnsguard-fetch) $(if $(NOTIFY_SRCS),$(BUILD)/dnsguard-notify) $(if $(LOAD_SRCS),$(BUILD)/dnsguard-load)
+DOCS_SRCS := $(wildcard userspace/docs/*.c)
+DOCS := $(BUILD)/dnsguard-docs
+MANUALS := $(BUILD)/man/dnsguard.8 $(BUILD)/man/dnsguardd.8 $(BUILD)/man/dnsguard.yaml.5
+COMPLETIONS := $(BUILD)/completion/dnsguard.bash $(BUILD)/completion/_dnsguard
 LAB := $(if $(wildcard userspace/lab/lab.sh),$(BUILD)/lab.sh) $(LAB_BPF_OBJS)
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
@@ -130,14 +135,14 @@ FUZZ_LIB_SRCS := $(LIB_SRCS) $(filter-out %/main.c,$(CLI_SRCS) $(DAEMON_SRCS) $(
 FUZZ_LIB := $(BUILD)/fuzz/libfuzz.a
 
 object = $(1:%.c=$(BUILD)/obj/%.o)
-C_SRCS := $(LIB_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(FETCH_SRCS) $(NOTIFY_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
+C_SRCS := $(LIB_SRCS) $(DOCS_SRCS) $(CLI_SRCS) $(DAEMON_SRCS) $(COMPILE_SRCS) $(TRANSFER_SRCS) $(FETCH_SRCS) $(NOTIFY_SRCS) $(LOAD_SRCS) $(UNIT_SRCS) $(UNIT_HELPERS) $(TOOL_SRCS)
 C_OBJS := $(call object,$(C_SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_LIB_SRCS) $(FUZZ_SRCS))
 VERSIONED := $(if $(C_SRCS),$(shell grep -l DG_VERSION $(C_SRCS)))
 
 # ---- targets for people -------------------------------------------------------------------------
 
-all: $(BPF_OBJS) $(SKELETONS) $(PROGRAMS) $(LAB) ## build the programs (the default)
+all: $(BPF_OBJS) $(SKELETONS) $(PROGRAMS) $(LAB) $(MANUALS) $(COMPLETIONS) ## build the programs (the default)
 
 run: ## show the guard at work in a lab of namespaces; IFACE=eth0 guards that device instead
 	@deploy/deps build && deploy/deps run
@@ -179,11 +184,17 @@ install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
 	$(if $(wildcard deploy/dnsguard.yaml),install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/dnsguard deploy/dnsguard.yaml)
 	$(if $(wildcard deploy/prometheus/*),install -D -m 644 -t $(DESTDIR)$(DATADIR)/prometheus $(wildcard deploy/prometheus/*))
-	$(if $(wildcard deploy/*.8),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(wildcard deploy/*.8))
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(filter %.8,$(MANUALS))
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 $(filter %.5,$(MANUALS))
+	install -D -m 644 $(filter %.bash,$(COMPLETIONS)) $(DESTDIR)$(COMPLETIONDIR)/dnsguard
+	install -D -m 644 $(filter %/_dnsguard,$(COMPLETIONS)) $(DESTDIR)$(ZSHDIR)/_dnsguard
 
 deb: ## build the Debian package into build/deb
 	@deploy/deps build && deploy/deps package
 	@deploy/deb $(abspath $(BUILD)) '$(VERSION)'
+
+documents: $(DOCS) ## write deploy/dnsguard.yaml anew, after a change of the table of keys
+	$(DOCS) dnsguard.yaml >deploy/dnsguard.yaml
 
 clean: ## remove build/
 	rm -rf build
@@ -243,6 +254,14 @@ $(BUILD)/dnsguard-notify: $(call object,$(NOTIFY_SRCS)) $(FETCH_LIB) $(LIB)
 	$(link) $(FETCH_LIBS)
 $(BUILD)/dnsguard-load: $(call object,$(LOAD_SRCS)) $(LIB)
 	$(link) -lpthread -lm
+$(DOCS): $(call object,$(DOCS_SRCS)) $(CLI_LIB) $(DAEMON_LIB) $(LIB)
+	$(link) $(CLI_LIBS) $(DAEMON_LIBS)
+$(MANUALS): $(BUILD)/man/%: $(DOCS)
+	$(call run,MAN) $(DOCS) $* >$@
+$(BUILD)/completion/dnsguard.bash: $(BUILD)/dnsguard
+	$(call run,SHELL) $(BUILD)/dnsguard completion bash >$@
+$(BUILD)/completion/_dnsguard: $(BUILD)/dnsguard
+	$(call run,SHELL) $(BUILD)/dnsguard completion zsh >$@
 $(BUILD)/lab.sh: userspace/lab/lab.sh
 	$(call run,COPY) install -m 755 $< $@
 
@@ -260,7 +279,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 
-.PHONY: all run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
+.PHONY: all documents run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
 .SECONDARY:
 
 -include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(LAB_BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)

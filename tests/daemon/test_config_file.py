@@ -1,12 +1,13 @@
 """The configuration file as people meet it: --check-config, its messages, and the file we ship."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from guarded import DAEMON, ROOT, run
+from guarded import BUILD, CLI, DAEMON, ROOT, run
 
 SHIPPED = ROOT / "deploy" / "dnsguard.yaml"
 
@@ -61,8 +62,13 @@ def test_bad_command_line(tmp_path, args, says):
 
 
 def test_shipped_file_observes():
-    assert re.search(r"^mode: observe$", SHIPPED.read_text(), re.MULTILINE)
+    assert re.search(r"^mode: observe\b", SHIPPED.read_text(), re.MULTILINE)
     assert run(DAEMON, "--check-config", "--config", SHIPPED).returncode == 0
+
+
+def test_shipped_file_is_what_the_table_says():
+    generated = run(BUILD / "dnsguard-docs", "dnsguard.yaml").stdout
+    assert SHIPPED.read_text() == generated, "the table of keys has changed; write the file anew with: make documents"
 
 
 def uncommented(text):
@@ -72,31 +78,40 @@ def uncommented(text):
     return "\n".join(re.sub(r"^#(?=(  )*(- |[a-z-]+:))", "", line) for line in lines)
 
 
-def documented(text):
-    """The keys of a file, as paths."""
-    path, keys = [], set()
-    for line in text.splitlines():
-        if match := re.match(r"^( *)([a-z-]+):", line):
-            path[len(match[1]) // 2:] = [match[2]]
-            keys.add(".".join(path))
-    return keys
+def shown(*args):
+    return {row["key"]: row for row in json.loads(run(CLI, "config", "show", "--json", *args).stdout)["keys"]}
 
 
 def test_shipped_file_shows_every_key_at_its_default(tmp_path):
-    text = uncommented(SHIPPED.read_text())
-    done = check(tmp_path, text)[1]
-    assert done.returncode == 0, done.stderr
-    keys = re.findall(r"^([a-z][a-z.-]*)$", run(DAEMON, "--config-keys").stdout, re.MULTILINE)
-    assert len(keys) > 20
-    assert set(keys) - documented(text) == {"answers.cookie-secret-file"}
-    assert "cookie-secret-file:" in SHIPPED.read_text()
+    """With every "#" taken away each key comes from the file, and has the value that it has without."""
+    path = tmp_path / "c.yaml"
+    path.write_text(uncommented(SHIPPED.read_text()))
+    keys, defaults = shown(path), shown("--defaults")
+    assert len(keys) > 40 and set(keys) == set(defaults)
+    silent = {key for key, row in keys.items() if row["source"] == "default"}
+    assert silent == {"answers.cookie-secret-file"}
+    differ = {key for key in keys if keys[key]["value"] != defaults[key]["value"]}
+    examples = {key for key in differ if defaults[key]["value"] is None}  # a file's path, a secret
+    assert differ - examples == {"mode", "interfaces"}
 
 
-def test_shipped_file_tells_the_truth_about_defaults():
-    told = dict(re.findall(r"^\s*([a-z-]+): \"?([\w.:]+?)\"?(?:\s+#.*)?$",
-                           uncommented(SHIPPED.read_text()), re.MULTILINE))
-    table = dict(re.findall(r"^(?:[a-z-]+\.)*([a-z-]+)\n.*\n.*; default: (.*)$", run(DAEMON, "--config-keys").stdout,
-                            re.MULTILINE))
-    once = [k for k in told if k in table and k not in ("mode", "rate-limit", "instant-limit", "cookie-secret", "max-memory")]
-    assert {"slip", "memory", "negative-ttl", "budget", "listen", "refresh", "spread"} <= set(once)
-    assert {k: told[k] for k in once} == {k: table[k] for k in once}
+def test_parts_are_read_over_the_file(tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10-a.yaml").write_text("limits: {slip: 3}\n")
+    path, done = check(tmp_path, "limits: {slip: 1, rate-limit: 9}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    keys = shown(path)
+    assert (keys["limits.slip"]["value"], keys["limits.slip"]["source"]) == (3, f"{tmp_path}/conf.d/10-a.yaml:1")
+    assert (keys["limits.rate-limit"]["value"], keys["limits.rate-limit"]["source"]) == (9, f"{path}:1")
+    (tmp_path / "conf.d" / "20-b.yaml").write_text("limits:\n  slipp: 3\n")
+    done = check(tmp_path, "")[1]
+    assert done.returncode == 2
+    assert f'{tmp_path}/conf.d/20-b.yaml:2:3: unknown key "limits.slipp"; the nearest known key is "limits.slip"' in done.stderr
+
+
+def test_check_names_every_file_and_passes_the_verdict_on(tmp_path):
+    path, _ = check(tmp_path, "limits: {slip: 1}\n")
+    assert run(CLI, "config", "check", path).stdout == f"{path} is good\n"
+    path.write_text("limits: {slip: 1, slip: 2}\n")
+    done = run(CLI, "config", "check", path, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and f"{path}:1:19: slip: given twice" in done.stderr

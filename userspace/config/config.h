@@ -403,7 +403,10 @@ void dg_config_command(struct dg_config *config, enum dg_config_key_id id);
 char *dg_config_value_text(const struct dg_config_key *key, const void *base, char *buf,
 			   size_t size);
 __u32 dg_config_list_count(const struct dg_config_key *key, const void *base);
-/* The i-th element of a list, a mapping in braces. Returns buf. */
+/* The i-th element of a list of single values, unquoted. Returns buf. */
+char *dg_config_single_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
+			    size_t size);
+/* The i-th element of a list as the file has it: quoted, a mapping in braces. Returns buf. */
 char *dg_config_element_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
 			     size_t size);
 /* All of a list: [a, b]. Returns buf, cut where it is full. */

@@ -182,8 +182,8 @@ char *dg_config_list_text(const struct dg_config_key *key, const void *base, cha
 	return buf;
 }
 
-static void single_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
-			size_t size)
+char *dg_config_single_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
+			    size_t size)
 {
 	const struct dg_config *config = base;
 	char at[80];
@@ -212,6 +212,7 @@ static void single_text(const struct dg_config_key *key, const void *base, __u32
 	default:
 		snprintf(buf, size, "%s", dg_config_argv_word(field(key, base), i));
 	}
+	return buf;
 }
 
 char *dg_config_element_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
@@ -224,8 +225,7 @@ char *dg_config_element_text(const struct dg_config_key *key, const void *base, 
 		mapping_text(kind, (const char *)field(key, base) + i * kind->size, buf, size);
 		return buf;
 	}
-	single_text(key, base, i, text, sizeof(text));
-	quoted(text, buf, size);
+	quoted(dg_config_single_text(key, base, i, text, sizeof(text)), buf, size);
 	return buf;
 }
 

@@ -27,6 +27,12 @@ json_t *dg_json_until(__u64 until_ns)
 						0);
 }
 
+void dg_json_drop(json_t **document)
+{
+	json_decref(*document);
+	*document = NULL;
+}
+
 volatile sig_atomic_t dg_stopped;
 
 static void stop(int signal_number)

@@ -21,6 +21,9 @@ int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_
 /* Seconds from now until a deadline, null when it is 0 or for good. */
 json_t *dg_json_until(__u64 until_ns);
 
+/* For dg_scoped(): drops a document, NULL included. */
+void dg_json_drop(json_t **document);
+
 /* 1 once SIGINT, SIGTERM or SIGHUP has come; the first call of dg_stop_catch() arms it. */
 extern volatile sig_atomic_t dg_stopped;
 void dg_stop_catch(void);

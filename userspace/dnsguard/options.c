@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Understood before and after every verb. Their order is that of global_set(). */
-static const struct dg_option dg_global_options[] = {
+const struct dg_option dg_global_options[] = {
 	{ .name = "bpffs",
 	  .type = DG_OPT_TEXT,
 	  .arg = "DIR",

@@ -81,6 +81,9 @@ struct dg_verb {
 int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv, struct dg_cli *ret,
 		 struct dg_error *err);
 
+/* Understood before and after every verb. */
+extern const struct dg_option dg_global_options[];
+
 /* The usage of everything, or of one verb, printed from the tables. */
 void dg_usage_print(FILE *out, const struct dg_verb *verbs);
 void dg_verb_print(FILE *out, const struct dg_verb *verb);

@@ -27,6 +27,9 @@ dg_verb_fn dg_alert_ls_run, dg_alert_test_run;					  /* alert.c */
 dg_verb_fn dg_doctor_tcp_run;							  /* doctor_tcp.c */
 dg_verb_fn dg_tcp_run;								  /* tcp.c */
 dg_verb_fn dg_explain_run;							  /* explain.c */
+dg_verb_fn dg_config_check_run, dg_config_show_run;				  /* config.c */
+dg_verb_fn dg_reload_run;							  /* reload.c */
+dg_verb_fn dg_completion_run;							  /* completion.c */
 dg_verb_fn dg_lab_run;								  /* lab.c */
 
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
@@ -35,6 +38,7 @@ extern const struct dg_option dg_list_check_options[];
 extern const struct dg_option dg_explain_options[], dg_alert_test_options[];
 extern const struct dg_option dg_attach_options[], dg_detach_options[];
 extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
+extern const struct dg_option dg_config_show_options[], dg_reload_options[];
 extern const struct dg_option dg_limit_set_options[];
 extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[];
 

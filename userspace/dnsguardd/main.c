@@ -20,21 +20,13 @@
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/notify.h"
+#include "userspace/dnsguardd/options.h"
 #include "userspace/dnsguardd/pressure.h"
+#include "userspace/dnsguardd/reload.h"
 #include "userspace/dnsguardd/runlock.h"
 #include "userspace/dnsguardd/tcp.h"
 
 #define TIDY_MS 10000
-
-static const char usage[] =
-	"usage: dnsguardd [--config FILE] [--interface IF]... [--observe] [--listen ADDR:PORT|off]\n"
-	"                 [--bpffs DIR] [--state-dir DIR]\n"
-	"       dnsguardd --check-config [--config FILE]\n"
-	"       dnsguardd --config-keys | --version | --help\n"
-	"\n"
-	"Guards the devices it is told, keeps them guarded, serves /metrics. Ending it leaves the\n"
-	"filtering in place. Without --config it reads " DG_CONFIG_PATH ",\n"
-	"if that is there.\n";
 
 /* The loop's handles beside those of the rooms. */
 struct life {
@@ -46,32 +38,9 @@ struct life {
 
 /* ---- command line ---------------------------------------------------------------------------- */
 
-enum option_id {
-	OPT_CONFIG = 256,
-	OPT_INTERFACE,
-	OPT_BPFFS,
-	OPT_STATE,
-	OPT_LISTEN,
-	OPT_OBSERVE,
-	OPT_CHECK,
-	OPT_KEYS,
-	OPT_VERSION,
-	OPT_HELP
-};
-
-static const struct option long_options[] = {
-	{ "config", required_argument, NULL, OPT_CONFIG },
-	{ "interface", required_argument, NULL, OPT_INTERFACE },
-	{ "bpffs", required_argument, NULL, OPT_BPFFS },
-	{ "state-dir", required_argument, NULL, OPT_STATE },
-	{ "listen", required_argument, NULL, OPT_LISTEN },
-	{ "observe", no_argument, NULL, OPT_OBSERVE },
-	{ "check-config", no_argument, NULL, OPT_CHECK },
-	{ "config-keys", no_argument, NULL, OPT_KEYS },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
-};
+#define LONG_OPTION(id, name, arg, help)                                                           \
+	{ name, arg[0] ? required_argument : no_argument, NULL, DG_DAEMON_OPT_##id },
+static const struct option long_options[] = { DG_DAEMON_OPTIONS(LONG_OPTION){ NULL, 0, NULL, 0 } };
 
 /* The table of keys, for people: the same rows that the parser is driven by. */
 static void print_keys(const struct dg_config_key *keys, unsigned int count, const char *prefix)
@@ -93,13 +62,19 @@ static void keys_and_exit(void)
 
 static void usage_and_exit(void)
 {
-	fputs(usage, stderr);
+	dg_daemon_usage(stderr);
 	exit(DG_EXIT_USAGE);
 }
 
-static void print_and_exit(const char *text)
+static void help_and_exit(void)
 {
-	fputs(text, stdout);
+	dg_daemon_usage(stdout);
+	exit(DG_EXIT_OK);
+}
+
+static void version_and_exit(void)
+{
+	puts("dnsguardd " DG_VERSION);
 	exit(DG_EXIT_OK);
 }
 
@@ -115,35 +90,35 @@ static void add_iface(struct dg_daemon_options *options, const char *name)
 static void take_option(struct dg_daemon_options *options, int option)
 {
 	switch (option) {
-	case OPT_CONFIG:
+	case DG_DAEMON_OPT_CONFIG:
 		options->config = optarg;
 		break;
-	case OPT_INTERFACE:
+	case DG_DAEMON_OPT_INTERFACE:
 		add_iface(options, optarg);
 		break;
-	case OPT_BPFFS:
+	case DG_DAEMON_OPT_BPFFS:
 		options->bpffs = optarg;
 		break;
-	case OPT_STATE:
+	case DG_DAEMON_OPT_STATE:
 		options->state_dir = optarg;
 		break;
-	case OPT_LISTEN:
+	case DG_DAEMON_OPT_LISTEN:
 		options->listen = optarg;
 		break;
-	case OPT_OBSERVE:
+	case DG_DAEMON_OPT_OBSERVE:
 		options->observe = 1;
 		break;
-	case OPT_CHECK:
+	case DG_DAEMON_OPT_CHECK:
 		options->check_config = 1;
 		break;
-	case OPT_KEYS:
+	case DG_DAEMON_OPT_KEYS:
 		keys_and_exit();
 		break;
-	case OPT_VERSION:
-		print_and_exit("dnsguardd " DG_VERSION "\n");
+	case DG_DAEMON_OPT_VERSION:
+		version_and_exit();
 		break;
-	case OPT_HELP:
-		print_and_exit(usage);
+	case DG_DAEMON_OPT_HELP:
+		help_and_exit();
 		break;
 	default:
 		usage_and_exit();
@@ -263,8 +238,9 @@ static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *con
 
 /* All of a configuration or nothing. What can fail for a small reason, the listener, comes first.
  */
-static int apply(struct dg_daemon *daemon, struct dg_error *err)
+static int apply(struct dg_daemon *daemon, const struct dg_reload_note *note, struct dg_error *err)
 {
+	struct dg_config *before dg_scoped_free = NULL;
 	struct dg_config *next dg_scoped_free = malloc(sizeof(*next));
 	struct dg_http *fresh = NULL;
 
@@ -277,8 +253,9 @@ static int apply(struct dg_daemon *daemon, struct dg_error *err)
 		return -EINVAL;
 	}
 	adopt_listener(daemon, next, fresh);
-	free(daemon->config);
+	before = daemon->config;
 	daemon->config = dg_take_ptr(next);
+	dg_reload_tell(daemon, before, note, NULL);
 	daemon->config_good_unix = (__u64)time(NULL);
 	dg_guard_tidy(daemon);
 	return 0;
@@ -296,15 +273,15 @@ static void on_terminate(uv_signal_t *handle, int number)
 static void on_hangup(uv_signal_t *handle, int number)
 {
 	struct dg_daemon *daemon = handle->data;
+	struct dg_reload_note note;
 	struct dg_error err = { 0 };
 
 	(void)number;
 	dg_notify_reloading();
-	daemon->config_good = !apply(daemon, &err);
-	if (daemon->config_good)
-		dg_log(DG_LOG_NOTICE, "configuration applied");
-	else
-		dg_log(DG_LOG_ERROR, "configuration refused, nothing changed: %s", err.text);
+	dg_reload_asked(daemon->options->bpffs, &note);
+	daemon->config_good = !apply(daemon, &note, &err);
+	if (!daemon->config_good)
+		dg_reload_tell(daemon, daemon->config, &note, &err);
 	dg_lists_look(daemon->lists);
 	if (daemon->config_good)
 		dg_alerting_configure(daemon->alerting);
@@ -382,7 +359,7 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 	 * missed. */
 	start_handles(life);
 	if (dg_caps_check(err) || dg_netwatch_start(daemon, &life->netwatch, err) ||
-	    apply(daemon, err))
+	    apply(daemon, &(struct dg_reload_note){ "", "" }, err))
 		return -EINVAL;
 	if (dg_caps_limit(&reason))
 		dg_log(DG_LOG_WARNING, "%s", reason.text);
