@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""BIND with its default quota of 150, one connection a second, rules as they come: the story that must not repeat itself."""
+
+import socket
+import struct
+import threading
+import time
+
+from callers import Bind, Room
+from guarded import SERVER, Daemon
+from receivers import Receiver
+
+QUERY = bytes.fromhex("00000100000100000000000003777777076578616d706c650000010001")
+ASKED_AGAIN = 60  # seconds; BIND lets go of who is silent for longer than its idle timeout
+ANSWERED_WITHIN = 3
+
+
+def ask(sock):
+    sock.sendall(struct.pack("!H", len(QUERY)) + QUERY)
+
+
+class Climb(threading.Thread):
+    """After it: `refused_at`, when the first client got no answer, and what the receiver had heard."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.room = self.receiver = self.error = self.refused_at = self.began_at = None
+        self.states = []
+
+    def run(self):
+        try:
+            self.room = Room()
+            self.receiver = Receiver(self.room)
+            Bind(self.room, "tcp-initial-timeout 1200; tcp-idle-timeout 1200;")
+            self.daemon_run = Daemon(self.room, "--interface", "guarded", config=f"""
+alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
+""").ready()
+            self.climb()
+        except Exception as error:  # for the test that waits for it
+            self.error = error
+
+    def climb(self):
+        """Goes on a little after the first refusal: others do not know of it."""
+        self.began_at = time.monotonic()
+        clients = []
+        while len(clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < 15):
+            time.sleep(max(self.began_at + len(clients) - time.monotonic(), 0))
+            sock = self.room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sock.settimeout(ANSWERED_WITHIN)
+            clients.append((time.monotonic(), sock))
+            self.room.sockets.append(sock)
+            if not self.is_served(sock) and not self.refused_at:
+                self.refused_at = clients[-1][0]
+            self.stay(clients)
+
+    def is_served(self, sock):
+        try:
+            sock.connect((SERVER, 53))
+            ask(sock)
+            return bool(self.refused_at or sock.recv(512))
+        except OSError:
+            return False
+
+    def stay(self, clients):
+        """Each client asks again now and then, so that its connection is kept."""
+        now = time.monotonic()
+        for began, sock in clients:
+            if now - began >= ASKED_AGAIN and int(now - began) % ASKED_AGAIN == 0:
+                ask(sock)
+
+    def end(self):
+        self.join(400)
+        if self.receiver:
+            self.receiver.close()
+        if self.room:
+            self.room.close()

@@ -1,0 +1,241 @@
+"""Real resolvers fill and empty again; states go up and down in order, and every receiver hears of each."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+from callers import Bind, Unbound, hang_up
+from guarded import SERVER, Daemon, wait_for
+from receivers import Alertmanager
+
+ROW = f'{{listener="{SERVER}:53"}}'
+OK, WARNING, CRITICAL, EXHAUSTED = range(4)
+FILLING, NEARLY, FULL = "DnsguardTcpFilling", "DnsguardTcpNearlyFull", "DnsguardTcpExhausted"
+# Short, so that a test need not be long; no forecast, so that only what is so counts.
+RULES = """
+tcp:
+  warning: {at: 60%, full-within: 0s, hold: 1s}
+  critical: {at: 80%, full-within: 0s, hold: 1s}
+  exhausted: {hold: 1s}
+  clear: {hold: 3s}
+"""
+
+
+def state(daemon):
+    return daemon.samples().get(f"dnsguard_tcp_alert_state{ROW}")
+
+
+class Guard(Daemon):
+    def __init__(self, room, receiver, more="", rules=RULES):
+        super().__init__(room, "--interface", "guarded", config=f"""{rules}
+alerts:
+  log: off
+  interval: 1s
+  webhook: {receiver.url}/hook
+{more}""")
+        self.ready()
+
+    def knows_quota(self, quota):
+        wait_for(lambda: self.samples().get(f"dnsguard_tcp_quota_connections{ROW}") == quota)
+
+
+# ---- up and down ----------------------------------------------------------------------------------
+
+
+def test_bind_fills_and_empties_and_all_receivers_hear_of_it(room, receiver):
+    Bind(room, "tcp-clients 20;")
+    manager = Alertmanager(room, receiver)
+    said = f"{room.dir}/said"
+    open(said, "w").close()
+    for path in (room.dir, said):
+        os.chmod(path, 0o777)  # the command is nobody
+    guard = Guard(room, receiver, f"""
+  alertmanager: http://127.0.0.1:9093/
+  command: [/bin/sh, -c, 'echo "$DNSGUARD_ALERT $DNSGUARD_STATUS $1 $(id -un)" >>{said}', sh, "an argument"]
+""")
+    guard.knows_quota(20)
+    assert state(guard) == OK
+    callers = room.call(13)
+    receiver.hears((FILLING, "firing"))
+    assert state(guard) == WARNING
+    callers += room.call(4)
+    receiver.hears((FILLING, "firing"), (NEARLY, "firing"))
+    assert state(guard) == CRITICAL
+    callers += room.call(10)
+    receiver.hears((FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing"))
+    assert state(guard) == EXHAUSTED
+    wait_for(lambda: set(manager.alerts()) == {FILLING, NEARLY, FULL})
+    labels = manager.alerts()[FULL]["labels"]
+    assert (labels["listener"], labels["severity"]) == (f"{SERVER}:53", "critical")
+    hang_up(callers)
+    rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
+    fall = [(FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved")]
+    receiver.hears(*rise, *fall)
+    assert state(guard) == OK
+    wait_for(lambda: sorted(set(receiver.told("/from-am"))) == sorted(rise + fall))
+    wait_for(lambda: open(said).read().splitlines() ==
+             [f"{name} {status} an argument nobody" for name, status in rise + fall])
+
+
+def test_unbound_that_lets_nobody_stay_is_exhausted_by_those_who_come_again(room, receiver):
+    Unbound(room, "incoming-num-tcp: 20")
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    done, seen = threading.Event(), []
+
+    def come_again():
+        """Unbound closes idle clients early when it is full: whoever is sent away comes back."""
+        callers = []
+        while not done.is_set():
+            callers += room.call(60 - len(callers))
+            time.sleep(0.05)
+            callers = [sock for sock in callers if still_open(sock)]
+        hang_up(callers)
+
+    def watch():
+        while not done.is_set() or seen[-1] != OK:
+            if (now := state(guard)) is not None and (not seen or seen[-1] != now):
+                seen.append(now)
+            time.sleep(0.1)
+
+    threads = [threading.Thread(target=come_again), threading.Thread(target=watch)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: (FULL, "firing") in receiver.told())
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert seen == sorted(seen[:seen.index(EXHAUSTED)]) + [EXHAUSTED, CRITICAL, WARNING, OK]
+    assert receiver.told()[-3:] == [(FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved")]
+
+
+def still_open(sock):
+    sock.setblocking(False)
+    try:
+        open_ = sock.recv(1) != b""
+    except BlockingIOError:
+        open_ = True
+    except OSError:
+        open_ = False
+    if not open_:
+        sock.close()
+    return open_
+
+
+# ---- flapping, restart, receivers that are away ---------------------------------------------------
+
+
+def test_a_load_that_flaps_gives_two_messages_a_hold_time_at_most(room, receiver):
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver, rules=RULES.replace("hold: 1s", "hold: 0s").replace("clear: {hold: 3s}", "clear: {hold: 5s}"))
+    guard.knows_quota(20)
+    began = time.monotonic()
+    while time.monotonic() - began < 16:
+        callers = room.call(14)
+        time.sleep(1.2)
+        hang_up(callers)
+        time.sleep(1.2)
+    of_filling = [told for told in receiver.told() if told[0] == FILLING]
+    assert 1 <= len(of_filling) <= 2 * (16 / 5 + 1)
+    wait_for(lambda: receiver.told()[-1] == (FILLING, "resolved"))
+
+
+@pytest.mark.parametrize("number", [9, 15], ids=["killed", "stopped"])
+def test_restart_loses_no_alarm_and_tells_it_no_second_time(room, receiver, number):
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    callers = room.call(13)
+    receiver.hears((FILLING, "firing"))
+    wait_for(lambda: kept(room)["sinks"][0]["queued"] == 0 and kept(room)["alerts"])
+    since = listed(room)["listeners"][0]["since"]
+    guard.stop(number)
+    again = Guard(room, receiver)
+    wait_for(lambda: state(again) == WARNING)
+    assert again.samples()[f"dnsguard_tcp_connections{ROW}"] == 13
+    assert listed(room)["listeners"][0]["since"] == since
+    hang_up(callers)
+    receiver.hears((FILLING, "firing"), (FILLING, "resolved"))
+
+
+def test_a_receiver_that_was_away_is_told_after_a_restart_too(room, receiver):
+    receiver.answer = 503
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    room.call(13)
+    wait_for(lambda: kept(room)["sinks"][0]["failed"] >= 1)
+    sink = listed(room)["sinks"][0]
+    assert (sink["delivered"], sink["queued"]) == (0, 1) and "status 503" in sink["last_error"]
+    guard.log.until("alerts do not reach webhook .*503")
+    guard.stop()
+    receiver.answer = 200
+    Guard(room, receiver)
+    receiver.hears((FILLING, "firing"))
+    wait_for(lambda: listed(room)["sinks"][0]["delivered"] == 1)
+
+
+def kept(room):
+    try:
+        return json.loads(open(f"{room.dir}/state/alerts.json").read())
+    except FileNotFoundError:
+        return {"sinks": [{"queued": -1, "failed": 0}], "alerts": []}
+
+
+def listed(room):
+    return json.loads(room.cli("alert", "ls", "--json", check=False).stdout)
+
+
+# ---- what the operator says and sees --------------------------------------------------------------
+
+
+def test_a_configured_quota_counts(room, receiver):
+    room.listen()
+    guard = Guard(room, receiver, rules=RULES + f'  quotas: ["{SERVER}:53=10"]\n  quota: 99\n')
+    guard.knows_quota(10)
+    room.call(7)
+    receiver.hears((FILLING, "firing"))
+    wait_for(lambda: room.listener()["quota"] == 10)
+    row = room.listener()
+    assert row["quota_source"] == "tcp.quota in our configuration" and row["state"] == "warning"
+    assert {"address", "port", "resolver", "connections", "quota", "quota_source", "peak", "accept_queue",
+            "accept_queue_max", "new_per_second", "hold_seconds_p50", "sustainable_per_second", "seconds_to_full",
+            "state"} <= set(row)
+
+
+def test_alert_ls_says_when_nobody_is_told(room, receiver):
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    room.call(13)
+    receiver.hears((FILLING, "firing"))
+    wait_for(lambda: listed(room)["alerts"] and listed(room)["alerts"][0]["last_message"])
+    done = room.cli("alert", "ls")
+    assert FILLING in done.stdout and "firing" in done.stdout and "not running" not in done.stdout
+    guard.stop()
+    done = room.cli("alert", "ls", check=False)
+    assert done.returncode == 3 and "dnsguardd is not running" in done.stdout and FILLING in done.stdout
+
+
+def test_alert_test_tries_each_receiver(room, receiver):
+    config = room.config(f"""
+alerts:
+  log: off
+  webhook: ["{receiver.url}/hook"]
+  alertmanager: "{receiver.url}/am"
+  command: [/bin/false]
+""")
+    done = room.cli("alert", "test", "--json", "--config", config, check=False)
+    rows = {row["sink"].split()[0]: row for row in json.loads(done.stdout)["sinks"]}
+    assert done.returncode == 1
+    assert {name: row["delivered"] for name, row in rows.items()} == {"webhook": True, "alertmanager": True,
+                                                                        "command": False}
+    assert receiver.told() == [("DnsguardTest", "firing")]
+    assert [path for _, path, _ in receiver.got] == ["/am/api/v2/alerts", "/hook"]
+    receiver.answer = 400
+    done = room.cli("alert", "test", "--json", "--config", config, check=False)
+    assert all("400" in row["error"] for row in json.loads(done.stdout)["sinks"] if row["sink"] != "command")
