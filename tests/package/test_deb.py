@@ -47,7 +47,8 @@ def test_installed_it_runs_and_guards_nothing(machine, package):
 def test_its_programs_find_all_they_need(machine):
     """Each starts on a system that holds nothing but what the package depends on."""
     for program in ("/usr/sbin/dnsguard", "/usr/sbin/dnsguardd", "/usr/libexec/dnsguard/dnsguard-compile",
-                    "/usr/libexec/dnsguard/dnsguard-fetch", "/usr/libexec/dnsguard/dnsguard-transfer"):
+                    "/usr/libexec/dnsguard/dnsguard-fetch", "/usr/libexec/dnsguard/dnsguard-transfer",
+                    "/usr/libexec/dnsguard/dnsguard-notify"):
         assert machine.run(program, "--help").returncode == 0
     machine.path("/root/list").write_text("0.0.0.0 ads.example\n")
     assert "1" in machine.run("dnsguard", "list", "check", "/root/list").stdout

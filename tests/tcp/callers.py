@@ -100,7 +100,7 @@ def answers(room, *argv):
 class Bind:
     """named, with a control channel, and what it says of itself."""
 
-    def __init__(self, room, options="", key=KEY):
+    def __init__(self, room, options="", key=KEY, more=""):
         self.room, self.dir = room, Path(room.dir)
         self.conf = self.dir / "named.conf"
         self.conf.write_text(f"""
@@ -108,6 +108,7 @@ class Bind:
 options {{ directory "{room.dir}"; pid-file none; session-keyfile none; listen-on {{ {SERVER}; }};
   listen-on-v6 {{ none; }}; dnssec-validation no; recursion no; {options} }};
 controls {{ inet 127.0.0.1 port 953 allow {{ any; }} keys {{ "rndc-key"; }}; }};
+{more}
 """)
         (self.dir / "rndc.conf").write_text(
             f'{key}\noptions {{ default-key "rndc-key"; default-server 127.0.0.1; default-port 953; }};\n')

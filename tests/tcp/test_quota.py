@@ -37,6 +37,18 @@ def test_the_running_server_knows_better_than_its_file(room):
     assert (row["quota"], row["quota_source"]) == (20, "rndc status")
 
 
+def test_statistics_channel_knows_whether_the_file_is_what_runs(room):
+    room.attach()
+    bind = Bind(room, "tcp-clients 20;", more="statistics-channels { inet 127.0.0.1 port 8053 allow { any; }; };")
+    os.utime(bind.conf, (0, 0))
+    row = room.listener()
+    assert row["quota"] == 20 and row["quota_source"].endswith("unchanged since named read it (statistics channel)")
+    assert row["quota_advice"] == ""
+    os.utime(bind.conf, (2 ** 32, 2 ** 32))
+    row = room.listener()
+    assert row["quota"] == 20 and "has changed since named read it" in row["quota_advice"]
+
+
 def test_unbound_has_a_quota_for_each_thread(room):
     room.attach()
     unbound = Unbound(room, "incoming-num-tcp: 17\n  num-threads: 2")

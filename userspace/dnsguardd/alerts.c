@@ -212,6 +212,25 @@ void dg_alerting_note(struct dg_alerting *alerting, const struct dg_news *news)
 	serve(alerting);
 }
 
+void dg_alerting_settle(struct dg_alerting *alerting,
+			bool (*known)(void *arg, const char *listener), void *arg)
+{
+	for (unsigned int i = 0; alerting && i < alerting->alerts.count; i++) {
+		struct dg_alert was = alerting->alerts.alert[i];
+		const struct dg_news news = { .name = was.name,
+					      .severity = was.severity,
+					      .listener = was.listener,
+					      .resolver = was.resolver,
+					      .summary =
+						      "nothing is known of this listener any more",
+					      .description = "",
+					      .firing = false };
+
+		if (was.listener[0] && !known(arg, was.listener))
+			dg_alerts_note(&alerting->alerts, &news, unix_now());
+	}
+}
+
 static void flights_stop(struct dg_alerting *alerting)
 {
 	for (unsigned int i = 0; i < DG_SINKS_MAX; i++) {

@@ -17,6 +17,9 @@ void dg_alerting_stop(struct dg_alerting *alerting);
 void dg_alerting_free(struct dg_alerting *alerting);
 /* The configuration is another one. Accepts NULL. */
 void dg_alerting_configure(struct dg_alerting *alerting);
+/* Ends the alerts of listeners that `known` does not know. Accepts NULL. */
+void dg_alerting_settle(struct dg_alerting *alerting,
+			bool (*known)(void *arg, const char *listener), void *arg);
 /* News of an alert. Accepts NULL. */
 void dg_alerting_note(struct dg_alerting *alerting, const struct dg_news *news);
 

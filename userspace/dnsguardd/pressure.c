@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "loader/loader.h"
+#include "userspace/dnsguardd/alerts.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/pressure_internal.h"
 #include "userspace/lib/stats.h"
@@ -219,11 +220,14 @@ static void share_look(struct dg_quotas *watch, const struct dg_maps *maps, __u6
 
 	if (watch->share_noted_ns && now_ns - watch->share_noted_ns < SHARE_NS)
 		return;
-	if (!watch->daemon->config->tcp_share_alarm || share_counts_read(maps, &counts))
-		return;
 	watch->share_noted_ns = now_ns;
+	if (share_counts_read(maps, &counts))
+		return;
 	dg_share_note(&watch->share, (__u64)time(NULL), counts);
-	dg_share_step(&watch->share, &rules, now_ns);
+	if (watch->daemon->config->tcp_share_alarm)
+		dg_share_step(&watch->share, &rules, now_ns);
+	else
+		watch->share.alarm = (struct dg_alarm){ .on = false };
 	now = dg_share_read(&watch->share, &rules);
 	dg_quotas_tell_share(watch, &now);
 	watch->changed = true;
@@ -271,6 +275,16 @@ static void on_look(uv_timer_t *timer)
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
+static bool is_watched(void *arg, const char *name)
+{
+	const struct dg_quotas *watch = arg;
+
+	for (unsigned int i = 0; i < watch->count; i++)
+		if (!strcmp(watch->listener[i].name, name))
+			return true;
+	return false;
+}
+
 int dg_quotas_start(struct dg_daemon *daemon, struct dg_quotas **ret, struct dg_error *err)
 {
 	dg_scoped_free struct dg_quotas *watch = calloc(1, sizeof(*watch));
@@ -284,6 +298,7 @@ int dg_quotas_start(struct dg_daemon *daemon, struct dg_quotas **ret, struct dg_
 		 DG_PRESSURE_FILE);
 	watch->keep.path = watch->path;
 	dg_quotas_load(watch);
+	dg_alerting_settle(daemon->alerting, is_watched, watch);
 	uv_timer_init(&daemon->loop, &watch->look);
 	watch->look.data = watch;
 	uv_timer_start(&watch->look, on_look, 0, LOOK_MS);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "userspace/lib/scope.h"
 #include "userspace/lib/tcp_quota_internal.h"
@@ -155,6 +156,30 @@ static void bind_file_ask(struct dg_question *question, const char *config,
 	}
 }
 
+/* Is what stands in the file what runs? Its statistics channel knows since when; included files are not looked at. */
+static void bind_file_judge(struct dg_question *question, const char *config,
+			    struct dg_tcp_quota *ret)
+{
+	struct stat file;
+	time_t read_at;
+
+	if (dg_bind_configured_at(question->said, question->deadline_ns, &read_at) ||
+	    stat(config, &file)) {
+		dg_quota_advise(
+			ret,
+			"what runs, should the file have changed since: rndc status must work as root, or as named's user");
+	} else if (file.st_mtime <= read_at) {
+		snprintf(ret->source + strlen(ret->source),
+			 sizeof(ret->source) - strlen(ret->source),
+			 ", unchanged since named read it (statistics channel)");
+	} else {
+		dg_quota_advise(
+			ret,
+			"%s has changed since named read it: rndc reconfig makes it true, rndc status would tell what runs",
+			config);
+	}
+}
+
 void dg_quota_bind(struct dg_question *question, struct dg_tcp_quota *ret)
 {
 	const char *config = bind_config(question);
@@ -163,9 +188,7 @@ void dg_quota_bind(struct dg_question *question, struct dg_tcp_quota *ret)
 		return;
 	bind_file_ask(question, config, ret);
 	if (ret->known)
-		dg_quota_advise(
-			ret,
-			"what runs, should the file have changed since: rndc status must work as root, or as named's user");
+		bind_file_judge(question, config, ret);
 }
 
 /* ---- Unbound -------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #ifndef DG_TCP_QUOTA_INTERNAL_H
 #define DG_TCP_QUOTA_INTERNAL_H
 
+#include <time.h>
+
 #include "userspace/lib/tcp_quota.h"
 
 #define DG_SAID_MAX (1u << 20)
@@ -35,6 +37,12 @@ void dg_quota_set(struct dg_tcp_quota *quota, __u64 connections, bool shared, co
 void dg_quota_unknown(struct dg_tcp_quota *quota, int status, const char *tool);
 void dg_quota_advise(struct dg_tcp_quota *quota, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * When the server read its configuration, from the statistics channel that `config` (as named-checkconf prints it) names.
+ * -ENOENT: it names none. Other -errno: it does not answer, or not so.
+ */
+int dg_bind_configured_at(const char *config, __u64 deadline_ns, time_t *ret);
 
 /* One function a resolver. Each fills *ret. */
 void dg_quota_bind(struct dg_question *question, struct dg_tcp_quota *ret);

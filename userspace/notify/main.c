@@ -6,9 +6,15 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "userspace/fetch/fetch.h"
 #include "userspace/notify/notify.h"
+
+static const char usage[] =
+	"usage: dnsguard-notify <JOB\n"
+	"Sends one message for dnsguardd and `dnsguard alert test`; not meant to be run by hand.\n";
 
 static int post(const struct dg_job *job, struct dg_error *err)
 {
@@ -25,12 +31,11 @@ int main(int argc, char **argv)
 	struct dg_error err = { .status = DG_EXIT_FAILED };
 	int rc;
 
-	(void)argv;
 	if (argc > 1) {
-		fputs("usage: dnsguard-notify <JOB\n"
-		      "Sends one message for dnsguardd and `dnsguard alert test`; not meant to be run by hand.\n",
-		      stderr);
-		return DG_EXIT_USAGE;
+		bool help = !strcmp(argv[1], "--help");
+
+		fputs(usage, help ? stdout : stderr);
+		return help ? DG_EXIT_OK : DG_EXIT_USAGE;
 	}
 	rc = dg_job_read(STDIN_FILENO, &job, &err);
 	if (!rc)
