@@ -115,11 +115,6 @@ int dg_records_list(const char *bpffs, char ret[DG_IF_MAX][16]);
 /* For attach, which holds the lock. -EBUSY when a trial runs on the device; one without a holder is rolled back. */
 int dg_trial_clear(const char *bpffs, const char *ifname, struct dg_error *err);
 
-/* ---- owner.c ---- */
-
-/* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
-int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
-
 /* ---- tcpstate.c ---- */
 
 /*

@@ -120,6 +120,9 @@ int dg_tcpstate_runs(const char *bpffs);
  */
 int dg_tcp_owner_seek(__u32 inode, struct dg_tcp_owner *ret);
 
+/* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
+int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
+
 /* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);
 

@@ -15,6 +15,8 @@ const struct dg_verb dg_verbs[] = {
 	{ "tcp", dg_tcp_run, "", "TCP connections of the resolver's listeners", NULL, 0, 0 },
 	{ "alert ls", dg_alert_ls_run, "", "what fires, since when, and who knows", NULL, 0, 0 },
 	{ "alert test", dg_alert_test_run, "", "send a test message to every receiver", dg_alert_test_options, 0, 0 },
+	{ "doctor", dg_doctor_run, "[IFACE]", "what would go wrong here, and the command that mends it", dg_doctor_options,
+	  0, 1 },
 	{ "doctor tcp", dg_doctor_tcp_run, "", "whose each listener is, and how its quota could be known", NULL, 0, 0 },
 	{ "watch", dg_watch_run, "", "queries as they are decided", dg_watch_options, 0, 0 },
 	{ "block", dg_block_run, "NAME...", "answer these names, and all below them, in the kernel",

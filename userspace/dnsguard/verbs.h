@@ -24,6 +24,7 @@ dg_verb_fn dg_list_add_run, dg_list_update_run, dg_list_move_run, dg_list_rm_run
 dg_verb_fn dg_list_ls_run, dg_list_show_run;					  /* list_show.c */
 dg_verb_fn dg_list_check_run, dg_list_dump_run, dg_list_diff_run;		  /* list_look.c */
 dg_verb_fn dg_alert_ls_run, dg_alert_test_run;					  /* alert.c */
+dg_verb_fn dg_doctor_run;							  /* doctor.c */
 dg_verb_fn dg_doctor_tcp_run;							  /* doctor_tcp.c */
 dg_verb_fn dg_tcp_run;								  /* tcp.c */
 dg_verb_fn dg_explain_run;							  /* explain.c */
@@ -35,7 +36,7 @@ dg_verb_fn dg_lab_run;								  /* lab.c */
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
 extern const struct dg_option dg_list_add_options[], dg_list_update_options[];
 extern const struct dg_option dg_list_check_options[];
-extern const struct dg_option dg_explain_options[], dg_alert_test_options[];
+extern const struct dg_option dg_doctor_options[], dg_explain_options[], dg_alert_test_options[];
 extern const struct dg_option dg_attach_options[], dg_detach_options[];
 extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
 extern const struct dg_option dg_config_show_options[], dg_reload_options[];

@@ -17,7 +17,7 @@
 
 /* ---- what all of them need ------------------------------------------------------------------ */
 
-static void command_read(pid_t pid, struct dg_command *ret)
+void dg_command_read(pid_t pid, struct dg_command *ret)
 {
 	dg_scoped_fd int fd = -1;
 	char path[64];
@@ -252,6 +252,6 @@ void dg_tcp_quota_ask(const struct dg_tcp_asked *asked, __u64 deadline_ns, struc
 			"run it as root with CAP_BPF and CAP_PERFMON: sudo dnsguard doctor tcp");
 		return;
 	}
-	command_read(asked->owner->pid, &question.command);
+	dg_command_read(asked->owner->pid, &question.command);
 	askers[asked->owner->resolver](&question, ret);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_quota_internal.h - what the files that ask resolvers for their quota share. Nobody else includes it.
+ * tcp_quota_internal.h - what the files that ask resolvers share: those of the quota, and the doctor's.
  */
 #ifndef DG_TCP_QUOTA_INTERNAL_H
 #define DG_TCP_QUOTA_INTERNAL_H
@@ -27,6 +27,7 @@ struct dg_question {
 	char *said; /* DG_SAID_MAX octets for what a tool says */
 };
 
+void dg_command_read(pid_t pid, struct dg_command *ret);
 /* "-c FILE", "-cFILE" or "--config=FILE"; NULL when it is not there. */
 const char *dg_command_option(const struct dg_command *command, const char *option);
 /* Runs a tool as the resolver's user; where that cannot do it, as we are. */

@@ -1,0 +1,85 @@
+"""The checks of a device that a namespace can make fail; what takes hardware is judged in tests/unit/test_doctor.c."""
+
+import pytest
+
+from guarded import BUILD, run
+
+SOUND = ("parent", "native", "mtu", "lro", "virtio", "vlan", "balancer", "clients")
+
+
+def make_plain(room, name):
+    """A device without native XDP, of a kind that this kernel has, and up. Returns its driver's name."""
+    for kind, driver in (("dummy", "dummy"), ("ifb", "ifb"), ("bridge", "bridge")):
+        if run("ip", "-n", room.inside.name, "link", "add", name, "type", kind, check=False).returncode == 0:
+            room.inside.ip("link", "set", name, "up")
+            return driver
+    raise LookupError("neither dummy nor ifb nor bridge devices here")
+
+
+def test_a_sound_device_passes(room):
+    found = room.doctor()
+    for check in SOUND:
+        found.passes(check)
+    found.is_ill("owner", "WARN", "not guarded", "dnsguard attach guarded")
+    room.attach()
+    assert "guarded by our program" in room.doctor().passes("owner")
+
+
+def test_a_driver_without_native_xdp(room):
+    driver = make_plain(room, "plain")
+    room.doctor("plain").is_ill("native", "FAIL", f"{driver} has no native XDP", "attach plain --mode generic")
+
+
+def test_a_frame_that_no_page_holds(room):
+    """A tun device takes XDP, but not frames of several pages."""
+    room.inside.ip("tuntap", "add", "large", "mode", "tap")
+    room.inside.ip("link", "set", "large", "mtu", "9000")
+    found = room.doctor("large")
+    found.passes("native")
+    found.is_ill("mtu", "FAIL", "9000 is more than a page holds", "ip link set dev large mtu 1500")
+    room.inside.ip("link", "set", "large", "mtu", "3000")
+    room.doctor("large").is_ill("mtu", "WARN", "3000", "mtu 1500")
+    room.inside.ip("link", "set", "guarded", "mtu", "9000")
+    room.doctor().passes("mtu")
+
+
+def test_queues_for_few_cpus(room):
+    run(*room.inside.enter("ethtool", "-L", "guarded", "rx", "1", "tx", "1"), check=False)
+    room.doctor().is_ill("queues", "WARN", "1 of ", "ethtool -L guarded rx ")
+    run(*room.inside.enter("ethtool", "-L", "guarded", "rx", "2", "tx", "2"))
+    room.doctor().passes("queues")
+
+
+@pytest.mark.parametrize("kind", ["macvlan", "vlan"])
+def test_a_device_on_top_of_another(room, kind):
+    words = ("id", "5") if kind == "vlan" else ("mode", "bridge")
+    done = run("ip", "-n", room.inside.name, "link", "add", "link", "guarded", "name", "above", "type", kind, *words, check=False)
+    if done.returncode:
+        pytest.skip(f"this kernel has no {kind} devices")
+    room.inside.ip("link", "set", "above", "up")
+    found = room.doctor("above")
+    found.is_ill("parent", "FAIL", f"a {kind} device on guarded", "dnsguard attach guarded")
+
+
+def test_a_member_of_a_bond(room):
+    done = run("ip", "-n", room.inside.name, "link", "add", "bundle", "type", "bond", check=False)
+    if done.returncode:
+        pytest.skip("this kernel has no bonds")
+    room.inside.ip("link", "set", "guarded", "down")
+    room.inside.ip("link", "set", "guarded", "master", "bundle")
+    room.doctor().is_ill("parent", "WARN", "a member of bundle", "dnsguard attach bundle")
+
+
+def test_somebody_elses_program(room):
+    """Pinned by iproute2 on a bpffs of its own, as its users do."""
+    program = BUILD / "lab" / "xdp_pass.bpf.o"
+    run("unshare", "-m", "sh", "-c",
+        f"mount -t bpf bpf /sys/fs/bpf && exec nsenter --net={room.inside.path} ip link set guarded xdp obj {program} sec xdp.frags")
+    room.doctor().is_ill("owner", "FAIL", "already has the XDP program", "then: dnsguard attach guarded")
+
+
+def test_without_a_name_the_guarded_ones_are_looked_at(room):
+    make_plain(room, "other")
+    assert "no native XDP" in room.doctor(device=None)["native"][1]
+    room.attach()
+    assert "veth" in room.doctor(device=None).passes("native")

@@ -1,0 +1,79 @@
+"""The checks of the host, each made to fail: by a system that is painted, by rights that are missing, by a directory."""
+
+import pytest
+
+from guarded import CLI, run
+
+HOST = ("kernel", "btf", "jit", "lockdown", "capabilities", "bpffs", "load")
+HEALTHY = {"proc/sys/kernel/osrelease": "6.1.0-18-amd64\n", "sys/kernel/btf/vmlinux": "",
+           "proc/sys/net/core/bpf_jit_enable": "1\n", "sys/kernel/security/lockdown": "[none] integrity confidentiality\n"}
+
+
+@pytest.fixture
+def painted(tmp_path):
+    """A root directory with /proc and /sys as told."""
+    def paint(**files):
+        for name, text in {**HEALTHY, **{key.replace("__", "/"): value for key, value in files.items()}}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(text)
+        return tmp_path
+
+    return paint
+
+
+def test_a_healthy_host_passes(room, painted):
+    found = room.doctor(root=painted())
+    for check in HOST:
+        found.passes(check)
+    assert "6.1.0" in found["kernel"][1]
+
+
+@pytest.mark.parametrize("check, health, file, text, said, mend", [
+    ("kernel", "FAIL", "proc/sys/kernel/osrelease", "5.10.0-28-amd64\n", "5.10.0", "apt install linux-image-amd64"),
+    ("kernel", "WARN", "proc/sys/kernel/osrelease", "plan9\n", "cannot be read", "uname -r"),
+    ("btf", "FAIL", "sys/kernel/btf/vmlinux", None, "No such file", "linux-image-amd64"),
+    ("jit", "FAIL", "proc/sys/net/core/bpf_jit_enable", "0\n", "interpreted", "sysctl -w net.core.bpf_jit_enable=1"),
+    ("lockdown", "WARN", "sys/kernel/security/lockdown", "none integrity [confidentiality]\n", "may not be counted",
+     "lockdown=integrity"),
+])
+def test_what_is_wrong_with_the_kernel(room, painted, check, health, file, text, said, mend):
+    found = room.doctor(root=painted(**{file: text}))
+    found.is_ill(check, health, said, mend)
+    assert found.done.returncode == (health == "FAIL" or found.counts[2] > 0)
+
+
+def test_missing_rights_are_named(room):
+    found = room.doctor(wrap=("setpriv", "--bounding-set=-all,+net_admin,+net_raw"))
+    found.is_ill("capabilities", "FAIL", "CAP_BPF CAP_PERFMON", "sudo")
+    found.is_ill("load", "FAIL", "the kernel refuses the program", "sudo")
+    assert found.done.returncode == 1
+
+
+def test_a_directory_is_no_bpffs(room, tmp_path):
+    room.doctor(bpffs=tmp_path).is_ill("bpffs", "FAIL", "not on a bpf filesystem", f"mount -t bpf bpf {tmp_path}")
+    room.doctor(bpffs=tmp_path / "no").is_ill("bpffs", "FAIL", "No such file", f"mkdir -p {tmp_path}/no && mount")
+
+
+def test_counting_is_said_to_run_or_not(room):
+    room.doctor().is_ill("counting", "WARN", "nothing is guarded yet", "dnsguard attach")
+    room.attach()
+    room.doctor().passes("counting")
+    (room.bpffs / "dnsguard/progs/tcpstate").unlink()
+    room.doctor().is_ill("counting", "WARN", "refused to count", "dnsguard attach")
+
+
+def test_for_people_each_line_has_its_mending(room):
+    done = run(*room.inside.enter(CLI, "--bpffs", room.bpffs, "doctor", "--sample", "1s"), check=False)
+    lines = done.stdout.splitlines()
+    ill = [i for i, line in enumerate(lines) if line.startswith(("WARN", "FAIL"))]
+    assert ill and all(lines[i + 1].lstrip().startswith("-> ") for i in ill)
+    assert done.returncode == 1 and "failed" in lines[-1]
+
+
+def test_a_device_that_is_not_there(room):
+    done = run(*room.inside.enter(CLI, "--bpffs", room.bpffs, "doctor", "nowhere"), check=False)
+    assert done.returncode == 1 and "nowhere" in done.stderr and done.stderr.count("\n") == 1

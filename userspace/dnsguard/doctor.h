@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * doctor.h - what the checks of `dnsguard doctor` share: the patient, and the finding that each of them fills.
+ *
+ * A check only looks, judges what it was given, and fills one finding. It prints nothing and changes nothing.
+ */
+#ifndef DG_DOCTOR_H
+#define DG_DOCTOR_H
+
+#include <stdbool.h>
+
+#include "userspace/dnsguard/options.h"
+#include "userspace/dnsguard/tcp.h"
+#include "userspace/lib/maps.h"
+
+enum dg_health { DG_HEALTH_PASS, DG_HEALTH_WARN, DG_HEALTH_FAIL };
+
+struct dg_finding {
+	enum dg_health health;
+	char text[512];
+	char mend[384]; /* a command, or a line for a configuration; "" = nothing to mend */
+};
+void dg_find(struct dg_finding *finding, enum dg_health health, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void dg_mend(struct dg_finding *finding, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- one device: doctor_link.c reads it, doctor_device.c judges it ---------------------------- */
+
+#define DG_XDP_BASIC 1ull	 /* NETDEV_XDP_ACT_BASIC of linux/netdev.h, Linux 6.3 */
+#define DG_XDP_RX_SG (1ull << 5) /* NETDEV_XDP_ACT_RX_SG: frames that need more than one page */
+
+struct dg_link {
+	char name[16];
+	__u32 index, mtu;
+	char kind[16];	 /* "vlan", "bond", "veth"...; "" = hardware */
+	char driver[32]; /* "" = it has no name */
+	char under[16];	 /* the device below it, of a VLAN device and its like; "" = none */
+	char master[16]; /* bond, bridge, team; "" = none */
+	char master_kind[16];
+	bool features_known; /* since Linux 6.3 */
+	__u64 features;	     /* DG_XDP_* */
+	bool lro, strips_vlan;
+	int vlan_devices;	    /* on top of it */
+	__u32 queues, queues_max;   /* for receiving; 0 = the driver does not tell */
+	bool combined;		    /* they also send */
+	char virtio[80];	    /* feature bits as '0' and '1', bit 0 first; "" = not virtio */
+	__u32 xdp_prog, guard_prog; /* what runs there; what our link says runs there; 0 = none */
+	char owner[1024];	    /* who holds the hook when it is not us, and how to free it */
+};
+
+struct dg_sample;
+
+/* ---- the patient ----------------------------------------------------------------------------- */
+
+struct dg_resolver_facts {
+	struct dg_tcp_owner owner;
+	struct dg_tcp_quota quota;
+	char listener[DG_TCP_KEY_TEXT]; /* the first one */
+	__u32 listeners;
+	__u32 accept_queue, accept_queue_max; /* of the fullest, of the shortest */
+	long idle_ms;	  /* how long a silent TCP client keeps its slot; -1 = not known */
+	int rrl, cookies; /* 1 on, 0 off, -1 not known */
+};
+
+struct dg_doctor {
+	const struct dg_cli *cli;
+	const char *root; /* in front of /proc and /sys; "" but in tests */
+	struct dg_maps maps;
+	bool loaded; /* a guard is: maps and settings are valid */
+	struct dg_settings settings;
+	struct dg_link link;		   /* of a device's check */
+	struct dg_resolver_facts resolver; /* of a resolver's check */
+	__u32 resolvers;		   /* found on the guarded TCP ports */
+	const struct dg_sample *sample;	   /* of a device's traffic; NULL = none was taken */
+};
+typedef void dg_check_fn(const struct dg_doctor *doctor, struct dg_finding *ret);
+
+/* Reads a file of /proc or /sys below the doctor's root, NUL-terminated and without its last newline. -errno. */
+int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, size_t size);
+/* All that is known of a device. -ENODEV. */
+int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_link *ret,
+		 struct dg_error *err);
+/* The resolvers behind the guarded TCP ports, one for each process; the rest is asked of its tools, into a buffer. */
+#define DG_RESOLVERS_MAX 8
+#define DG_CONFIG_TEXT (1u << 20)
+__u32 dg_resolvers_find(const struct dg_doctor *doctor,
+			struct dg_resolver_facts ret[DG_RESOLVERS_MAX]);
+void dg_resolver_ask(struct dg_resolver_facts *facts, char config[DG_CONFIG_TEXT]);
+
+/* ---- traffic: doctor_sample.c takes it, doctor_traffic.c judges it ---------------------------- */
+
+#define DG_SAMPLE_SOURCES 1024
+struct dg_sample {
+	__u32 queries; /* UDP queries and TCP SYNs to a guarded port */
+	__u32 count;   /* of sources; further ones are only counted in queries */
+	struct {
+		struct dg_addr addr;
+		__u32 queries;
+	} source[DG_SAMPLE_SOURCES];
+};
+/* Looks at what the device receives, for so long. -errno. */
+int dg_sample_take(const struct dg_doctor *doctor, __u64 duration_ns, struct dg_sample *ret);
+
+/* ---- the checks ------------------------------------------------------------------------------ */
+
+/* doctor_host.c */
+dg_check_fn dg_check_kernel, dg_check_btf, dg_check_jit, dg_check_lockdown, dg_check_caps,
+	dg_check_bpffs, dg_check_load, dg_check_counting;
+/* doctor_device.c */
+dg_check_fn dg_check_native, dg_check_parent, dg_check_owner, dg_check_mtu, dg_check_lro,
+	dg_check_virtio, dg_check_queues, dg_check_vlan;
+/* doctor_resolver.c */
+dg_check_fn dg_check_resolver, dg_check_quota, dg_check_backlog, dg_check_idle, dg_check_rrl,
+	dg_check_cookies, dg_check_encrypted;
+/* doctor_traffic.c */
+dg_check_fn dg_check_balancer, dg_check_clients;
+
+#endif

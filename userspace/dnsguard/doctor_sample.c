@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * doctor_sample.c - who asks: a look at what a device hands to the stack, for a moment (AF_PACKET).
+ *
+ * Counts sources in a table of fixed size. Needs CAP_NET_RAW, works with and without a guard. What the guard refuses never
+ * gets here: senders that are limited come from its own table. What it answers itself is not seen.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "userspace/dnsguard/doctor.h"
+#include "userspace/lib/stats.h"
+
+#define MS 1000000ull
+#define LIMITED_MAX 64 /* the heaviest of those that are limited */
+
+static bool port_is_guarded(const struct dg_doctor *doctor, const __u8 *transport)
+{
+	__be16 port;
+
+	memcpy(&port, transport + 2, sizeof(port));
+	for (int i = 0; i < DG_PORTS_MAX; i++)
+		if (port && doctor->settings.ports[i] == port)
+			return true;
+	return false;
+}
+
+/* A new sender, or more queries of a known one. Once the table is full strangers are only in the sum. */
+static void source_note(struct dg_sample *sample, const struct dg_addr *addr, __u32 queries)
+{
+	__u32 i = 0;
+
+	sample->queries += queries;
+	while (i < sample->count && memcmp(&sample->source[i].addr, addr, sizeof(*addr)))
+		i++;
+	if (i == DG_SAMPLE_SOURCES)
+		return;
+	if (i == sample->count)
+		sample->source[sample->count++].addr = *addr;
+	sample->source[i].queries += queries;
+}
+
+/* A query, or the first packet of a TCP connection (SYN without ACK). */
+static bool counts(const struct dg_doctor *doctor, __u8 protocol, const __u8 *transport,
+		   ssize_t len)
+{
+	if (protocol == IPPROTO_UDP)
+		return len >= 8 && port_is_guarded(doctor, transport);
+	return protocol == IPPROTO_TCP && len >= 20 && (transport[13] & 0x12) == 0x02 &&
+	       port_is_guarded(doctor, transport);
+}
+
+static void packet4_note(const struct dg_doctor *doctor, const __u8 *packet, ssize_t len,
+			 struct dg_sample *ret)
+{
+	struct dg_addr addr = { 0 };
+	ssize_t header = (packet[0] & 15) * 4;
+	__u8 *bytes = (__u8 *)&addr;
+
+	if (len < header || !counts(doctor, packet[9], packet + header, len - header))
+		return;
+	bytes[10] = bytes[11] = 0xff; /* IPv4-mapped, as everywhere in the house */
+	memcpy(bytes + 12, packet + 12, 4);
+	source_note(ret, &addr, 1);
+}
+
+static void packet_note(const struct dg_doctor *doctor, const __u8 *packet, ssize_t len,
+			struct dg_sample *ret)
+{
+	struct dg_addr addr;
+
+	if (len >= (ssize_t)sizeof(struct iphdr) && packet[0] >> 4 == 4) {
+		packet4_note(doctor, packet, len, ret);
+	} else if (len >= 40 && packet[0] >> 4 == 6 &&
+		   counts(doctor, packet[6], packet + 40, len - 40)) {
+		memcpy(&addr, packet + 8, sizeof(addr));
+		source_note(ret, &addr, 1);
+	}
+}
+
+static int socket_open(const struct dg_doctor *doctor)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)doctor->link.index };
+	dg_scoped_fd int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)))
+		return -errno;
+	return dg_take_fd(fd);
+}
+
+/* ---- what the guard refused ------------------------------------------------------------------ */
+
+struct limited {
+	int count;
+	struct dg_talker talker[LIMITED_MAX];
+};
+
+static void limited_read(const struct dg_doctor *doctor, struct limited *ret)
+{
+	int count = doctor->loaded ?
+			    dg_talkers_read(doctor->maps.dg_limited, 0, ret->talker, LIMITED_MAX) :
+			    0;
+
+	ret->count = count > 0 ? count : 0;
+}
+
+static __u64 count_before(const struct limited *before, const struct dg_talker *talker)
+{
+	for (int i = 0; i < before->count; i++)
+		if (before->talker[i].bits == talker->bits &&
+		    !memcmp(&before->talker[i].addr, &talker->addr, sizeof(talker->addr)))
+			return before->talker[i].count;
+	return 0;
+}
+
+/* Single addresses alone: a wider prefix is not one sender. */
+static void limited_note(const struct limited *before, const struct limited *after,
+			 struct dg_sample *ret)
+{
+	for (int i = 0; i < after->count; i++) {
+		const struct dg_talker *talker = &after->talker[i];
+		__u64 old = count_before(before, talker);
+		__u32 whole = talker->family == DG_IPV4 ? 32 : 128;
+
+		if (talker->bits == whole && talker->count > old)
+			source_note(ret, &talker->addr, (__u32)(talker->count - old));
+	}
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+static int passed_note(const struct dg_doctor *doctor, __u64 duration_ns, struct dg_sample *ret)
+{
+	__u64 until_ns = dg_now_ns() + duration_ns, now_ns;
+	dg_scoped_fd int fd = socket_open(doctor);
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct sockaddr_ll from;
+	__u8 packet[128];
+
+	if (fd < 0)
+		return fd;
+	while ((now_ns = dg_now_ns()) < until_ns) {
+		socklen_t from_len = sizeof(from);
+		ssize_t len = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from,
+				       &from_len);
+
+		if (len > 0 && from.sll_pkttype != PACKET_OUTGOING)
+			packet_note(doctor, packet, len, ret);
+		if (len < 0 && poll(&wait, 1, (int)((until_ns - now_ns) / MS) + 1) < 0 &&
+		    errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int dg_sample_take(const struct dg_doctor *doctor, __u64 duration_ns, struct dg_sample *ret)
+{
+	dg_scoped_free struct limited *before = calloc(2, sizeof(*before));
+	int status;
+
+	if (!before)
+		return -ENOMEM;
+	limited_read(doctor, &before[0]);
+	status = passed_note(doctor, duration_ns, ret);
+	limited_read(doctor, &before[1]);
+	if (!status)
+		limited_note(&before[0], &before[1], ret);
+	return status;
+}
