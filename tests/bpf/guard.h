@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -65,6 +67,44 @@ static inline void guard_note(const char *format, ...)
 	va_end(args);
 	putchar('\n');
 }
+
+/* ---- TAP ------------------------------------------------------------------------------------ */
+
+static struct {
+	unsigned int number, failed;
+} tap;
+
+static inline void ok(int held, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void ok(int held, const char *format, ...)
+{
+	va_list args;
+
+	tap.failed += !held;
+	printf("%s %u - ", held ? "ok" : "not ok", ++tap.number);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* What a test cannot go on without: 0, or -errno, or anything else with errno. */
+static inline void must(int ret, const char *what)
+{
+	if (!ret)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(ret < 0 ? -ret : errno));
+	exit(2);
+}
+
+/* The plan, which says that all of it was run. The exit status. */
+static inline int tap_end(void)
+{
+	printf("1..%u\n", tap.number);
+	return tap.failed ? 1 : 0;
+}
+
+/* ---- the settings every scene starts from ---------------------------------------------------- */
 
 /* The settings every scene starts from: sinkhole and sources enforce, limits off. */
 static inline int guard_base_settings(struct dg_settings *ret)

@@ -19,32 +19,6 @@
 #define SWAPS 200
 #define RUNS_AT_ONCE 5000
 
-static struct {
-	unsigned int number, failed;
-} tap;
-
-static void ok(int held, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void ok(int held, const char *format, ...)
-{
-	va_list args;
-
-	tap.failed += !held;
-	printf("%s %u - ", held ? "ok" : "not ok", ++tap.number);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
-static void must(int ret, const char *what)
-{
-	if (!ret)
-		return;
-	printf("Bail out! %s: %s\n", what, strerror(ret < 0 ? -ret : errno));
-	exit(2);
-}
-
 /* ---- two images ----------------------------------------------------------------------------- */
 
 /*
@@ -335,9 +309,8 @@ int main(void)
 	swaps_under_packets(&guard, image);
 	kills(&guard, image, publish, SECOND_LIST);
 	kills(&guard, image, drop, 0);
-	printf("1..%u\n", tap.number);
 	dg_image_builder_free(&image[0].builder);
 	dg_image_builder_free(&image[1].builder);
 	guard_unload(&guard);
-	return tap.failed ? 1 : 0;
+	return tap_end();
 }

@@ -12,32 +12,6 @@
 #define L4 (14 + 20)
 #define START (5 * GUARD_SECOND)
 
-static struct {
-	unsigned int number, failed;
-} tap;
-
-static void ok(int held, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void ok(int held, const char *format, ...)
-{
-	va_list args;
-
-	tap.failed += !held;
-	printf("%s %u - ", held ? "ok" : "not ok", ++tap.number);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
-static void must(int ret, const char *what)
-{
-	if (!ret)
-		return;
-	printf("Bail out! %s: %s\n", what, strerror(ret < 0 ? -ret : errno));
-	exit(2);
-}
-
 /* ---- frames --------------------------------------------------------------------------------- */
 
 static void put16(__u8 *at, __u16 value)
@@ -437,7 +411,6 @@ int main(void)
 	event_rate(&guard);
 	event_ring_full(&guard);
 	event_deadline(&guard);
-	printf("1..%u\n", tap.number);
 	guard_unload(&guard);
-	return tap.failed ? 1 : 0;
+	return tap_end();
 }
