@@ -29,7 +29,8 @@
 #define DG_ANSWERS_MAX 16383	  /* different answers in one image, those of the lists included */
 #define DG_OWN_MAX 65536	  /* the operator's own entries */
 #define DG_OWN_FILTER_WORDS 16384 /* 2^20 bits: about 6 % false positives with a full table */
-#define DG_LIST_FILTER_WORDS (1 << 19) /* 4 MiB: 0.4 % false positives at 1 M names, 22 % at 10 M */
+#define DG_LIST_FILTER_WORDS (1 << 19) /* 4 MiB: 0.5 % false positives at 1 M names, 5 % at 4 M */
+#define DG_LIST_LARGE_WORDS (1 << 21)  /* 16 MiB: 0.5 % at 4 M, 2.2 % at 10 M; see dg_list_large */
 #define DG_SOURCES_MAX 65536	       /* source policies, each family */
 #define DG_LIMIT_BYTES_DEFAULT (8 << 20)
 #define DG_TALKERS_LIMITED 16384 /* power of two */
@@ -381,12 +382,14 @@ _Static_assert(sizeof(struct dg_image_header) == 64, "the header is one element"
 
 /*
  * Where the published image is and how it is laid out, in one word, so that a packet sees one image whole: slot of
- * dg_image, element of bucket 0, home buckets.
+ * dg_image, 1 = its filter is the one in the same slot of dg_list_large, element of bucket 0, home buckets.
  */
 #define DG_IMAGE_SLOTS 2
-#define DG_IMAGE_AT(slot, first, buckets) ((__u64)(slot) << 63 | (__u64)(first) << 32 | (buckets))
+#define DG_IMAGE_AT(slot, large, first, buckets)                                                   \
+	((__u64)(slot) << 63 | (__u64)(large) << 62 | (__u64)(first) << 32 | (buckets))
 #define DG_IMAGE_AT_SLOT(at) ((__u32)((at) >> 63))
-#define DG_IMAGE_AT_FIRST(at) ((__u32)((at) >> 32) & 0x7fffffff)
+#define DG_IMAGE_AT_LARGE(at) ((__u32)((at) >> 62) & 1)
+#define DG_IMAGE_AT_FIRST(at) ((__u32)((at) >> 32) & 0x3fffffff)
 #define DG_IMAGE_AT_BUCKETS(at) ((__u32)(at))
 
 /* Filters in front of the operator's entries and of the image: see hash.h. */
@@ -395,6 +398,9 @@ struct dg_own_filter {
 };
 struct dg_list_filter {
 	__u64 word[DG_LIST_FILTER_WORDS];
+};
+struct dg_list_large {
+	__u64 word[DG_LIST_LARGE_WORDS];
 };
 
 /* Rows of dg_lists for each slot: the image's first elements once more, header included. */
@@ -706,6 +712,7 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_own_filter) /* array 1, mmapable: __u64[DG_OWN_FILTER_WORDS] */                          \
 	X(dg_image) /* array of maps DG_IMAGE_SLOTS: the image, in the slot that the settings name */ \
 	X(dg_list_filter) /* array 1, mmapable: __u64[DG_LIST_FILTER_WORDS] */                        \
+	X(dg_list_large)  /* array of maps DG_IMAGE_SLOTS: struct dg_list_large, an image's own */    \
 	X(dg_lists)	  /* array DG_IMAGE_SLOTS * DG_LIST_ROWS: struct dg_answer */                 \
 	X(dg_list_stats)  /* percpu array DG_LISTS_MAX + 1: struct dg_list_stats */                   \
 	X(dg_budget)	  /* array 1: __u64, theoretical arrival time of the next answer */           \

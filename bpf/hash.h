@@ -78,7 +78,8 @@ static __always_inline __u64 dg_hash_fp(struct dg_hash h)
 {
 	__u64 fp = h.a ^ h.a >> 32;
 
-	return fp ? fp : 1;
+	return fp | ((fp - 1) & ~fp) >>
+			    63; /* without a branch, which a loop over labels would multiply */
 }
 
 /* 16 more bits, kept beside the list number. */
@@ -107,18 +108,19 @@ static __always_inline __u64 dg_hash_filter_mix(__u64 fp)
 
 static __always_inline __u64 dg_hash_filter_bits(__u64 mix)
 {
-	return 1ull << (mix >> 32 & 63) | 1ull << (mix >> 38 & 63);
+	return 1ull << (mix >> 31 & 63) | 1ull << (mix >> 37 & 63);
 }
 
 /* 1 = both bits are set, without a branch. */
 static __always_inline __u64 dg_hash_filter_has(__u64 word, __u64 mix)
 {
-	return word >> (mix >> 32 & 63) & word >> (mix >> 38 & 63) & 1;
+	return word >> (mix >> 31 & 63) & word >> (mix >> 37 & 63) & 1;
 }
 
+/* words is a power of two up to 2^21. */
 static __always_inline __u32 dg_hash_filter_word(__u64 mix, __u32 words)
 {
-	return (__u32)(mix >> 44) & (words - 1);
+	return (__u32)(mix >> 43) & (words - 1);
 }
 
 /* Bit of the operator's filter, 0 .. bits-1; bits is a power of two up to 2^32. */

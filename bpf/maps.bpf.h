@@ -114,6 +114,26 @@ struct {
 	__type(value, struct dg_list_filter);
 } dg_list_filter SEC(".maps");
 
+/*
+ * In its place for an image of millions, which would fill it: a larger one, the image's own, in the image's slot. Made, filled
+ * and put there by whoever publishes the image, before it is named; gone with it, so that nobody else pays for it. All are
+ * of one size, for then the kernel inlines this lookup, too.
+ */
+struct dg_large_filter {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct dg_list_large));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, DG_IMAGE_SLOTS);
+	__type(key, __u32);
+	__array(values, struct dg_large_filter);
+} dg_list_large SEC(".maps");
+
 /* The image of all lists; userspace fills a fresh inner array, puts it into the slot that is not in use, and names that. */
 struct dg_image_data {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

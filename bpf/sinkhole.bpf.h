@@ -21,8 +21,9 @@
  */
 struct filters {
 	const __u64 *own, *list;
-	__u32 own_mask; /* 0 = no entries: the same word is read each time */
-	__u64 own_on;	/* 0 or 1 */
+	__u32 list_words; /* of either size */
+	__u32 own_mask;	  /* 0 = no entries: the same word is read each time */
+	__u64 own_on;	  /* 0 or 1 */
 };
 
 static __always_inline __u64 own_maybe(const struct filters *f, struct dg_hash suffix)
@@ -37,7 +38,7 @@ static __always_inline __u64 list_maybe(const struct filters *f, struct dg_hash 
 {
 	__u64 mix = dg_hash_filter_mix(dg_hash_fp(suffix));
 
-	return dg_hash_filter_has(f->list[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)], mix);
+	return dg_hash_filter_has(f->list[dg_hash_filter_word(mix, f->list_words)], mix);
 }
 
 /* Label hashes become suffix hashes, in place; scratch->maybe lists the depths to look at, the root side first. */
@@ -198,12 +199,32 @@ static __always_inline bool sinkhole_decide(struct packet *pkt, struct dg_scratc
 	return true;
 }
 
-static __always_inline bool filters_find(const struct dg_settings *set, struct filters *f)
+/*
+ * The lists' filter that goes with the image. The common one is looked up in any case: were it one of two branches, clang
+ * would make one call of both, which the kernel cannot inline.
+ */
+static __always_inline void list_filter_find(__u64 image, struct filters *f)
+{
+	__u32 zero = 0, slot = DG_IMAGE_AT_SLOT(image);
+	void *large;
+
+	f->list = bpf_map_lookup_elem(&dg_list_filter, &zero);
+	f->list_words = DG_LIST_FILTER_WORDS;
+	if (DG_IMAGE_AT_LARGE(image)) {
+		large = bpf_map_lookup_elem(&dg_list_large, &slot);
+		f->list = large ? bpf_map_lookup_elem(large, &zero) : NULL;
+		f->list_words = DG_LIST_LARGE_WORDS;
+	}
+	question_pin(f->list_words);
+}
+
+static __always_inline bool filters_find(const struct dg_settings *set, __u64 image,
+					 struct filters *f)
 {
 	__u32 zero = 0;
 
 	f->own = bpf_map_lookup_elem(&dg_own_filter, &zero);
-	f->list = bpf_map_lookup_elem(&dg_list_filter, &zero);
+	list_filter_find(image, f);
 	f->own_on = set->own_entries != 0;
 	f->own_mask = -(__u32)f->own_on;
 	question_pin(f->own_mask);
@@ -217,10 +238,12 @@ static __always_inline enum dg_verdict sinkhole_find(struct packet *pkt, struct 
 	void *image = NULL;
 	__u32 slot;
 
-	if (pkt->set->sinkhole_mode == DG_OFF || !filters_find(pkt->set, &filters))
+	if (pkt->set->sinkhole_mode == DG_OFF)
 		return DG_PASS_CLEAN;
 	scratch->image =
 		pkt->set->image; /* before the filter is asked: its bits outlast an image */
+	if (!filters_find(pkt->set, scratch->image, &filters))
+		return DG_PASS_CLEAN;
 	suffixes_sift(pkt->set, &filters, scratch);
 	if (!scratch->maybes)
 		return DG_PASS_CLEAN;

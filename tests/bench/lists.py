@@ -32,6 +32,7 @@ SWAP_RATIO = 2.01  # the old image and the new one, whose sizes differ by a page
 LOOKUP_FEW, LOOKUP_RATIO = 10000, 1.5  # a lookup among MANY names, in those among LOOKUP_FEW
 LOOK_RATIO = 1.2  # "the same", with what two runs of one thing differ by
 LOOKS = 40
+INNER = ("dg_image_data", "dg_large_filter")  # maps that come and go with an image
 CHUNK = 10000
 
 
@@ -84,13 +85,18 @@ def shown_map(*words):
                                      stdout=subprocess.PIPE).stdout)
 
 
-def image_bytes(house):
-    """Of the live image, as the kernel accounts for it, by the id in its pinned slot."""
-    dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", str(house.bpffs / "dnsguard" / "dg_image")], check=True,
+def slot_bytes(house, name):
+    """Of what stands in the slots of a pinned array of maps, as the kernel accounts for it, by its id."""
+    dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", str(house.bpffs / "dnsguard" / name)], check=True,
                             text=True, stdout=subprocess.PIPE)
-    (slot,) = json.loads(dumped.stdout)
-    number = int.from_bytes(bytes(int(octet, 16) for octet in slot["value"]), "little")
-    return shown_map("id", number)["bytes_memlock"]
+    numbers = [int.from_bytes(bytes(int(octet, 16) for octet in slot["value"]), "little") for slot in json.loads(dumped.stdout)]
+    return [shown_map("id", number)["bytes_memlock"] for number in numbers]
+
+
+def image_bytes(house):
+    """Of the live image, with the large filter in front of it if it has one."""
+    (image,) = slot_bytes(house, "dg_image")
+    return image + sum(slot_bytes(house, "dg_list_large"))
 
 
 # ---- from a file to live, and memory --------------------------------------------------------------
@@ -106,12 +112,12 @@ def go_live(house, names, source, last):
 
 
 def swap_row(house, names):
-    """The list made anew while it is live. Only images of this size are counted: nobody else has one so large."""
+    """The list made anew while it is live. Only images of this size and large filters count: nobody else has any."""
     live, most = image_bytes(house), 0
     child = house.start(house.inside, CLI, "--bpffs", house.bpffs, "--state-dir", f"{house.dir}/state", "list", "update", "--force")
     while child.poll() is None:
-        sizes = [shown["bytes_memlock"] for shown in shown_map() if shown.get("name") == "dg_image_data"]
-        most = max(most, sum(size for size in sizes if size > live / 2))
+        sizes = {kind: [shown["bytes_memlock"] for shown in shown_map() if shown.get("name") == kind] for kind in INNER}
+        most = max(most, sum(size for size in sizes[INNER[0]] if size > live / 2) + sum(sizes[INNER[1]]))
     assert child.returncode == 0, child.stderr.read()
     return row(f"{count(names)} names: kernel memory during a swap / image", "x", most / live, SWAP_RATIO)
 

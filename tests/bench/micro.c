@@ -201,7 +201,7 @@ static int swap_images(struct bench *bench, const void *elements, __u64 count)
 	err = dg_image_current(&bench->guard.maps, &header, NULL, &bytes);
 	if (err)
 		return fail("image", err);
-	bytes += DG_LIST_FILTER_WORDS * sizeof(__u64);
+	bytes += sizeof(struct dg_list_filter); /* the first one, which is there in any case */
 	print_image_row(bench, "kernel memory", "MB", bytes / 1e6, 24);
 	return 0;
 }

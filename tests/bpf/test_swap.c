@@ -22,13 +22,14 @@
 /* ---- two images ----------------------------------------------------------------------------- */
 
 /*
- * Both drop q.both.example, on behalf of different lists, by entries of different depths, in tables of different sizes; each
- * has a name of its own. Names of the filling make the filter and the array worth the name.
+ * Both drop q.both.example, on behalf of different lists, by entries of different depths, in tables of different sizes, and
+ * behind filters that may be of different sizes; each has a name of its own. Names of the filling make the filter and the array worth the name.
  */
 struct image {
 	struct dg_image_builder *builder;
 	const void *elements;
 	__u64 count;
+	bool large; /* has a large filter of its own */
 };
 
 enum { FIRST_LIST = 1, SECOND_LIST = 3 };
@@ -75,7 +76,8 @@ static void publish(struct guard *guard, const struct image *image)
 {
 	struct dg_error err = { .text = "" };
 
-	must(dg_image_publish(&guard->maps, image->elements, image->count, &err), err.text);
+	must(dg_image_publish_with(&guard->maps, image->elements, image->count, image->large, &err),
+	     err.text);
 	guard->published = 1;
 }
 
@@ -187,6 +189,15 @@ static void own_stir(const struct guard *guard, int turn)
 		must(dg_own_tidy(&guard->maps, GUARD_SECOND, NULL) < 0, "tidy");
 }
 
+/* From every size of filter to every other, and each image with both. */
+static void swap_on(struct guard *guard, const struct image image[2], int swap)
+{
+	struct image next = image[swap % 2];
+
+	next.large = swap / 2 % 4 == 1 || swap / 2 % 4 == 2;
+	publish(guard, &next);
+}
+
 static void swaps_under_packets(struct guard *guard, const struct image image[2])
 {
 	struct runner runner = { .guard = guard };
@@ -198,7 +209,7 @@ static void swaps_under_packets(struct guard *guard, const struct image image[2]
 	publish(guard, image);
 	must(pthread_create(&thread, NULL, run_on, &runner), "thread");
 	for (int swap = 1; swap <= SWAPS; swap++) {
-		publish(guard, image + swap % 2);
+		swap_on(guard, image, swap);
 		own_stir(guard, swap);
 	}
 	runner.stop = true;
@@ -247,14 +258,23 @@ static bool killed_at(struct guard *guard, const struct image *image, step_fn *a
 	return WIFSIGNALED(status);
 }
 
-static bool slot_used(const struct guard *guard, __u32 slot)
+static bool slot_used(int map, __u32 slot)
 {
 	__u32 id;
 
-	return !bpf_map_lookup_elem(guard->maps.dg_image, &slot, &id);
+	return !bpf_map_lookup_elem(map, &slot, &id);
 }
 
-/* Bits of the filter in front of the image. */
+/* One image is there, and a large filter exactly where the image has one. */
+static bool alone(const struct guard *guard, bool large)
+{
+	bool first = slot_used(guard->maps.dg_image, 0), other = slot_used(guard->maps.dg_image, 1);
+
+	return first != other && slot_used(guard->maps.dg_list_large, 0) == (first && large) &&
+	       slot_used(guard->maps.dg_list_large, 1) == (other && large);
+}
+
+/* Bits of the common filter. */
 static __u64 filter_bits(const struct guard *guard)
 {
 	size_t bytes = DG_LIST_FILTER_WORDS * sizeof(__u64);
@@ -287,7 +307,7 @@ static void kills(struct guard *guard, const struct image image[2], step_fn *act
 		changed += now == after;
 		publish(guard, image + 1);
 		wrong += seen(guard) != SECOND_LIST;
-		left += slot_used(guard, 0) == slot_used(guard, 1) || filter_bits(guard) != bits;
+		left += !alone(guard, image[1].large) || filter_bits(guard) != bits;
 	}
 	ok(!wrong && stop > 10 && changed && changed < stop,
 	   "killed at %d places: the image is the old one or, %d times, the new state (%llu wrong)",
@@ -308,7 +328,11 @@ int main(void)
 
 	swaps_under_packets(&guard, image);
 	kills(&guard, image, publish, SECOND_LIST);
+	image[0].large = true;
 	kills(&guard, image, drop, 0);
+	image[1].large = true;
+	image[0].large = false;
+	kills(&guard, image, publish, SECOND_LIST);
 	dg_image_builder_free(&image[0].builder);
 	dg_image_builder_free(&image[1].builder);
 	guard_unload(&guard);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -27,11 +28,11 @@ struct world {
 	char dir[40], file[64];
 };
 
-static int outer_make(void)
+static int outer_make(unsigned int flags, unsigned int value_size)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = INNER_FLAGS);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 	dg_scoped_fd int template =
-		bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_inner", 4, ELEMENT, 1, &opts);
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_inner", 4, value_size, 1, &opts);
 	LIBBPF_OPTS(bpf_map_create_opts, outer, .inner_map_fd = (__u32) template);
 
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "t_outer", 4, 4, DG_IMAGE_SLOTS, &outer);
@@ -53,7 +54,8 @@ static int world_make(void **state)
 						DG_LIST_FILTER_WORDS * sizeof(__u64), 1, &mapped);
 	w->maps.dg_list_stats = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "t_counts", 4,
 					       sizeof(struct dg_list_stats), DG_LIST_ROWS, NULL);
-	w->maps.dg_image = outer_make();
+	w->maps.dg_image = outer_make(INNER_FLAGS, ELEMENT);
+	w->maps.dg_list_large = outer_make(BPF_F_MMAPABLE, sizeof(struct dg_list_large));
 	strcpy(w->dir, "/tmp/dg-publish-XXXXXX");
 	if (!mkdtemp(w->dir))
 		return -1;
@@ -106,16 +108,22 @@ static struct dg_image_builder *image_make(const __u64 with[4], unsigned int nam
 	return builder;
 }
 
-static int inner_open(struct world *w)
+/* What stands in the published image's slot of one of the arrays of maps. */
+static int slot_open(struct world *w, int outer)
 {
 	unsigned int slot, id;
 	struct dg_settings settings;
 
 	assert_int_equal(dg_settings_read(&w->maps, &settings), 0);
 	slot = DG_IMAGE_AT_SLOT(settings.image);
-	if (!settings.image || bpf_map_lookup_elem(w->maps.dg_image, &slot, &id))
+	if (!settings.image || bpf_map_lookup_elem(outer, &slot, &id))
 		return -ENOENT;
 	return bpf_map_get_fd_by_id(id);
+}
+
+static int inner_open(struct world *w)
+{
+	return slot_open(w, w->maps.dg_image);
 }
 
 static void assert_published(struct world *w, const void *image, __u64 count)
@@ -207,6 +215,57 @@ static void a_larger_one_takes_its_place(void **state)
 	assert_published(w, large, large_count);
 	assert_int_equal(dg_image_publish(&w->maps, small, small_count, &err), 0);
 	assert_published(w, small, small_count);
+}
+
+/* Bits of the filter that the settings name: the common one, or the one in the image's slot. Nobody may change the latter. */
+static unsigned int filter_bits(struct world *w, bool large)
+{
+	dg_scoped_fd int fd = large ? slot_open(w, w->maps.dg_list_large) : -1;
+	size_t bytes = large ? sizeof(struct dg_list_large) : sizeof(struct dg_list_filter);
+	struct dg_settings settings;
+	__u64 *words;
+	unsigned int bits = 0;
+
+	assert_int_equal(dg_settings_read(&w->maps, &settings), 0);
+	assert_int_equal(DG_IMAGE_AT_LARGE(settings.image), large);
+	assert_true(!large || mmap(NULL, bytes, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	words = mmap(NULL, bytes, PROT_READ, MAP_SHARED, large ? fd : w->maps.dg_list_filter, 0);
+	assert_ptr_not_equal(words, MAP_FAILED);
+	for (size_t i = 0; i < bytes / sizeof(*words); i++)
+		bits += (unsigned int)__builtin_popcountll(words[i]);
+	munmap(words, bytes);
+	return bits;
+}
+
+static void the_filter_goes_with_the_image(void **state)
+{
+	struct world *w = world_of(state);
+	struct dg_error err;
+	const void *image;
+	__u64 count, bytes;
+	dg_scoped(dg_image_builder_free) struct dg_image_builder *builder =
+		image_make(key, 1000, &image, &count);
+	struct dg_image_header header;
+
+	for (int turn = 0; turn < 4; turn++) {
+		bool large = turn % 2;
+
+		assert_int_equal(dg_image_publish_with(&w->maps, image, count, large, &err), 0);
+		assert_in_range(filter_bits(w, large), 1900, 2000); /* some share one */
+		assert_int_equal(dg_image_current(&w->maps, &header, NULL, &bytes), 0);
+		assert_int_equal(bytes,
+				 count * ELEMENT + (large ? sizeof(struct dg_list_large) : 0));
+	}
+	assert_int_equal(dg_image_drop(&w->maps, &err), 0);
+	for (unsigned int slot = 0, id; slot < DG_IMAGE_SLOTS; slot++)
+		assert_true(bpf_map_lookup_elem(w->maps.dg_list_large, &slot, &id));
+}
+
+static void only_millions_need_a_large_filter(void **state)
+{
+	(void)state;
+	assert_false(dg_image_is_large(1000000));
+	assert_true(dg_image_is_large(10000000));
 }
 
 static void dropped_is_gone(void **state)
@@ -350,6 +409,8 @@ int main(void)
 		IN_WORLD(nobody_changes_it_afterwards),
 		IN_WORLD(a_bad_one_leaves_the_old_one),
 		IN_WORLD(a_larger_one_takes_its_place),
+		IN_WORLD(the_filter_goes_with_the_image),
+		cmocka_unit_test(only_millions_need_a_large_filter),
 		IN_WORLD(dropped_is_gone),
 		IN_WORLD(kept_comes_back),
 		IN_WORLD(counters_follow_their_lists),

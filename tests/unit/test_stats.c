@@ -116,7 +116,7 @@ static void test_settings_and_image(void **state)
 	assert_int_equal(snapshot->limiter_bytes, 64 << 10);
 	assert_int_equal(snapshot->own_entries, 42);
 	assert_int_equal(snapshot->image.names, 0); /* none published: all 0, and no failure */
-	settings.image = DG_IMAGE_AT(0, header.first, header.buckets);
+	settings.image = DG_IMAGE_AT(0, 0, header.first, header.buckets);
 	assert_int_equal(dg_settings_write(maps, &settings), 0);
 	assert_int_equal(bpf_map_update_elem(maps->dg_lists, &zero, &header, BPF_ANY), 0);
 	assert_int_equal(dg_snapshot_read(maps, snapshot), 0);

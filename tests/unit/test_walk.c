@@ -69,6 +69,7 @@ struct world {
 	struct dg_scratch scratch;
 	struct dg_own_filter own_filter;
 	struct dg_list_filter list_filter;
+	struct dg_list_large list_large;
 	struct own_slot own[OWN_SLOTS];
 	const struct dg_image_bucket *elements; /* any 64 octets */
 	__u64 count;
@@ -117,6 +118,11 @@ static void *lookup(void *map, const void *at)
 		return number ? NULL : &world->own_filter;
 	if (map == &dg_list_filter)
 		return number ? NULL : &world->list_filter;
+	if (map == &dg_list_large)
+		return number == DG_IMAGE_AT_SLOT(world->settings.image) ? &world->list_large :
+									   NULL;
+	if (map == &world->list_large)
+		return number ? NULL : map;
 	if (map == &dg_lists)
 		return lookup_row(number);
 	if (map == &dg_image)
@@ -154,10 +160,12 @@ static int world_end(void **state)
 }
 
 /* Fills filter and settings for the image as its publication does. */
-static void image_use(const void *elements, __u64 count, __u32 slot)
+static void image_use(const void *elements, __u64 count, __u32 slot, bool large)
 {
 	const struct dg_image_header *header = elements;
 	const struct dg_image_bucket *bucket = elements;
+	__u32 words = large ? DG_LIST_LARGE_WORDS : DG_LIST_FILTER_WORDS;
+	__u64 *filter = large ? world->list_large.word : world->list_filter.word;
 
 	world->elements = elements;
 	world->count = count;
@@ -166,12 +174,10 @@ static void image_use(const void *elements, __u64 count, __u32 slot)
 			__u64 mix = dg_hash_filter_mix(bucket[i].fp[way]);
 
 			if (bucket[i].fp[way])
-				world->list_filter
-					.word[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)] |=
-					dg_hash_filter_bits(mix);
+				filter[dg_hash_filter_word(mix, words)] |= dg_hash_filter_bits(mix);
 		}
 	}
-	world->settings.image = DG_IMAGE_AT(slot, header->first, header->buckets);
+	world->settings.image = DG_IMAGE_AT(slot, large, header->first, header->buckets);
 	memcpy(world->settings.image_depths, header->depths, sizeof(header->depths));
 }
 
@@ -430,8 +436,10 @@ static void each_name_is_found_in_its_scope(void **state)
 	assert_int_equal(dg_image_finish(b, &elements, &count, &err), 0);
 	assert_int_equal(dg_image_check(elements, count, &err), 0);
 	for (__u32 slot = 0; slot < DG_IMAGE_SLOTS; slot++) {
-		image_use(elements, count, slot);
+		/* once with each size of filter; the other one says no to all */
+		image_use(elements, count, slot, slot == 1);
 		lists_ask(elements);
+		memset(&world->list_filter, 0, sizeof(world->list_filter));
 	}
 	free(names);
 	free(by_hash);
@@ -509,7 +517,7 @@ static struct dg_image_builder *one_listed(__u32 labels)
 	assert_int_equal(dg_image_add_name(b, &name, 1, DG_SCOPE_BELOW), DG_SCOPE_BELOW);
 	assert_int_equal(dg_image_finish(b, &elements, &count, &err), 0);
 	memset(&world->list_filter, chance(2) ? 0xff : 0, sizeof(world->list_filter));
-	image_use(elements, count, chance(2));
+	image_use(elements, count, chance(2), false);
 	return b;
 }
 

@@ -99,7 +99,9 @@ int dg_image_fold(struct dg_image_builder *builder, struct dg_image_folded *ret,
 		  void (*tick)(void *arg, __u64 done), void *arg);
 /* Names of each list: ret has DG_LISTS_MAX + 1 rows. Returns the entries of the image to be. */
 __u64 dg_image_count(const struct dg_image_builder *builder, __u64 *ret);
-/* Bytes that the kernel will need for the image, if it were laid out now. */
+/* Is an image of so many entries published with a large filter of its own? */
+bool dg_image_is_large(__u64 names);
+/* Bytes that the kernel will need for the image, if it were laid out now, and for a large filter. */
 __u64 dg_image_bytes(const struct dg_image_builder *builder);
 
 /* An entry as collected: name in wire form with its root label, answers' numbers or 0. */
@@ -140,6 +142,9 @@ void dg_image_unmap(const void *elements, __u64 count);
  */
 int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count,
 		     struct dg_error *err);
+/* The same with or without a large filter, however many names there are. */
+int dg_image_publish_with(const struct dg_maps *maps, const void *elements, __u64 count, bool large,
+			  struct dg_error *err);
 /* Takes the published image away: no list blocks anything any more. -ENOENT: none. */
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err);
 /*
@@ -155,8 +160,8 @@ int dg_image_keep(const char *state_dir, const void *elements, __u64 count, stru
  */
 int dg_image_restore(const struct dg_maps *maps, const char *state_dir, struct dg_error *err);
 /*
- * The published image's header and lists. -ENOENT: none. ret_lists has DG_LISTS_MAX + 1 rows, may
- * be NULL.
+ * The published image's header and lists. -ENOENT: none. ret_lists has DG_LISTS_MAX + 1 rows;
+ * ret_bytes: of its array and of a filter of its own. Both may be NULL.
  */
 int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
 		     struct dg_answer *ret_lists, __u64 *ret_bytes);

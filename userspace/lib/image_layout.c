@@ -22,6 +22,12 @@
 #define NAMES_PER_STEP 7
 #define BUCKETS_PER_STEP 2
 
+/*
+ * From here on the filter in front is a large one: the common one says maybe to 4.9 % of what is not listed then, the large
+ * one to 0.5 %. Here both cost 5.2 bytes a name, 23.5 with the image; the more names, the less.
+ */
+#define LARGE_FROM 4000000
+
 /* ---- counting ------------------------------------------------------------------------------- */
 
 /* One way when one answer covers all that is covered, else one for each scope. */
@@ -108,13 +114,19 @@ static __u32 buckets_choose(const struct dg_image_builder *b, __u64 ways)
 	return DG_ENTRIES_MAX;
 }
 
+bool dg_image_is_large(__u64 names)
+{
+	return names >= LARGE_FROM;
+}
+
 __u64 dg_image_bytes(const struct dg_image_builder *builder)
 {
 	__u64 names[DG_LISTS_MAX + 1];
 	__u64 ways = dg_image_count(builder, names);
 	__u64 buckets = buckets_choose(builder, ways);
+	__u64 filter = dg_image_is_large(ways) * sizeof(struct dg_list_large);
 
-	return (1 + builder->answer_count + buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
+	return (1 + builder->answer_count + buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES + filter;
 }
 
 /* ---- order ---------------------------------------------------------------------------------- */

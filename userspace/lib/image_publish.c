@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "userspace/lib/image_filter.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/state.h"
 
@@ -83,55 +84,20 @@ static int rows_write(const struct dg_maps *maps, const struct dg_image_header *
 	return rc ? -errno : 0;
 }
 
-/* ---- the filter in front of it ---------------------------------------------------------------- */
-
-#define FILTER_BYTES (DG_LIST_FILTER_WORDS * sizeof(__u64))
-
-static int filter_map(const struct dg_maps *maps, __u64 **ret, struct dg_error *err)
+/* The kernel waits for readers at a delete: only where there is something. */
+static void inner_clear(int outer, __u32 slot)
 {
-	void *live = mmap(NULL, FILTER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  maps->dg_list_filter, 0);
+	__u32 id;
 
-	if (live == MAP_FAILED)
-		return refuse(err, errno, "map the filter in front of it");
-	*ret = live;
-	return 0;
+	if (!bpf_map_lookup_elem(outer, &slot, &id))
+		bpf_map_delete_elem(outer, &slot);
 }
 
-static void filter_unmap(__u64 **live)
+/* Empties a slot that no packet uses. */
+static void slot_clear(const struct dg_maps *maps, __u32 slot)
 {
-	if (*live)
-		munmap(*live, FILTER_BYTES);
-}
-
-/* The bits of all names of an image. */
-static void filter_fill(const void *elements, __u64 *filter)
-{
-	const struct dg_image_header *header = elements;
-	const struct dg_image_bucket *bucket = elements;
-
-	bucket += header->first;
-	for (__u64 i = 0; i < (__u64)header->buckets + DG_IMAGE_SPILL_MAX; i++) {
-		for (__u32 way = 0; way < DG_IMAGE_WAYS; way++) {
-			__u64 mix = dg_hash_filter_mix(bucket[i].fp[way]);
-
-			if (!bucket[i].fp[way])
-				continue;
-			filter[dg_hash_filter_word(mix, DG_LIST_FILTER_WORDS)] |=
-				dg_hash_filter_bits(mix);
-		}
-	}
-}
-
-/* Word by word: a bit that old and new image share is set all the time. `keep` = the old ones stay, too. */
-static void filter_write(__u64 *live, const __u64 *filter, bool keep)
-{
-	for (__u32 i = 0; i < DG_LIST_FILTER_WORDS; i++) {
-		__u64 word = filter[i] | (keep ? live[i] : 0);
-
-		if (live[i] != word)
-			__atomic_store_n(live + i, word, __ATOMIC_RELAXED);
-	}
+	inner_clear(maps->dg_image, slot);
+	inner_clear(maps->dg_list_large, slot);
 }
 
 /* ---- the swap --------------------------------------------------------------------------------- */
@@ -140,16 +106,15 @@ static void filter_write(__u64 *live, const __u64 *filter, bool keep)
 struct publication {
 	const struct dg_image_header *header;
 	struct dg_settings settings;
-	int fd;	       /* the filled array */
-	__u64 *filter; /* of the new image */
-	__u64 *live;   /* the filter that packets read */
+	bool large;		       /* it has a large filter of its own */
+	int fd;			       /* the filled array */
+	struct dg_image_filter filter; /* in front of it */
 };
 
 static void publication_end(struct publication *p)
 {
 	dg_close_fd(&p->fd);
-	free(p->filter);
-	filter_unmap(&p->live);
+	dg_image_filter_end(&p->filter);
 }
 
 static int publication_begin(const struct dg_maps *maps, const void *elements, __u64 count,
@@ -160,12 +125,12 @@ static int publication_begin(const struct dg_maps *maps, const void *elements, _
 	if (rc)
 		return rc;
 	p->header = elements;
-	p->filter = calloc(DG_LIST_FILTER_WORDS, sizeof(*p->filter));
-	if (!p->filter)
-		return refuse(err, ENOMEM, "make the filter in front of it");
-	filter_fill(elements, p->filter);
-	rc = filter_map(maps, &p->live, err);
-	return rc ? rc : array_make(elements, count, &p->fd, err);
+	/* Of somebody who died on the way, so that there are never more than two images. */
+	slot_clear(maps, !DG_IMAGE_AT_SLOT(p->settings.image));
+	rc = dg_image_filter_make(maps, elements, p->large, &p->filter);
+	if (rc)
+		return refuse(err, -rc, "make the filter in front of it");
+	return array_make(elements, count, &p->fd, err);
 }
 
 /* Depths of the image; `keep` = those of the old one stay, too. */
@@ -179,7 +144,7 @@ static void depths_set(struct dg_settings *settings, const struct dg_image_heade
 
 /*
  * Before the swap packets look at more than the old image needs, behind it at more than the new one needs, never at less.
- * The array goes into the slot that no packet uses.
+ * The array and a large filter go into the slot that no packet uses.
  */
 static int publication_swap(const struct dg_maps *maps, struct publication *p, struct dg_error *err)
 {
@@ -187,7 +152,7 @@ static int publication_swap(const struct dg_maps *maps, struct publication *p, s
 	__u32 used = DG_IMAGE_AT_SLOT(before), slot = !used;
 	int rc;
 
-	filter_write(p->live, p->filter, true);
+	dg_image_filter_show(&p->filter, true);
 	depths_set(&p->settings, p->header, true);
 	rc = dg_settings_write(maps, &p->settings);
 	if (rc)
@@ -195,9 +160,12 @@ static int publication_swap(const struct dg_maps *maps, struct publication *p, s
 	rc = rows_write(maps, p->header, slot);
 	if (rc)
 		return refuse(err, -rc, "write its lists");
+	rc = dg_image_filter_place(maps, &p->filter, slot);
+	if (rc)
+		return refuse(err, -rc, "put its filter into place");
 	if (bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY))
 		return refuse(err, errno, "put it into place");
-	p->settings.image = DG_IMAGE_AT(slot, p->header->first, p->header->buckets);
+	p->settings.image = DG_IMAGE_AT(slot, p->large, p->header->first, p->header->buckets);
 	rc = dg_settings_write(maps, &p->settings);
 	if (rc)
 		return refuse(err, -rc, "swap it in");
@@ -207,18 +175,20 @@ static int publication_swap(const struct dg_maps *maps, struct publication *p, s
 	 */
 	if (bpf_map_update_elem(maps->dg_image, &slot, &p->fd, BPF_ANY))
 		return 0;
-	filter_write(p->live, p->filter, false);
+	dg_image_filter_show(&p->filter, false);
 	depths_set(&p->settings, p->header, false);
 	dg_settings_write(maps, &p->settings);
-	bpf_map_delete_elem(maps->dg_image, &used);
+	slot_clear(maps, used);
 	dg_list_counts_follow(maps, before, p->settings.image);
 	return 0;
 }
 
-int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count,
-		     struct dg_error *err)
+int dg_image_publish_with(const struct dg_maps *maps, const void *elements, __u64 count, bool large,
+			  struct dg_error *err)
 {
-	dg_scoped(publication_end) struct publication publication = { .fd = -1 };
+	dg_scoped(publication_end) struct publication publication = {
+		.large = large, .fd = -1, .filter = DG_IMAGE_FILTER_NONE
+	};
 	int rc = dg_image_check(elements, count, err);
 
 	if (!rc)
@@ -228,9 +198,18 @@ int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 cou
 	return rc;
 }
 
+int dg_image_publish(const struct dg_maps *maps, const void *elements, __u64 count,
+		     struct dg_error *err)
+{
+	const struct dg_image_header *header = elements;
+
+	/* A count that is not true is refused before anything is made of it. */
+	return dg_image_publish_with(maps, elements, count,
+				     count && dg_image_is_large(header->names), err);
+}
+
 int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 {
-	dg_scoped(filter_unmap) __u64 *live = NULL;
 	struct dg_settings settings;
 	__u64 before;
 	__u32 used;
@@ -247,14 +226,11 @@ int dg_image_drop(const struct dg_maps *maps, struct dg_error *err)
 	rc = dg_settings_write(maps, &settings);
 	if (rc)
 		return refuse(err, -rc, "take it away");
-	/* The unused slot first: also this delete makes the kernel wait for the last reader of the other one. */
-	bpf_map_delete_elem(maps->dg_image, &(__u32){ !used });
-	bpf_map_delete_elem(maps->dg_image, &used);
+	slot_clear(maps, !used);
+	slot_clear(maps, used);
 	dg_list_counts_follow(maps, before, 0);
-	rc = filter_map(maps, &live, err);
-	if (!rc)
-		memset(live, 0, FILTER_BYTES);
-	return rc;
+	rc = dg_image_filter_empty(maps);
+	return rc ? refuse(err, -rc, "empty the filter in front of it") : 0;
 }
 
 int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
@@ -275,8 +251,9 @@ int dg_image_current(const struct dg_maps *maps, struct dg_image_header *ret,
 		if (bpf_map_lookup_elem(maps->dg_lists, &(__u32){ row + i }, ret_lists + i))
 			return -errno;
 	if (ret_bytes)
-		*ret_bytes =
-			((__u64)header.first + header.buckets + DG_IMAGE_SPILL_MAX) * ELEMENT_BYTES;
+		*ret_bytes = ((__u64)header.first + header.buckets + DG_IMAGE_SPILL_MAX) *
+				     ELEMENT_BYTES +
+			     DG_IMAGE_AT_LARGE(settings.image) * sizeof(struct dg_list_large);
 	*ret = header;
 	return 0;
 }
