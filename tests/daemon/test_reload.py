@@ -1,9 +1,13 @@
 """`dnsguard reload` and `config show` beside a daemon: what would change, who asked, what became of it."""
 
 import json
+import os
+import re
 import signal
+import socket
+from pathlib import Path
 
-from guarded import Daemon
+from guarded import CLI, Daemon, run
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}, rate-limit: {rate}}}\n"
 
@@ -82,3 +86,66 @@ def test_show_names_files_defaults_and_what_was_set_live(world):
     assert (shown["limits.slip"]["value"], shown["limits.slip"]["source"]) == (4, f"live, until a reload takes {place}")
     assert (shown["limits.instant-limit"]["value"], shown["limits.instant-limit"]["source"]) == (300, "live")
     assert (shown["answers.budget"]["value"], shown["answers.budget"]["source"]) == (200000, "default")
+
+
+def saved(world):
+    return Path(world.dir, "conf.d", "50-cli.yaml")
+
+
+def test_what_is_saved_lasts(world):
+    daemon = start(world)
+    told = world.cli("limit", "set", "--slip", "4", "--mode", "observe", "--save")
+    assert told.stderr == ""
+    text = saved(world).read_text()
+    assert re.search(r"^limits:\n  mode: observe # \d{4}-\d\d-\d\d \d\d:\d\dZ, .*\(uid \d+\).*\n  slip: 4 # ", text, re.MULTILINE)
+    saved(world).chmod(0o640)
+    world.cli("limit", "set", "--syn-rate", "9", "--slip", "5", "--save")
+    assert saved(world).stat().st_mode & 0o777 == 0o640
+    values = [line.split(" # ")[0] for line in saved(world).read_text().splitlines() if not line.startswith("#")]
+    assert values == ["limits:", "  mode: observe", "  slip: 5", "  syn:", "    rate-limit: 9"]
+    mode_line = next(line for line in text.splitlines() if "mode:" in line)
+    assert mode_line in saved(world).read_text()  # who wrote a value stays beside it
+    before = world.settings()
+    assert "limits.mode: enforce -> observe" in world.cli("reload").stdout  # the daemon learns what is live already
+    daemon.log.until("configuration applied")
+    assert world.settings() == before and before["slip"] == 5
+
+
+def test_what_is_not_saved_says_who_will_win(world):
+    start(world)
+    told = world.cli("limit", "set", "--slip", "4")
+    assert f"limits.slip is also given in {world.dir}/config.yaml:2, which wins at the next reload; --save" in told.stderr
+    Path(world.dir, "conf.d").mkdir()
+    Path(world.dir, "conf.d", "90-site.yaml").write_text("limits: {slip: 6}\n")
+    told = world.cli("limit", "set", "--slip", "5", "--save")
+    assert f"limits.slip is also given in {world.dir}/conf.d/90-site.yaml:1, which wins" in told.stderr
+
+
+def test_what_cannot_be_saved_is_not_done_either(world):
+    start(world)
+    before = world.settings()
+    refused = world.cli("limit", "set", "--rate-limit", "0", "--save", check=False)
+    assert refused.returncode == 2 and 'limits.rate-limit cannot be saved: "0" is not allowed here' in refused.stderr
+    Path(world.dir, "conf.d").mkdir()
+    secret = "answers: {cookie-secret: 000102030405060708090a0b0c0d0e0f}\n"
+    saved(world).write_text(secret)
+    refused = world.cli("limit", "set", "--slip", "4", "--save", check=False)
+    assert refused.returncode == 1 and "answers.cookie-secret holds a secret, which is not written back" in refused.stderr
+    assert saved(world).read_text() == secret and world.settings() == before
+
+
+def test_the_system_log_is_told_who_changed_what(world):
+    """In a mount namespace with a /dev of its own, whose log is ours."""
+    start(world)
+    os.mkdir(f"{world.dir}/dev")
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind(f"{world.dir}/dev/log")
+    log.settimeout(10)
+    argv = world.inside.enter("unshare", "-m", "sh", "-c", f'mount --bind {world.dir}/dev /dev; exec "$@"', "sh",
+                              CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state")
+    run(*argv, "limit", "show")  # changes nothing, is not logged
+    run(*argv, "limit", "set", "--slip", "4")
+    assert re.search(r"dnsguard\[\d+\]: limit set --slip 4, by .*\(uid \d+\)", log.recv(2048).decode())
+    run(*argv, "block", "ads.example", "--reason", "se cret")
+    assert re.search(r'dnsguard\[\d+\]: block "ads.example" --reason, by ', log.recv(2048).decode())
+    log.close()

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * limit.c - dnsguard limit show, limit set: rates, bursts, slip, modes and the answer budget, live.
+ * limit.c - dnsguard limit show, limit set: rates, bursts, slip, modes and the answer budget, live
+ * and, with --save, for good.
  *
  * What is not given stays. Both families get the same words; the ladder of prefix lengths widens them.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "userspace/config/save.h"
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/config.h"
 #include "userspace/dnsguard/limit.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
+#include "userspace/lib/who.h"
 
 #define RATE_MAX 1000000
 #define BURST_MAX 10000000
@@ -20,7 +24,7 @@
 #define CEILING_MAX ((1ull << (DG_TAT_BITS - 1)) - 1)
 #define DEFAULT_BURST 200
 
-enum { RATE, BURST, SLIP, MODE, SYN_RATE, SYN_BURST, SYN_MODE, BUDGET };
+enum { RATE, BURST, SLIP, MODE, SYN_RATE, SYN_BURST, SYN_MODE, BUDGET, SAVE };
 
 const struct dg_option dg_limit_set_options[] = {
 	[RATE] = { .name = "rate-limit",
@@ -65,6 +69,9 @@ const struct dg_option dg_limit_set_options[] = {
 		     .arg = "N",
 		     .max = BUDGET_MAX,
 		     .help = "answers a second from the kernel, to all senders together; 0 = no bound" },
+	[SAVE] = { .name = "save",
+		   .type = DG_OPT_FLAG,
+		   .help = "write it to conf.d/50-cli.yaml as well, so that it lasts" },
 	{ 0 },
 };
 
@@ -203,9 +210,75 @@ int dg_limit_apply(const struct dg_value value[], struct dg_settings *settings,
 	return 0;
 }
 
+/* ---- writing it down ------------------------------------------------------------------------- */
+
+static const enum dg_config_key_id key_of[] = {
+	[RATE] = DG_KEY_RATE_LIMIT,
+	[BURST] = DG_KEY_INSTANT_LIMIT,
+	[SLIP] = DG_KEY_SLIP,
+	[MODE] = DG_KEY_LIMIT_MODE,
+	[SYN_RATE] = DG_KEY_SYN_RATE_LIMIT,
+	[SYN_BURST] = DG_KEY_SYN_INSTANT_LIMIT,
+	[SYN_MODE] = DG_KEY_SYN_MODE,
+	[BUDGET] = DG_KEY_BUDGET,
+};
+#define KEYS_MAX (sizeof(key_of) / sizeof(key_of[0]))
+
+static unsigned int changes_of(const struct dg_cli *cli, struct dg_config_change changes[KEYS_MAX])
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < KEYS_MAX; i++) {
+		if (!cli->value[i].given)
+			continue;
+		changes[count].id = key_of[i];
+		snprintf(changes[count++].value, sizeof(changes[0].value), "%s",
+			 cli->value[i].text);
+	}
+	return count;
+}
+
+/* A file that says otherwise wins at the next reload: better told now than found out then. */
+static void tell_who_wins(const struct dg_cli *cli, const char *path)
+{
+	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
+	char place[DG_CONFIG_PATH_MAX + 16];
+
+	if (!config || dg_config_load(path, config, NULL))
+		return;
+	for (unsigned int i = 0; i < KEYS_MAX; i++) {
+		const enum dg_config_key_id id = key_of[i];
+		const int is_ours = config->origin[id].file &&
+				    strstr(config->files[config->origin[id].file - 1],
+					   "/conf.d/" DG_CONFIG_CLI_FILE);
+
+		if (!cli->value[i].given || !config->origin[id].file ||
+		    (cli->value[SAVE].given && is_ours))
+			continue;
+		fprintf(stderr,
+			"dnsguard: %s is also given in %s, which wins at the next reload%s\n",
+			dg_config_keys[id].path,
+			dg_config_origin_text(config, id, place, sizeof(place)),
+			cli->value[SAVE].given ? "" : "; --save makes this last");
+	}
+}
+
+static int save_begin(const struct dg_cli *cli, const char *path, struct dg_state_file *ret,
+		      struct dg_error *err)
+{
+	struct dg_config_change change[KEYS_MAX];
+	char who[DG_WHO_MAX];
+	const struct dg_config_changes changes = { change, changes_of(cli, change),
+						   dg_who_text(who, sizeof(who)) };
+
+	if (!cli->value[SAVE].given)
+		return 0;
+	return dg_config_save_begin(path, &changes, ret, err);
+}
+
 static int nothing_given(const struct dg_cli *cli)
 {
-	for (size_t i = 0; dg_limit_set_options[i].name; i++)
+	for (size_t i = 0; i < SAVE; i++)
 		if (cli->value[i].given)
 			return 0;
 	return 1;
@@ -215,6 +288,9 @@ int dg_limit_set_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	dg_scoped_fd int lock = -1;
+	struct dg_state_file saved dg_scoped_state = DG_STATE_FILE_NONE;
+	json_t *keep dg_scoped(dg_json_drop) = NULL;
+	const char *path = dg_config_path(cli, NULL, &keep);
 	struct dg_settings settings;
 	int status;
 
@@ -230,11 +306,17 @@ int dg_limit_set_run(const struct dg_cli *cli, struct dg_error *err)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot read the settings: %s",
 			       strerror(-status));
 	status = dg_limit_apply(cli->value, &settings, err);
+	if (!status)
+		status = save_begin(cli, path, &saved, err);
 	if (status)
 		return status;
 	status = dg_settings_write(&maps, &settings);
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot write the settings: %s",
 			       strerror(-status));
+	status = saved.file ? dg_state_commit(&saved, err) : 0;
+	if (status)
+		return status;
+	tell_who_wins(cli, path);
 	return dg_render(stdout, dg_limit_json(&settings), sections, cli->json);
 }

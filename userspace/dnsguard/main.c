@@ -75,5 +75,7 @@ int main(int argc, char **argv)
 	defaults_fill(&cli);
 	dg_trials_recover(cli.bpffs, recovered_tell, NULL);
 	status = cli.verb->run(&cli, &err);
+	if (status == DG_EXIT_OK)
+		dg_journal(&cli);
 	return status < 0 ? report(&cli, &err) : status;
 }

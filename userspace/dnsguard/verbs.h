@@ -43,6 +43,10 @@ extern const struct dg_option dg_config_show_options[], dg_reload_options[];
 extern const struct dg_option dg_limit_set_options[];
 extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[];
 
+/* Tells the system's log who changed what; of a command that changes nothing, nothing: journal.c. */
+void dg_journal(const struct dg_cli *cli);
+int dg_verb_changes(const struct dg_verb *verb);
+
 /* Points a reading command at the lab when the host has no guard of its own: lab.c. */
 void dg_lab_stand_in(struct dg_cli *cli);
 
