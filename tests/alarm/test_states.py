@@ -2,13 +2,15 @@
 
 import json
 import os
+import signal
+import socket
 import threading
 import time
 
 import pytest
 from callers import Bind, Unbound, hang_up
 from guarded import SERVER, Daemon, wait_for
-from receivers import Alertmanager
+from receivers import AM_PORT, Alertmanager
 
 ROW = f'{{listener="{SERVER}:53"}}'
 OK, WARNING, CRITICAL, EXHAUSTED = range(4)
@@ -177,6 +179,38 @@ def test_a_receiver_that_was_away_is_told_after_a_restart_too(room, receiver):
     Guard(room, receiver)
     receiver.hears((FILLING, "firing"))
     wait_for(lambda: listed(room)["sinks"][0]["delivered"] == 1)
+
+
+def test_a_receiver_that_hangs_holds_nobody_up(room, receiver):
+    hanging = room.inside.socket(socket.AF_INET, socket.SOCK_STREAM)
+    room.sockets.append(hanging)
+    hanging.bind(("127.0.0.1", AM_PORT))
+    hanging.listen()  # and never says a word
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver, f"  alertmanager: http://127.0.0.1:{AM_PORT}")
+    guard.knows_quota(20)
+    callers = room.call(13)
+    receiver.hears((FILLING, "firing"))
+    began = time.monotonic()
+    assert state(guard) == WARNING and time.monotonic() - began < 5
+    hang_up(callers)
+    receiver.hears((FILLING, "firing"), (FILLING, "resolved"))
+    sinks = {sink["sink"].split()[0]: sink for sink in listed(room)["sinks"]}
+    assert (sinks["alertmanager"]["delivered"], sinks["alertmanager"]["queued"]) == (0, 1)
+    assert guard.stop() == 0
+
+
+def test_a_reload_tells_a_new_receiver_what_fires_and_the_old_one_nothing(room, receiver):
+    Bind(room, "tcp-clients 20;")
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    room.call(13)
+    receiver.hears((FILLING, "firing"))
+    text = open(f"{room.dir}/config.yaml").read()
+    room.config(text.replace(f"{receiver.url}/hook", f"[{receiver.url}/hook, {receiver.url}/second]"))
+    guard.kill(signal.SIGHUP)
+    receiver.hears((FILLING, "firing"), path="/second")
+    receiver.hears((FILLING, "firing"))
 
 
 def kept(room):

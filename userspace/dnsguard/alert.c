@@ -78,7 +78,7 @@ static const struct dg_column listener_columns[] = {
 };
 
 static const struct dg_section ls_sections[] = {
-	{ "warning", "", DG_AS_TEXT, NULL, NULL },
+	{ "warning", "warning", DG_AS_TEXT, NULL, NULL },
 	{ "listeners", "listeners", DG_AS_TEXT, listener_columns, "no listener is watched" },
 	{ "alerts", "alerts", DG_AS_TEXT, alert_columns, "nothing fires" },
 	{ "sinks", "receivers", DG_AS_TEXT, sink_columns, "nobody is told" },
@@ -149,13 +149,25 @@ static json_t *ls_json(const struct dg_cli *cli, bool *ret_running)
 	return doc;
 }
 
+/* Who may not look must not be told that there is nothing. */
+static int may_look(const struct dg_cli *cli, struct dg_error *err)
+{
+	if (!access(state_dir(cli), R_OK | X_OK) || errno == ENOENT)
+		return 0;
+	return dg_fail(err, -errno, DG_EXIT_FAILED,
+		       "cannot look into %s: %s; run it as root, with sudo", state_dir(cli),
+		       strerror(errno));
+}
+
 int dg_alert_ls_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	bool running = false;
-	json_t *doc = ls_json(cli, &running);
-	int status;
+	int status = may_look(cli, err);
+	json_t *doc;
 
-	(void)err;
+	if (status)
+		return status;
+	doc = ls_json(cli, &running);
 	if (doc && !running)
 		json_object_set_new(
 			doc, "warning",

@@ -31,7 +31,7 @@ static const struct {
 	{ "unbound", "incoming-num-tcp up or tcp-idle-timeout down" },
 	{ "pdns_recursor", "max-tcp-clients up or client-tcp-timeout down" },
 	{ "dnsdist", "maxConcurrentTCPConnections up or setTCPRecvTimeout down" },
-	{ "kresd", "LimitNOFILE up or net.tcp_pipeline and idle times down" },
+	{ "kresd", "LimitNOFILE of its service up" },
 };
 
 static const char *settings_of(const char *resolver)
@@ -52,6 +52,20 @@ static void add(char *buf, size_t size, const char *format, ...)
 	va_end(args);
 }
 
+/*
+ * Connections that the present rate amounts to. Who has not gone yet is in no mean: where more are held than the mean explains,
+ * those held are what counts.
+ */
+static double needed(const struct dg_quotas_listener *listener)
+{
+	double by_hold = listener->hold_mean_sec > 0 ?
+				 listener->new_per_second * listener->hold_mean_sec :
+				 0;
+	double held = (double)listener->sample.connections;
+
+	return by_hold > held ? by_hold : held;
+}
+
 static void description_write(const struct dg_quotas_listener *listener, char *buf, size_t size)
 {
 	const struct dg_pressure_sample *sample = &listener->sample;
@@ -67,8 +81,11 @@ static void description_write(const struct dg_quotas_listener *listener, char *b
 	if (sample->seconds_to_full > 0)
 		add(buf, size, ", full in %.0f s", sample->seconds_to_full);
 	if (bears >= 0)
-		add(buf, size, "; held %.1f s on average the quota bears %.1f a second; more: %s",
-		    listener->hold_mean_sec, bears, settings_of(listener->quota.resolver));
+		add(buf, size, "; held %.1f s on average the quota bears %.1f a second",
+		    listener->hold_mean_sec, bears);
+	if (sample->quota && listener->state)
+		add(buf, size, "; this load takes %.0f: %s", needed(listener),
+		    settings_of(listener->quota.resolver));
 }
 
 void dg_quotas_tell(struct dg_quotas *watch, const struct dg_quotas_listener *listener)
