@@ -41,6 +41,7 @@
 #define DG_TCP_NAME_SETS 512	 /* power of two; DG_TCP_NAME_WAYS names each */
 #define DG_EVENT_RING_BYTES (1 << 20)
 #define DG_TCP_LISTENERS_MAX 256 /* listening addresses with a port */
+#define DG_ASKED_BUCKETS 8192	 /* power of two; 64 bytes each */
 
 #if defined(__cplusplus)
 #error "C only"
@@ -218,7 +219,12 @@ struct dg_settings {
 	__u64 image;		  /* DG_IMAGE_AT() of the published one; 0 = none */
 	__u64 image_depths[2];	  /* bit n-1: some entry may have n labels */
 	struct dg_tcp_protect protect;
+	__u64 asked_below; /* a UDP query is timed when its number is below: DG_ASKED_BELOW() */
 };
+
+/* One query in n is timed; 0 = none. */
+#define DG_ASKED_BELOW(n) ((n) ? (1ull << 32) / (n) : 0)
+#define DG_ASKED_DEFAULT 32
 
 /* ---- devices and services ------------------------------------------------------------------- */
 
@@ -229,6 +235,7 @@ enum dg_iface_flags {
 	DG_IF_GENERIC = 1 << 3,	    /* attached in generic mode (for people) */
 	DG_IF_FRAGS = 1 << 4,	    /* attached as xdp.frags (for people) */
 	DG_IF_TRIAL = 1 << 5,	    /* attach --try not confirmed yet (for people) */
+	DG_IF_TIMED = 1 << 6,	    /* the program that sees answers leave is attached as well */
 };
 
 #define DG_IF_VMACS 4
@@ -654,6 +661,42 @@ struct dg_share_line {
 
 #define DG_REAPED_MAX 4096
 
+/* ---- response times ------------------------------------------------------------------------- */
+
+/* Queries over UDP that wait for their answer: 32 bits of fingerprint, 32 bits of time in units of 2^10 ns; 0 = free. */
+#define DG_ASKED_WAYS 8
+#define DG_ASKED_TIME_SHIFT 10
+#define DG_ASKED_TIME_BITS 32
+#define DG_ASKED_WINDOW_NS                                                                         \
+	(1ull                                                                                      \
+	 << 35) /* 34 s: who has not been answered by then has given up: RFC 1035 section 7.2 */
+struct dg_asked_bucket {
+	__u64 cell[DG_ASKED_WAYS];
+};
+
+/* What is timed: a query to its answer, and over TCP also the first SYN to the first octet that comes back. */
+enum dg_latency_kind { DG_LATENCY_UDP, DG_LATENCY_TCP, DG_LATENCY_TCP_FIRST, DG_LATENCY_KINDS };
+
+/* Four buckets an octave of microseconds, 64 s in all: see latency.h. */
+#define DG_LATENCY_BUCKETS 100
+/* The last minute, in turns of 2^34 ns (17 s). */
+#define DG_LATENCY_TURNS 4
+#define DG_LATENCY_TURN_SHIFT 34
+
+struct dg_latency_turn {
+	__u64 turn; /* CLOCK_MONOTONIC >> DG_LATENCY_TURN_SHIFT; another one begins at zero */
+	__u64 bucket[DG_LATENCY_BUCKETS];
+};
+
+/* Per CPU, one a kind. Answers are those in the buckets. */
+struct dg_latency {
+	__u64 asked;	 /* UDP: queries whose answer is waited for */
+	__u64 displaced; /* of those: gave way to newer ones before they were answered */
+	__u64 sum_ns;
+	__u64 bucket[DG_LATENCY_BUCKETS]; /* since the maps were made */
+	struct dg_latency_turn recent[DG_LATENCY_TURNS];
+};
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 struct dg_event {
@@ -729,6 +772,8 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_tcp_names)	  /* array DG_TCP_NAME_SETS: struct dg_tcp_name_set */                        \
 	X(dg_tcp_clients) /* array DG_TALKERS_TCP: struct dg_talker */                                \
 	X(dg_tcp_shares)  /* array DG_SHARE_LINES, mmapable: struct dg_share_line */                  \
-	X(dg_reaped)	  /* hash DG_REAPED_MAX: struct dg_addr, a prefix -> __u64, until when */
+	X(dg_reaped)	  /* hash DG_REAPED_MAX: struct dg_addr, a prefix -> __u64, until when */     \
+	X(dg_asked)	  /* array DG_ASKED_BUCKETS, mmapable: struct dg_asked_bucket */              \
+	X(dg_latency)	  /* percpu array DG_LATENCY_KINDS: struct dg_latency */
 
 #endif

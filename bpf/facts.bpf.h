@@ -21,6 +21,7 @@ struct facts {
 	__u32 service;	   /* slot of the destination in dg_svc_stats */
 	__be16 ether_type; /* behind the tags */
 	__be16 sport, dport;
+	__be16 dns_id;	   /* as sent, once header_read() said NEXT */
 	__u8 family;	   /* enum dg_family */
 	__u8 protocol;	   /* IPPROTO_UDP or IPPROTO_TCP */
 	__u8 ours;	   /* 1 = transport_read() said NEXT */
@@ -35,6 +36,7 @@ struct facts {
 	__u8 syn_kind;	   /* enum dg_syn_kind + 1, 0 = no SYN */
 	__u8 syn_shift;	   /* TCP pressure on the SYN limit */
 	__u8 observe_only; /* this device only observes */
+	__u8 timed;	   /* answers are seen to leave by this device */
 	__u8 match_labels; /* of the deciding name, once sinkhole_find() has one */
 	__u8 answer_kind;  /* enum dg_answer_kind, likewise */
 	__u16 list;	   /* likewise; 0xffff = none */

@@ -18,6 +18,7 @@
 #include "bpf/protect.bpf.h"
 #include "bpf/talkers.bpf.h"
 #include "bpf/watch.bpf.h"
+#include "bpf/asked.bpf.h"
 #include "bpf/settle.bpf.h"
 
 char dg_license[] SEC("license") = "GPL";
@@ -112,6 +113,7 @@ static __always_inline enum dg_verdict udp_walk(struct xdp_md *ctx, struct packe
 	if (verdict)
 		return verdict;
 	pkt->f->is_query = 1;
+	pkt->f->dns_id = dns_id_read(&msg);
 	pkt->f->refused = limit_charge(pkt, scratch);
 	if (pkt->f->refused && !slip_due(pkt))
 		return pkt->f->refused;
@@ -180,6 +182,8 @@ int dnsguard_ingress(struct xdp_md *ctx)
 		verdict = settle_label(&pkt, walk(ctx, &pkt));
 		talkers_note(&pkt);
 		watch_note(ctx, &pkt, q, verdict);
+		if (asked_is_due(&pkt) && settle_passes(verdict))
+			asked_note();
 		probe_write(ctx, &pkt, verdict);
 	}
 	return settle(&pkt, verdict);

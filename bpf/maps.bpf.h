@@ -303,6 +303,23 @@ struct {
 	__type(value, __u64);
 } dg_reaped SEC(".maps");
 
+/* Queries that wait for their answer. Written by ingress, cleared by egress. Full: the oldest of a bucket gives way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_ASKED_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE); /* each bucket on its own cache line; userspace counts */
+	__type(key, __u32);
+	__type(value, struct dg_asked_bucket);
+} dg_asked SEC(".maps");
+
+/* How long answers took. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DG_LATENCY_KINDS);
+	__type(key, __u32);
+	__type(value, struct dg_latency);
+} dg_latency SEC(".maps");
+
 /* What the limiter found on a rung: the cell's place in its line, what it must hold, what it held. */
 struct dg_rung {
 	__u64 id;

@@ -180,6 +180,7 @@ static __always_inline enum dg_verdict service_read(struct packet *pkt)
 	if (!iface)
 		return DG_PASS_NO_STATE;
 	pkt->f->observe_only = !!(iface->flags & DG_IF_OBSERVE);
+	pkt->f->timed = !!(iface->flags & DG_IF_TIMED);
 	if (!pkt->f->now_ns)
 		pkt->f->now_ns = conf_now_ns(pkt->set);
 	if (pkt->f->now_ns < pkt->set->paused_until_ns)

@@ -165,6 +165,14 @@ static __always_inline enum dg_verdict header_read(const struct message *msg)
 	return DG_NEXT;
 }
 
+/* The message's number as it was sent, for whoever has called header_read(). */
+static __always_inline __u16 dns_id_read(const struct message *msg)
+{
+	const __u16 *id = msg->dns;
+
+	return (const void *)(id + 1) > msg->data_end ? 0 : *id;
+}
+
 /* OPCODE QUERY, one question, nothing in answer and authority. */
 static __always_inline enum dg_verdict counts_read(const struct message *msg, struct question *q)
 {

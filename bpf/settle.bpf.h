@@ -26,6 +26,11 @@ static __always_inline int settle_action(enum dg_verdict verdict)
 #undef DG_CASE
 }
 
+static __always_inline bool settle_passes(enum dg_verdict verdict)
+{
+	return settle_action(verdict) == XDP_PASS;
+}
+
 /* A protection that only observed gives its label to a frame that passes. */
 static __always_inline enum dg_verdict settle_label(const struct packet *pkt,
 						    enum dg_verdict verdict)

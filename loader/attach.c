@@ -232,6 +232,7 @@ static __u32 iface_flags(const struct job *job)
 	return DG_IF_USED | (job->want->observe ? DG_IF_OBSERVE : 0) |
 	       (job->device.answers_off ? DG_IF_ANSWERS_OFF : 0) |
 	       (job->generic ? DG_IF_GENERIC : 0) | (job->frags ? DG_IF_FRAGS : 0) |
+	       (job->link_fd >= 0 ? job->before.flags & DG_IF_TIMED : 0) |
 	       (job->want->pin_link ? 0 : DG_IF_TRIAL);
 }
 
@@ -481,6 +482,20 @@ static int job_tcpstate(struct job *job, struct dg_error *err)
 	return 0;
 }
 
+/* Likewise. On trial an earlier one stays: it belongs to what is gone back to. */
+static int job_egress(struct job *job, struct dg_error *err)
+{
+	const struct dg_attach *want = job->want;
+	struct dg_error reason = { 0 };
+
+	(void)err;
+	if (!want->pin_link && dg_egress_runs(want->bpffs, want->ifname))
+		return 0;
+	if (dg_egress_attach(want->bpffs, want->ifname, &job->maps, &reason))
+		job_note(job, reason.text);
+	return 0;
+}
+
 typedef int job_step(struct job *job, struct dg_error *err);
 
 int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct dg_error *err)
@@ -489,7 +504,7 @@ int dg_attach(const struct dg_attach *want, struct dg_attach_result *ret, struct
 	static job_step *const steps[] = { job_trial_clear, job_link_find,   job_maps_find,
 					   job_slot_take,   job_mode_choose, job_record,
 					   job_iface_write, job_services,    job_program,
-					   job_pin,	    job_tcpstate };
+					   job_pin,	    job_tcpstate,    job_egress };
 	dg_scoped_fd int lock = -1; /* given back after job_end() */
 	dg_scoped(job_end) struct job job = { .want = want,
 					      .maps = DG_MAPS_NONE,

@@ -54,6 +54,8 @@ static int pins_purge(const char *bpffs, struct dg_error *err)
 int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error *err)
 {
 	dg_scoped_fd int lock = -1, link = -1;
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
 	struct dg_path path;
 	int status = dg_lock(bpffs, &lock, err);
 
@@ -61,6 +63,7 @@ int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error 
 		status = link_open(bpffs, ifname, &path, &link, err);
 	if (status)
 		return status;
+	bpf_obj_get_info_by_fd(link, &info, &len); /* a device may have another name by now */
 	/* Detached by hand, not by the pin's going alone: another process may hold the link as well. */
 	if (bpf_link_detach(link) && errno != ENOLINK && errno != EINVAL)
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot detach %s: %s", ifname,
@@ -69,6 +72,7 @@ int dg_detach(const char *bpffs, const char *ifname, int purge, struct dg_error 
 		return dg_fail(err, -errno, DG_EXIT_FAILED,
 			       "%s is detached, but cannot remove %s: %s", ifname, path.text,
 			       strerror(errno));
+	dg_egress_detach(bpffs, ifname, info.xdp.ifindex);
 	slot_release(bpffs, ifname);
 	dg_record_remove(bpffs, ifname); /* there is nothing to go back to any more */
 	if (dg_links_count(bpffs))

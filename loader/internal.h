@@ -3,7 +3,7 @@
  * internal.h - what the files of the loader offer each other. Nobody else includes this.
  *
  * preflight: may we at all? device: facts of a NIC. instance: one loaded program. pins: names in the bpffs.
- * slots: rows of dg_ifaces. tcpstate: the counter of TCP connections. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
+ * slots: rows of dg_ifaces. tcpstate: the counter of TCP connections. egress: the clock of answers. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
  * detach: the life cycle.
  */
 #ifndef DG_LOADER_INTERNAL_H
@@ -68,6 +68,8 @@ __u32 dg_limiter_lines(__u64 bytes);
 int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret);
 /* progs/before-<ifname>: the program that a trial replaced. */
 int dg_before_path(const char *bpffs, const char *ifname, struct dg_path *ret);
+/* <head><ifname>, with the same escapes; the head has at most 15 characters. */
+int dg_device_path(const char *bpffs, const char *head, const char *ifname, struct dg_path *ret);
 /* And back: the device's name from its pin's. */
 void dg_link_name(const char *pin, char *ret, size_t size);
 /* Makes <bpffs>/dnsguard with all maps in it, all or nothing. The caller holds the lock. */
@@ -124,6 +126,17 @@ int dg_trial_clear(const char *bpffs, const char *ifname, struct dg_error *err);
 int dg_tcpstate_attach(const char *bpffs, const struct dg_maps *maps, struct dg_error *err);
 /* Stops it. For when no device is guarded any more. */
 void dg_tcpstate_detach(const char *bpffs);
+
+/* ---- egress.c ---- */
+
+/*
+ * Starts timing the answers that leave by the device, or replaces in place the program that does. A failure concerns nobody
+ * but who reads the times: err says so in one sentence. The caller holds the lock.
+ */
+int dg_egress_attach(const char *bpffs, const char *ifname, const struct dg_maps *maps,
+		     struct dg_error *err);
+/* Ends it; what others have at the device's egress stays. ifindex 0 = that of the name. */
+void dg_egress_detach(const char *bpffs, const char *ifname, __u32 ifindex);
 
 /* ---- clock.c ---- */
 

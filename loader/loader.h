@@ -123,6 +123,13 @@ int dg_tcp_owner_seek(__u32 inode, struct dg_tcp_owner *ret);
 /* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */
 int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
 
+/* 1: the answers that leave by the device are timed; 0: the kernel refused the program that does, or it is not attached. */
+int dg_egress_runs(const char *bpffs, const char *ifname);
+/* Attaches that program where it is missing. -errno and err when it stays missing; the device is guarded all the same. */
+int dg_egress_ensure(const char *bpffs, const char *ifname, struct dg_error *err);
+/* That program with these maps, attached nowhere. For tests and benchmarks. -errno. */
+int dg_egress_load(const struct dg_maps *maps, int *ret_prog_fd);
+
 /* Default settings: as attach uses them, keys and secrets drawn from getrandom(), clock filled in (takes 0.2 s). */
 int dg_settings_default(struct dg_settings *ret, struct dg_error *err);
 

@@ -20,7 +20,7 @@ static bool is_self_or_parent(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-static int device_path(const char *bpffs, const char *head, const char *ifname, struct dg_path *ret)
+int dg_device_path(const char *bpffs, const char *head, const char *ifname, struct dg_path *ret)
 {
 	char name[16 + 3 * 16];
 	size_t len = (size_t)snprintf(name, 16, "%s", head);
@@ -33,12 +33,12 @@ static int device_path(const char *bpffs, const char *head, const char *ifname, 
 
 int dg_link_path(const char *bpffs, const char *ifname, struct dg_path *ret)
 {
-	return device_path(bpffs, "links/", ifname, ret);
+	return dg_device_path(bpffs, "links/", ifname, ret);
 }
 
 int dg_before_path(const char *bpffs, const char *ifname, struct dg_path *ret)
 {
-	return device_path(bpffs, "progs/before-", ifname, ret);
+	return dg_device_path(bpffs, "progs/before-", ifname, ret);
 }
 
 void dg_link_name(const char *pin, char *ret, size_t size)

@@ -70,6 +70,7 @@ int dg_settings_default(struct dg_settings *ret, struct dg_error *err)
 		.negative_ttl = DEFAULT_TTL_SEC,
 		.address_ttl = DEFAULT_TTL_SEC,
 		.realtime_offset_ns = realtime_offset_ns(),
+		.asked_below = DG_ASKED_BELOW(DG_ASKED_DEFAULT),
 	};
 	int status = secrets_fill(&settings, err);
 

@@ -56,6 +56,7 @@ int dg_attach_keep(const char *bpffs, const char *ifname, const struct dg_attach
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot keep the guard of %s: %s",
 			       ifname, strerror(-status));
 	dg_record_remove(bpffs, ifname);
+	dg_egress_attach(bpffs, ifname, &maps, NULL); /* left as it was until now */
 	return 0;
 }
 
@@ -66,6 +67,8 @@ int dg_attach_keep(const char *bpffs, const char *ifname, const struct dg_attach
 static int replaced_restore(const char *bpffs, const struct dg_maps *maps,
 			    const struct dg_attach_result *result)
 {
+	if (!(result->before.flags & DG_IF_TIMED))
+		dg_egress_detach(bpffs, result->before.name, result->before.ifindex);
 	if (result->old_prog_fd >= 0 && result->link_fd >= 0) {
 		/* ENOLINK: the device is gone, and the link's work with it. */
 		if (bpf_link_update(result->link_fd, result->old_prog_fd, NULL) && errno != ENOLINK)
@@ -81,6 +84,7 @@ static int new_remove(const char *bpffs, const struct dg_maps *maps, const char 
 	/* An orphan has no link any more: the kernel let it go with its holder. */
 	int status = result->link_fd >= 0 && bpf_link_detach(result->link_fd) ? -errno : 0;
 
+	dg_egress_detach(bpffs, ifname, 0);
 	dg_slot_release(maps, ifname);
 	if (!status && result->created && dg_links_count(bpffs) == 0)
 		status = dg_pins_remove(bpffs);

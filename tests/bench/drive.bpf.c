@@ -64,6 +64,14 @@ static __always_inline void next_name(void)
 	*(__u64 *)(knobs.frame + at + DRIVE_LABEL + 1) = labels[1];
 }
 
+static __always_inline void next_id(void)
+{
+	__u32 at = knobs.id_at;
+
+	if (at && at <= DRIVE_FRAME_MAX - sizeof(__u16))
+		*(__u16 *)(knobs.frame + at) = turn;
+}
+
 SEC("xdp")
 int drive_next(struct xdp_md *ctx)
 {
@@ -72,6 +80,7 @@ int drive_next(struct xdp_md *ctx)
 	turn++;
 	next_sender();
 	next_name();
+	next_id();
 	if (len < 14 || len > DRIVE_FRAME_MAX)
 		return XDP_ABORTED;
 	bpf_xdp_adjust_tail(ctx, (int)len - (int)bpf_xdp_get_buff_len(ctx));

@@ -20,6 +20,7 @@ struct drive {
 	__u32 name_at;	    /* offset of the first label's letters; 0 = the name stays */
 	__u32 name_count;   /* names in rotation */
 	__u32 name_seed;    /* other seeds make other names */
+	__u32 id_at;	    /* offset of the message's ID; 0 = it stays */
 	__u8 frame[DRIVE_FRAME_MAX];
 };
 

@@ -31,6 +31,7 @@
 
 #define SOURCE_AT (14 + 12)
 #define PROTOCOL_AT (14 + 9)
+#define ID_AT (14 + 20 + 8)
 #define NAME_AT (14 + 20 + 8 + 12 + 1)
 
 struct bench {
@@ -226,6 +227,13 @@ static int measure_image(struct bench *bench)
 	return err ? err : dg_settings_read(&bench->guard.maps, &bench->guard.settings);
 }
 
+/* As on a device whose answers are timed: what a query costs there is what it costs. */
+static int time_answers(struct bench *bench)
+{
+	bench->guard.iface.flags |= DG_IF_TIMED;
+	return guard_write_iface(&bench->guard);
+}
+
 /* ---- one frame ------------------------------------------------------------------------------------ */
 
 static int make_frame(struct bench *bench, const struct row *row)
@@ -264,7 +272,8 @@ static void set_knobs(struct bench *bench, const struct row *row)
 				 .source_count = row->sources,
 				 .name_at = NAME_AT,
 				 .name_count = row->names ? row->names : bench->names,
-				 .name_seed = row->seed };
+				 .name_seed = row->seed,
+				 .id_at = ID_AT };
 	memcpy(knobs->frame, bench->frame, bench->frame_len);
 }
 
@@ -448,6 +457,8 @@ int main(int argc, char **argv)
 		err = guard_load(&bench.guard, LIMITER_BYTES);
 	if (!err)
 		err = guard_reset(&bench.guard);
+	if (!err)
+		err = time_answers(&bench);
 	if (!err)
 		err = guard_service(&bench.guard, SERVER, DG_SVC_GUARDED | DG_SVC_OWN);
 	if (!err) {

@@ -97,6 +97,26 @@ device_plain() {
 	is "native veth: nothing is answered once detached" silence "$(ask 10.9.0.2 blocked.example)"
 }
 
+# ---- answers on their way out: by a tcx link or, where there is none, by a filter beside those of others ----
+
+timed() { ./dnsguard status --json | grep -o '"measured": *[a-z]*' | tr -d ' '; }
+
+device_timed() {
+	tc qdisc add dev s clsact
+	tc filter add dev s egress prio 54 handle 54 matchall action ok
+	stranger=$(tc filter show dev s egress)
+	attach "egress beside another filter"
+	is "egress beside another filter: answers are timed" '"measured":true' "$(timed)"
+	attach "egress, replaced"
+	is "egress, replaced: answers are timed" '"measured":true' "$(timed)"
+	detach "egress beside another filter"
+	is "egress beside another filter: only the other is left" "$stranger" "$(tc filter show dev s egress)"
+	tc qdisc del dev s clsact
+	attach "egress alone"
+	detach "egress alone"
+	is "egress alone: nothing is left" "" "$(tc qdisc show dev s clsact)"
+}
+
 device_vlan() {
 	vlan_up
 	offload off
@@ -119,4 +139,5 @@ for clang in clang-*; do
 done
 devices_up
 device_plain
+device_timed
 device_vlan

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * stranger.bpf.c - somebody else's XDP program, for the tests that meet one. Lets everything pass.
+ * stranger.bpf.c - somebody else's programs, for XDP and for egress, for the tests that meet them. Let everything pass.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -12,3 +12,10 @@ int stranger(struct xdp_md *ctx)
 }
 
 char LICENSE[] SEC("license") = "GPL";
+
+SEC("tc")
+int stranger_egress(struct __sk_buff *skb)
+{
+	(void)skb;
+	return 0; /* TC_ACT_OK */
+}

@@ -209,6 +209,7 @@ json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 					      (json_int_t)snapshot->total.events_lost));
 		json_object_set_new(doc, "budget_per_second",
 				    json_integer((json_int_t)dg_budget_read(settings)));
+		json_object_set_new(doc, "latency", dg_latency_json(cli, maps, snapshot));
 		json_object_set_new(doc, "drift", dg_drift_json(cli, maps, snapshot));
 		json_object_set_new(doc, "seen", seen_json(&snapshot->total));
 		dg_lists_status(cli, snapshot, doc);
@@ -265,6 +266,10 @@ static const struct dg_section sections[] = {
 	{ "tcp.syn", "  SYN", DG_AS_COUNT, NULL, NULL },
 	{ "tcp.syn_retransmitted", "  repeated SYN", DG_AS_COUNT, NULL, NULL },
 	{ "tcp.connections_counted", "TCP connections counted", DG_AS_YES_NO, NULL, NULL },
+	{ "latency.measured", "response times", DG_AS_YES_NO, NULL, NULL },
+	{ "latency.udp.p99_seconds", "  UDP, 99 % within", DG_AS_DELAY, NULL, NULL },
+	{ "latency.tcp.p99_seconds", "  TCP, 99 % within", DG_AS_DELAY, NULL, NULL },
+	{ "latency.tcp_first.p99_seconds", "  from the SYN on", DG_AS_DELAY, NULL, NULL },
 	{ "guarded_addresses", "guarded addresses", DG_AS_COUNT, NULL, NULL },
 	{ "interfaces", "", DG_AS_TEXT, iface_columns,
 	  "no device is guarded: dnsguard attach IFACE" },

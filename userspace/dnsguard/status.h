@@ -13,6 +13,10 @@
 json_t *dg_status_json(const struct dg_cli *cli, const struct dg_maps *maps,
 		       const struct dg_snapshot *snapshot);
 
+/* How long answers took; JSON null = it cannot be read. */
+json_t *dg_latency_json(const struct dg_cli *cli, const struct dg_maps *maps,
+			const struct dg_snapshot *snapshot);
+
 /* What the guard does not know of this host yet, with the command that mends it; JSON null = nothing. */
 json_t *dg_drift_json(const struct dg_cli *cli, const struct dg_maps *maps,
 		      const struct dg_snapshot *snapshot);

@@ -163,10 +163,13 @@ static int attach(struct plan *plan, unsigned int i, struct dg_error *err)
 		.initial = &plan->initial,
 		.pin_link = 1,
 	};
+	struct dg_error unmeasured = { 0 };
 	int failed;
 
 	if (is_guarded(plan, iface)) {
 		dg_log(DG_LOG_INFO, "%s: adopted as it is", iface->name);
+		if (dg_egress_ensure(want.bpffs, iface->name, &unmeasured))
+			dg_log(DG_LOG_WARNING, "%s", unmeasured.text);
 		return 0;
 	}
 	failed = dg_attach(&want, &plan->result[i], err);

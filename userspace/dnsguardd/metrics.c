@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "userspace/dnsguardd/latency.h"
 #include "userspace/dnsguardd/metrics.h"
 #include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/tcp.h"
@@ -480,6 +481,8 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 		announce(file, &metrics[i], format);
 		metrics[i].write(&out);
 	}
+	if (view->latency)
+		dg_latency_metrics_write(file, view->latency, format);
 	if (view->tcp)
 		dg_tcp_metrics_write(file, view->tcp, format);
 	if (view->tcp)

@@ -27,6 +27,7 @@ struct dg_list_row {
 
 struct dg_tcp_view;
 struct dg_quotas;
+struct dg_latency_view;
 
 /* All that one scrape shows. */
 struct dg_metrics_view {
@@ -36,8 +37,9 @@ struct dg_metrics_view {
 	int usage_count;
 	const struct dg_list_row *lists; /* list_count rows, may be NULL with 0 */
 	int list_count;
-	const struct dg_tcp_view *tcp;	/* NULL: TCP connections are not counted */
-	const struct dg_quotas *quotas; /* NULL: quotas are not watched */
+	const struct dg_tcp_view *tcp;	       /* NULL: TCP connections are not counted */
+	const struct dg_quotas *quotas;	       /* NULL: quotas are not watched */
+	const struct dg_latency_view *latency; /* DG_LATENCY_KINDS; NULL: no guard is loaded */
 	struct dg_process process;
 	const char *version;
 	int config_good;	/* the last (re)load was applied */

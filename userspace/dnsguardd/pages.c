@@ -9,6 +9,7 @@
 
 #include "userspace/dnsguardd/chart.h"
 #include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/latency.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/metrics.h"
 #include "userspace/dnsguardd/tcp.h"
@@ -114,6 +115,7 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 	enum dg_metrics_format format = dg_metrics_negotiate(accept);
 	struct dg_list_row *lists dg_scoped_free = NULL;
 	struct dg_tcp_view *tcp dg_scoped(dg_tcp_shown_close) = NULL;
+	struct dg_latency_view latency[DG_LATENCY_KINDS];
 	struct dg_map_usage usage[DG_MAP_USAGES];
 	__u8 attached[DG_IF_MAX] = { 0 };
 	struct dg_maps maps dg_scoped_maps = DG_MAPS_NONE;
@@ -137,6 +139,8 @@ static int metrics_page(struct dg_daemon *daemon, const char *accept, struct dg_
 		dg_tcp_shown_read(daemon->options->bpffs, &maps, &tcp);
 		view.tcp = tcp;
 		view.quotas = daemon->quotas;
+		if (!dg_latency_read(&maps, snapshot->now_ns, latency))
+			view.latency = latency;
 		view.usage_count = dg_map_usage_read(&maps, usage) ? 0 : DG_MAP_USAGES;
 	}
 	ret->body = dg_metrics_render(&view, format, &ret->len);

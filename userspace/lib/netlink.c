@@ -8,6 +8,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -24,19 +25,29 @@ static void socket_close(struct mnl_socket **socket)
 	*socket = NULL;
 }
 
-/* Asks for all objects of `type` and hands each to `visit` (MNL_CB_OK goes on). */
-static int dump(__u16 type, size_t body_len, mnl_cb_t visit, void *arg)
+/* What a dump asks for: the kind of object, and what stands behind the netlink header. */
+struct inquiry {
+	__u16 type;
+	size_t body_len;
+	const void *body; /* NULL = zeros */
+};
+
+/* Asks for all such objects and hands each to `visit` (MNL_CB_OK goes on). */
+static int dump(const struct inquiry *inquiry, mnl_cb_t visit, void *arg)
 {
 	char buf[32768]; /* what the kernel fills at most for one read of a dump */
 	dg_scoped(socket_close) struct mnl_socket *nl = mnl_socket_open(NETLINK_ROUTE);
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buf);
+	void *body;
 	ssize_t got;
 	int state = MNL_CB_OK;
 
-	request->nlmsg_type = type;
+	request->nlmsg_type = inquiry->type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	request->nlmsg_seq = 1;
-	memset(mnl_nlmsg_put_extra_header(request, body_len), 0, body_len);
+	body = mnl_nlmsg_put_extra_header(request, inquiry->body_len); /* of zeros */
+	if (inquiry->body)
+		memcpy(body, inquiry->body, inquiry->body_len);
 	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		return -errno;
@@ -86,9 +97,35 @@ static int vlan_visit(const struct nlmsghdr *message, void *arg)
 int dg_vlan_devices(__u32 ifindex)
 {
 	struct vlan_count count = { .below = ifindex };
-	int status = dump(RTM_GETLINK, sizeof(struct ifinfomsg), vlan_visit, &count);
+	const struct inquiry links = { .type = RTM_GETLINK, .body_len = sizeof(struct ifinfomsg) };
+	int status = dump(&links, vlan_visit, &count);
 
 	return status ? status : count.found;
+}
+
+/* ---- filters of a clsact qdisc -------------------------------------------------------------- */
+
+static int filter_visit(const struct nlmsghdr *message, void *arg)
+{
+	(void)message;
+	(*(int *)arg)++;
+	return MNL_CB_OK;
+}
+
+int dg_clsact_filters(__u32 ifindex)
+{
+	static const __u32 hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
+	int count = 0, status = 0;
+
+	for (size_t i = 0; !status && i < 2; i++) {
+		const struct tcmsg filters = { .tcm_family = AF_UNSPEC,
+					       .tcm_ifindex = (int)ifindex,
+					       .tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]) };
+		const struct inquiry inquiry = { RTM_GETTFILTER, sizeof(filters), &filters };
+
+		status = dump(&inquiry, filter_visit, &count);
+	}
+	return status ? status : count;
 }
 
 /* ---- service addresses ---------------------------------------------------------------------- */
@@ -163,7 +200,10 @@ static int wanted_collect(struct wanted *wanted, const struct dg_service_set *co
 	for (__u32 i = 0; configured && i < configured->count; i++)
 		wanted_add(wanted, configured->addr[i], DG_SVC_GUARDED);
 	wanted_add(wanted, dg_addr_from_v4(everybody), DG_SVC_OWN);
-	return dump(RTM_GETADDR, sizeof(struct ifaddrmsg), address_visit, wanted);
+	const struct inquiry addresses = { .type = RTM_GETADDR,
+					   .body_len = sizeof(struct ifaddrmsg) };
+
+	return dump(&addresses, address_visit, wanted);
 }
 
 /* What is in the table but no longer wanted. */

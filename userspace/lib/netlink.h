@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * netlink.h - what the kernel knows of this network namespace: its addresses, and the VLAN devices on top of a device.
+ * netlink.h - what the kernel knows of this network namespace: its addresses, the VLAN devices on top of a device, its filters.
  *
  * Feeds the guard's table of service addresses. Reads through rtnetlink, changes nothing but that table.
  */
@@ -43,6 +43,9 @@ int dg_services_drift(const struct dg_maps *maps, struct dg_services_drift *ret)
 
 /* How many VLAN devices stand on this device, or -errno. */
 int dg_vlan_devices(__u32 ifindex);
+
+/* How many filters stand on both sides of this device's clsact qdisc, or -errno. */
+int dg_clsact_filters(__u32 ifindex);
 
 /*
  * A socket that becomes readable when addresses or links of this namespace change, for an event loop; -errno.

@@ -53,6 +53,16 @@ static void when_text(time_t unix_sec, char *buf, size_t size)
 		snprintf(buf, size, "?");
 }
 
+static void delay_text(double seconds, char *buf, size_t size)
+{
+	if (seconds < 1e-3)
+		snprintf(buf, size, "%.0f us", seconds * 1e6);
+	else if (seconds < 1)
+		snprintf(buf, size, "%.*f ms", seconds < 1e-2 ? 1 : 0, seconds * 1e3);
+	else
+		snprintf(buf, size, "%.2f s", seconds);
+}
+
 static void number_text(const json_t *value, enum dg_format format, char *buf, size_t size)
 {
 	if (format == DG_AS_BYTES)
@@ -61,6 +71,8 @@ static void number_text(const json_t *value, enum dg_format format, char *buf, s
 		seconds_text(json_number_value(value), buf, size);
 	else if (format == DG_AS_WHEN)
 		when_text((time_t)json_integer_value(value), buf, size);
+	else if (format == DG_AS_DELAY)
+		delay_text(json_number_value(value), buf, size);
 	else if (format == DG_AS_RATE)
 		snprintf(buf, size, "%.1f/s", json_number_value(value));
 	else if (json_is_integer(value))

@@ -18,6 +18,7 @@ enum dg_format {
 	DG_AS_BYTES,   /* 8.0 MiB */
 	DG_AS_SECONDS, /* 1h 30m; null is "-" */
 	DG_AS_RATE,    /* 12.5/s */
+	DG_AS_DELAY,   /* seconds that are few: 340 us, 52 ms, 1.25 s */
 	DG_AS_YES_NO,
 	DG_AS_WHEN, /* Unix seconds: 2026-11-24 12:30Z; null is "-" */
 	DG_AS_LIST, /* an array of strings: a, b, c */

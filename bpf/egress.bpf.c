@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * egress.bpf.c - sees the resolver's answers leave and says how long they took.
+ *
+ * Counts and does nothing else: whatever it sees, the packet goes on to whoever comes next. What is no answer from a guarded
+ * port leaves after a few loads. Answers in IP fragments are not read, as their queries are not.
+ */
+#include <linux/pkt_cls.h>
+
+#include "bpf/packet.bpf.h"
+#include "bpf/asked.bpf.h"
+#include "bpf/flow.bpf.h"
+
+char dg_license[] SEC("license") = "GPL";
+
+/* The first octets of a DNS header: RFC 1035 section 4.1.1. */
+struct dns_begin {
+	__be16 id;
+	__u8 flags[2];
+};
+#define DNS_QR 0x80
+
+/* An answer over UDP: whose query was it, and since when does it wait? The clock is read for those alone that are timed. */
+static __always_inline void udp_answer_note(const struct __sk_buff *skb, const struct packet *pkt)
+{
+	struct asked asked = { pkt->f->daddr, pkt->f->saddr, pkt->f->dport, pkt->f->sport, 0 };
+	struct dns_begin dns;
+	__u64 now_ns, took_ns;
+
+	/* Not directly: the message may lie in a page of its own. */
+	if (bpf_skb_load_bytes(skb, (pkt->f->l4 & 127) + sizeof(struct udphdr), &dns,
+			       sizeof(dns)) ||
+	    !(dns.flags[0] & DNS_QR) || !asked_is_sampled(pkt->set, asked.client_port, dns.id))
+		return;
+	asked.id = dns.id;
+	now_ns = bpf_ktime_get_ns();
+	took_ns = asked_take(asked_hash(pkt->set, &asked), now_ns);
+	if (took_ns)
+		latency_note(DG_LATENCY_UDP, took_ns, now_ns);
+}
+
+/* Clears a time of a flow and counts what has passed since, unless ingress has set another one in this very moment. */
+static __always_inline void flow_answered(__u32 *stamp, __u64 now_ns, enum dg_latency_kind kind)
+{
+	__u32 seen = *(volatile __u32 *)stamp;
+	__u64 took_ns = flow_elapsed_ns(seen, now_ns);
+
+	if (!seen || __sync_val_compare_and_swap(stamp, seen, 0) != seen)
+		return;
+	if (took_ns < DG_ASKED_WINDOW_NS)
+		latency_note(kind, took_ns, now_ns);
+}
+
+/* A segment with data: the first one after the SYN, the first one after a query, or neither. */
+static __always_inline void tcp_answer_note(const struct __sk_buff *skb, const struct packet *pkt)
+{
+	const struct tcphdr *tcp = pkt->data + (pkt->f->l4 & 127);
+	struct dg_flow *flow;
+	__u64 now_ns;
+
+	if ((const void *)(tcp + 1) > pkt->data_end ||
+	    skb->len <= (pkt->f->l4 & 127) + 4 * tcp->doff)
+		return;
+	flow = flow_find(flow_hash(pkt->set->limit_key, pkt->f->daddr, pkt->f->saddr, pkt->f->dport,
+				   pkt->f->sport));
+	if (!flow || !(flow->syn_at | flow->query_at))
+		return;
+	now_ns = bpf_ktime_get_ns();
+	flow->flags |= DG_FLOW_ANSWERED;
+	flow_answered(&flow->syn_at, now_ns, DG_LATENCY_TCP_FIRST);
+	flow_answered(&flow->query_at, now_ns, DG_LATENCY_TCP);
+}
+
+static __always_inline void answer_note(const struct __sk_buff *skb, struct packet *pkt)
+{
+	const struct udphdr *udp = pkt->data + (pkt->f->l4 & 127);
+
+	if ((const void *)(udp + 1) > pkt->data_end || !packet_port_guarded(pkt->set, udp->source))
+		return; /* TCP has its ports at the same place */
+	pkt->f->sport = udp->source;
+	pkt->f->dport = udp->dest;
+	if (pkt->f->protocol == IPPROTO_UDP)
+		udp_answer_note(skb, pkt);
+	else
+		tcp_answer_note(skb, pkt);
+}
+
+SEC("tc")
+int dnsguard_egress(struct __sk_buff *skb)
+{
+	struct facts facts = {};
+	struct packet pkt = { .data = (void *)(long)skb->data,
+			      .data_end = (void *)(long)skb->data_end,
+			      .set = conf_settings(),
+			      .f = &facts };
+
+	if (pkt.set && !link_read(&pkt) && !network_read(&pkt))
+		answer_note(skb, &pkt);
+	return TC_ACT_UNSPEC; /* as if nobody had been here */
+}

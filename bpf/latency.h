@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * latency.h - the buckets of response times: four an octave of microseconds, so a bucket is at most a quarter wider than
+ * where it begins. Pure C, the same in the kernel and in userspace.
+ *
+ * Bucket 0 to 3: that many whole microseconds. From there on the number of the highest bit and the two bits below it.
+ */
+#ifndef DG_LATENCY_H
+#define DG_LATENCY_H
+
+#include <linux/types.h>
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* Number of the highest bit that is set, 0 for 0. By halves: BPF has no instruction for it. */
+static __always_inline __u32 dg_latency_octave(__u32 us)
+{
+	__u32 octave = 0;
+
+	for (__u32 half = 16; half; half /= 2) {
+		if (us >> half) {
+			octave += half;
+			us >>= half;
+		}
+	}
+	return octave;
+}
+
+/* 4 (octave - 1) + the two bits below the highest; at most 123. */
+static __always_inline __u32 dg_latency_bucket(__u32 us)
+{
+	__u32 octave = dg_latency_octave(us);
+
+	return us < 4 ? us : 4 * (octave - 1) + (us >> (octave - 2) & 3);
+}
+
+/* Where a bucket ends and the next begins, in microseconds. */
+static __always_inline __u64 dg_latency_end_us(__u32 bucket)
+{
+	__u32 next = bucket + 1;
+
+	return next < 4 ? next : (__u64)(4 + next % 4) << (next / 4 - 1);
+}
+
+#endif

@@ -1,0 +1,120 @@
+"""The program at egress comes, is replaced and goes with the guard, and nobody else's filter is touched."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+from guarded import BUILD, CLI, Daemon, run, wait_for
+
+HOLDER = BUILD / "tests" / "loader" / "holder"
+
+
+def pins(room):
+    return sorted(path.name for path in (room.bpffs / "dnsguard" / "progs").iterdir())
+
+
+def tcx(room, name="guarded"):
+    """(link, program, device) of what is pinned, None = nothing."""
+    path = room.bpffs / "dnsguard" / "progs" / f"tcx-{name}"
+    if not path.exists():
+        return None
+    shown = json.loads(run("bpftool", "-j", "link", "show", "pinned", path).stdout)
+    shown = shown[0] if isinstance(shown, list) else shown
+    return shown["id"], shown["prog_id"]
+
+
+def counts(room):
+    room.time_all()
+    before = room.latency()["udp"]["answers"]
+    room.ask()
+    return room.latency()["udp"]["answers"] - before
+
+
+def test_attached_replaced_and_detached_with_its_device(room):
+    room.resolver(1)
+    room.attach()
+    link, program = tcx(room)
+    assert counts(room) == 1
+    room.attach()
+    assert tcx(room)[0] == link and tcx(room)[1] != program
+    assert counts(room) == 1
+    room.cli("detach", "guarded")
+    assert tcx(room) is None and pins(room) == ["ingress"]
+
+
+def test_each_device_has_its_own(room):
+    room.make_device("second", "peer2")
+    room.attach()
+    room.cli("attach", "second")
+    room.cli("detach", "guarded")
+    assert tcx(room) is None and tcx(room, "second")
+    assert room.latency()["measured"] is True
+
+
+def test_a_device_that_is_made_anew_is_timed_again(room):
+    room.attach()
+    link = tcx(room)[0]
+    room.inside.ip("link", "del", "guarded")
+    assert room.cli("status", check=False).returncode == 3
+    room.make_device()
+    room.attach()
+    assert tcx(room)[0] != link
+    room.resolver(1)
+    assert counts(room) == 1
+
+
+def trial(room, *words):
+    return subprocess.Popen(room.inside.enter(CLI, "--bpffs", room.bpffs, "--state-dir", f"{room.dir}/state", "attach",
+                                              "guarded", "--try", "60s", *words), stdin=subprocess.PIPE,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def trial_ends(room, process, number):
+    wait_for(lambda: room.cli("status", "--json", check=False).stdout.count("on trial"))
+    held = tcx(room)
+    process.send_signal(number)
+    process.communicate()
+    return held
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+def test_a_trial_that_fails_leaves_nothing(room, number):
+    assert trial_ends(room, trial(room), number)
+    wait_for(lambda: room.cli("status", "--json", check=False) and tcx(room) is None)
+
+
+def test_a_trial_leaves_the_earlier_one_alone(room):
+    room.attach()
+    before = tcx(room)
+    assert trial_ends(room, trial(room), signal.SIGINT) == before
+    wait_for(lambda: "trial" not in room.cli("status").stdout)
+    assert tcx(room) == before and room.latency()["measured"] is True
+
+
+def test_the_daemon_attaches_what_is_missing(room):
+    room.attach()
+    (room.bpffs / "dnsguard" / "progs" / "tcx-guarded").unlink()
+    Daemon(room, "--interface", "guarded").ready()
+    assert room.latency()["measured"] is True
+
+
+def test_a_refused_program_hinders_nothing_and_is_said(room):
+    room.attach()
+    in_the_way = room.bpffs / "dnsguard" / "progs" / "tcx-guarded"
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    done = room.attach()
+    in_the_way.rmdir()
+    assert done["replaced"] and "response times are not measured on guarded" in done["note"]
+    assert room.latency()["measured"] is False and room.iface()["flags"] & 64 == 0
+
+
+def test_filters_of_others_stay(room):
+    run(*room.inside.enter(HOLDER, "guarded", "filter"), stdin=subprocess.DEVNULL)
+    before = room.filters()
+    room.resolver(1)
+    room.attach()
+    assert counts(room) == 1
+    room.cli("detach", "--all", "--purge")
+    assert room.filters() == before and "stranger_egress" in before

@@ -1,0 +1,112 @@
+"""UDP: a query to its answer, as the client waits for it; nothing else is timed."""
+
+from guarded import QUERY, SERVER, Daemon, wait_for
+
+from callers import SERVER6, Bind
+from clock import about, named
+
+
+def test_the_delay_of_a_resolver_is_found(room):
+    room.attach()
+    room.cli("limit", "set", "--mode", "off")
+    room.resolver(50)
+    room.ask(640)
+    seen = room.latency()
+    assert seen["measured"] is True and seen["udp"]["one_in"] == 32
+    assert 1 <= seen["udp"]["answers"] <= 100 and seen["tcp"]["answers"] == 0
+    assert about(seen["udp"]["p50_seconds"], 50) and about(seen["udp"]["p99_seconds"], 50)
+    assert seen["udp"]["answers_last_minute"] == seen["udp"]["answers"]
+
+
+def test_every_query_is_timed_when_that_is_wanted(room):
+    room.attach()
+    room.time_all()
+    room.resolver(1, SERVER, SERVER6)
+    room.ask(50)
+    room.ask(30, SERVER6)
+    seen = room.latency()["udp"]
+    assert (seen["answers"], seen["one_in"], seen["unanswered"]) == (80, 1, 0)
+
+
+def test_none_is_timed_when_that_is_wanted(room):
+    room.attach()
+    room.set_word("asked_below", 0)
+    room.resolver(1)
+    room.ask(100)
+    seen = room.latency()["udp"]
+    assert (seen["answers"], seen["one_in"], seen["p99_seconds"]) == (0, 0, None)
+
+
+def test_bind_is_quicker_than_a_resolver_that_waits(room):
+    room.attach()
+    room.time_all()
+    Bind(room)
+    room.ask(50)
+    seen = room.latency()["udp"]
+    assert seen["answers"] == 50 and 0 < seen["p50_seconds"] < 0.05
+
+
+def test_a_query_that_is_repeated_is_timed_from_the_first(room):
+    room.attach()
+    room.time_all()
+    room.resolver(300)
+    sock = room.client()
+    sock.send(QUERY)
+    wait_for(lambda: room.frames("pass_clean") == 1)
+    for _ in range(4):
+        sock.send(QUERY)
+    for _ in range(5):
+        sock.recv(512)
+    seen = room.latency()["udp"]
+    assert seen["answers"] == 1 and about(seen["p99_seconds"], 300)
+
+
+def test_an_answer_that_comes_twice_counts_once(room):
+    room.attach()
+    room.time_all()
+    room.resolver(1)
+    sock = room.client()
+    sock.send(named(b"twice"))
+    sock.recv(512)
+    sock.recv(512)
+    assert room.latency()["udp"]["answers"] == 1
+
+
+def test_what_the_kernel_answers_or_drops_is_not_timed(room):
+    room.attach()
+    room.time_all()
+    room.resolver(1)
+    room.cli("block", "www.example", "--answer", "drop")
+    room.query(count=5)
+    wait_for(lambda: room.frames("drop_sinkhole") == 5)
+    room.cli("unblock", "www.example")
+    room.ask(1)
+    assert sum(cpu["value"]["asked"] for cpu in room.latency_rows()[0]) == 1
+
+
+def test_a_device_whose_answers_are_not_seen_notes_no_query(room):
+    room.attach()
+    room.time_all()
+    room.resolver(1)
+    (room.bpffs / "dnsguard" / "progs" / "tcx-guarded").unlink()
+    assert room.latency()["measured"] is False
+    row = room.iface()
+    room.ask(1)
+    assert room.latency()["udp"]["answers"] == 0 and row["flags"] & 64
+    room.attach()
+    room.ask(1)
+    assert room.latency()["measured"] is True and room.latency()["udp"]["answers"] == 1
+
+
+def test_prometheus_has_them(room):
+    daemon = Daemon(room, "--interface", "guarded").ready()
+    room.time_all()
+    room.resolver(50)
+    room.ask(20)
+    samples = daemon.samples()
+    name, udp = "dnsguard_response_seconds", 'transport="udp"'
+    assert samples[f"{name}_count{{{udp}}}"] == samples[f'{name}_bucket{{{udp},le="+Inf"}}'] == 20
+    assert samples[f'{name}_bucket{{{udp},le="0.032768"}}'] == 0
+    assert samples[f'{name}_bucket{{{udp},le="16.777216"}}'] == 20
+    assert 20 * 0.05 * 0.8 < samples[f"{name}_sum{{{udp}}}"] < 20
+    assert samples["dnsguard_response_awaited_total{" + udp + "}"] == 20
