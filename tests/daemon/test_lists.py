@@ -77,8 +77,10 @@ def meta(world, name):
 
 def pretend(world, daemon, name, **facts):
     """As if that had been long ago: what is known of a list is a file, and a reload looks at it."""
-    known = json.loads(meta(world, name).read_text())
-    meta(world, name).write_text(json.dumps({**known, **facts}))
+    path = meta(world, name)
+    changed = path.with_suffix(".pretended")
+    changed.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    os.rename(changed, path)  # whole, as the pipeline writes it: the daemon may look at any moment
     daemon.kill(signal.SIGHUP)
 
 
@@ -267,6 +269,27 @@ def test_the_default_interval_is_configured(world, site):
     site.pages["/l"] = web.text("new.example\n")
     pretend(world, daemon, "ads", fetched=int(time.time()) - 6 * 3600 - 1)
     wait_for(lambda: listed(world, "new.example"))
+
+
+def test_when_a_list_is_refreshed_is_the_daemons_word(world, site):
+    """Its configuration has the interval and the spread; once it is gone nobody refreshes anything."""
+    def shown(name):
+        return next(row for row in json.loads(world.cli("list", "ls", "--json").stdout)["lists"] if row["name"] == name)
+
+    site.pages["/l"] = web.text("old.example\n")
+    world.cli("attach", "guarded")
+    world.cli("list", "add", "ads", site.url("/l"))
+    world.cli("list", "add", "own", site.url("/l"), "--refresh", "12h")
+    world.cli("list", "add", "local", file(world, "local", "a.example"))
+    daemon = start(world, more="  refresh: 6h\n")
+    wait_for(lambda: shown("ads")["due"])
+    for name, hours in (("ads", 6), ("own", 12)):
+        row = shown(name)
+        assert row["refreshed_by"] == "clock" and 0 <= row["due"] - row["fetched"] - hours * 3600 <= 1
+    assert (shown("local")["due"], shown("local")["refreshed_by"]) == (None, "change")
+    daemon.process.kill()
+    daemon.process.wait()
+    assert (shown("ads")["due"], shown("ads")["refreshed_by"]) == (None, "nobody")
 
 
 def test_a_list_that_was_only_noted_down_is_fetched(world, site):

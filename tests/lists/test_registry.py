@@ -240,3 +240,15 @@ def test_a_spoilt_state_of_one_list_says_what_to_do(room):
     assert "l/meta.json:1:1: " in (said := room.refused("list", "update", status=FAILED)) and "add it again" in said
     room.cli("list", "rm", "l")
     room.cli("list", "add", "l", room.dir / "a")
+
+
+def test_a_dump_for_programs(room):
+    zone = room.file("zone", "$TTL 60", "@ SOA localhost. root.localhost. 1 60 60 60 60", "a.example CNAME .", "*.b.example CNAME *.",
+                     "x\\034\\092.example CNAME rpz-passthru.")
+    room.cli("list", "add", "l", zone)
+    document = room.json("list", "dump", "l")
+    assert document == {"schema": 1, "list": "l", "names": [
+        {"name": "a.example", "scope": "self", "answer": "nxdomain"}, {"name": "b.example", "scope": "below", "answer": "nodata"},
+        {"name": "x\\034\\092.example", "scope": "self", "answer": "allow"}]}
+    rows = [tuple(line.split("\t")) for line in room.cli("list", "dump", "l").stdout.splitlines()]
+    assert rows == [(row["name"], row["scope"], row["answer"]) for row in document["names"]]

@@ -164,6 +164,7 @@ server:
     rundir: {self.directory}
     udp-workers: 1
     tcp-workers: 1
+    tcp-io-timeout: 30000  # half a second is its default: less than a busy machine may take to read
     background-workers: 1
 database:
     storage: {self.directory}/db

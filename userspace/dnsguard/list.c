@@ -44,9 +44,8 @@ const struct dg_option dg_list_add_options[] = {
 	[ADD_ANSWER] = { .name = "answer",
 			 .type = DG_OPT_TEXT,
 			 .arg = "A",
-			 .help = "as for block, or allow (default: nxdomain). Given, it goes before the "
-				 "answers that the feed itself chooses (RPZ, unbound, dnsmasq), not before "
-				 "its exceptions" },
+			 .help = "as for block, or allow (default nxdomain); given, it goes before "
+				 "the feed's own answers" },
 	[ADD_EDE] = { .name = "ede",
 		      .type = DG_OPT_TEXT,
 		      .arg = "N",

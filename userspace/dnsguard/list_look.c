@@ -77,9 +77,47 @@ int dg_list_check_run(const struct dg_cli *cli, struct dg_error *err)
 
 /* ---- dump ----------------------------------------------------------------------------------- */
 
+/* "NAME\tSCOPE\tANSWER" as an object; names and words are printable ASCII, and a '"' or '\' in them stands as \DDD. */
+static void row_print(char *line, bool first)
+{
+	const char *name = strtok(line, "\t"), *scope = strtok(NULL, "\t"),
+		   *answer = strtok(NULL, "\n");
+	json_t *row = json_pack("{s:s, s:s, s:s}", "name", name ? name : "", "scope",
+				scope ? scope : "", "answer", answer ? answer : "");
+
+	fputs(first ? "\n    " : ",\n    ", stdout);
+	if (row)
+		json_dumpf(row, stdout, 0);
+	json_decref(row);
+}
+
+/* One object a line, as it comes: ten million of them need no memory. */
+static int rows_print(const char *list, FILE *names, struct dg_error *err)
+{
+	dg_scoped_free char *line = NULL;
+	bool first = true;
+	size_t room = 0;
+
+	printf("{\n  \"schema\": 1,\n  \"list\": \"%s\",\n  \"names\": [", list);
+	for (; getline(&line, &room, names) > 0; first = false)
+		row_print(line, first);
+	puts(first ? "]\n}" : "\n  ]\n}");
+	return fflush(stdout) ? dg_fail(err, -EIO, DG_EXIT_FAILED, "cannot write the names") : 0;
+}
+
 int dg_list_dump_run(const struct dg_cli *cli, struct dg_error *err)
 {
-	return dg_update_dump(cli->state_dir, cli->arg[0], STDOUT_FILENO, err);
+	dg_scoped_file FILE *names = cli->json ? tmpfile() : NULL;
+	int rc;
+
+	if (!cli->json)
+		return dg_update_dump(cli->state_dir, cli->arg[0], STDOUT_FILENO, err);
+	if (!names)
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "no room for a temporary file: %s",
+			       strerror(errno));
+	rc = dg_update_dump(cli->state_dir, cli->arg[0], fileno(names), err);
+	rewind(names);
+	return rc ? rc : rows_print(cli->arg[0], names, err);
 }
 
 /* ---- diff ----------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "userspace/dnsguard/list.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/render.h"
+#include "userspace/lists/schedule.h"
 
 static const struct dg_column ls_columns[] = {
 	{ "name", "LIST", DG_AS_TEXT },	      { "state", "STATE", DG_AS_TEXT },
@@ -35,7 +36,7 @@ static const struct dg_section show_sections[] = {
 	{ "observe", "only observes", DG_AS_YES_NO, NULL, NULL },
 	{ "fetched", "fetched", DG_AS_WHEN, NULL, NULL },
 	{ "changed", "changed", DG_AS_WHEN, NULL, NULL },
-	{ "due", "next refresh", DG_AS_WHEN, NULL, NULL },
+	{ "next", "next refresh", DG_AS_TEXT, NULL, NULL },
 	{ "lines", "lines", DG_AS_COUNT, NULL, NULL },
 	{ "accepted", "  accepted", DG_AS_COUNT, NULL, NULL },
 	{ "folded", "  folded", DG_AS_COUNT, NULL, NULL },
@@ -103,21 +104,41 @@ json_t *dg_list_json(const struct dg_list_state *state, const struct dg_snapshot
 	time_set(object, "attempted", meta->attempted);
 	time_set(object, "expires", meta->expires);
 	time_set(object, "stale_since", meta->stale_since);
-	time_set(object, "due", dg_list_due(&state->spec, meta));
 	json_object_del(object, "content_inode");
 	json_object_del(object, "generation");
 	return object;
 }
 
+/*
+ * When it is refreshed next, by the word of the daemon. refreshed_by: "clock", "change" of its source, or "nobody" as long
+ * as no daemon runs.
+ */
+static void due_set(json_t *object, const json_t *schedule)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	json_t *due = json_object_get(json_object_get(schedule, "due"), name);
+
+	json_object_set(object, "due", due ? due : json_null());
+	json_object_set_new(object, "refreshed_by",
+			    json_string(!schedule ? "nobody" :
+					due	  ? "clock" :
+						    "change"));
+}
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static json_t *states_json(const struct dg_list_state *states, int count,
+static json_t *states_json(const struct dg_cli *cli, const struct dg_list_state *states, int count,
 			   const struct dg_snapshot *snapshot)
 {
-	json_t *array = json_array();
+	json_t *array = json_array(), *schedule = dg_schedule_read(cli->bpffs, cli->state_dir);
 
-	for (int i = 0; i < count; i++)
-		json_array_append_new(array, dg_list_json(states + i, snapshot));
+	for (int i = 0; i < count; i++) {
+		json_t *list = dg_list_json(states + i, snapshot);
+
+		due_set(list, schedule);
+		json_array_append_new(array, list);
+	}
+	json_decref(schedule);
 	return array;
 }
 
@@ -127,7 +148,7 @@ void dg_lists_status(const struct dg_cli *cli, const struct dg_snapshot *snapsho
 	struct dg_error err;
 	int count = dg_lists_read(cli->state_dir, &states, &err);
 
-	json_object_set_new(doc, "lists", states_json(states, count, snapshot));
+	json_object_set_new(doc, "lists", states_json(cli, states, count, snapshot));
 	if (count < 0)
 		json_object_set_new(doc, "lists_error", json_string(err.text));
 }
@@ -186,7 +207,7 @@ int dg_list_ls_run(const struct dg_cli *cli, struct dg_error *err)
 		return count;
 	return dg_render(stdout,
 			 json_pack("{s:i, s:o}", "schema", 1, "lists",
-				   states_json(states, count, snapshot)),
+				   states_json(cli, states, count, snapshot)),
 			 ls_sections, cli->json);
 }
 
@@ -206,12 +227,28 @@ static void answers_set(json_t *object, const struct dg_list_stats *stats)
 	json_object_set_new(object, "answers_by_kind", kinds);
 }
 
+/* The same in words. */
+static void next_set(json_t *object)
+{
+	const char *by = json_string_value(json_object_get(object, "refreshed_by"));
+	char when[32];
+
+	json_object_set_new(object, "next",
+			    json_string(!strcmp(by, "clock") ?
+						dg_format_value(json_object_get(object, "due"),
+								DG_AS_WHEN, when, sizeof(when)) :
+					!strcmp(by, "change") ?
+						"when its source changes" :
+						"unknown: no dnsguardd runs; dnsguard list update "
+						"refreshes it now"));
+}
+
 int dg_list_show_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_free struct dg_snapshot *snapshot = snapshot_try(cli);
 	dg_scoped_free struct dg_list_state *states = NULL;
 	int count = dg_lists_read(cli->state_dir, &states, err), at = 0;
-	json_t *object;
+	json_t *object, *array;
 
 	if (count < 0)
 		return count;
@@ -221,7 +258,11 @@ int dg_list_show_run(const struct dg_cli *cli, struct dg_error *err)
 		return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
 			       "there is no list %s: \"dnsguard list ls\" shows those there are",
 			       DG_QUOTE(cli->arg[0]));
-	object = dg_list_json(states + at, snapshot);
+	array = states_json(cli, states + at, 1, snapshot);
+	object = json_incref(json_array_get(array, 0));
+	json_decref(array);
+	if (!cli->json)
+		next_set(object);
 	json_object_set_new(object, "schema", json_integer(1));
 	json_object_set_new(object, "precedence", json_integer(at + 1));
 	if (json_integer_value(json_object_get(object, "number")))

@@ -15,7 +15,7 @@
 #define QUIET_NS NS_PER_SEC
 #define TERMINAL_EVERY_NS (NS_PER_SEC / 5)
 #define LOG_EVERY_NS (10 * NS_PER_SEC)
-#define BAR_CELLS 20
+#define BAR_CELLS 10
 
 void dg_progress_begin(struct dg_progress *progress, FILE *out)
 {
@@ -76,17 +76,32 @@ static void left_add(const struct dg_update_progress *now, __u64 elapsed_ns, cha
 	part_add(buf, size, ", %s left", span);
 }
 
+/* Three digits are enough on the way: "9999", "898k", "1.09M". */
+static char *count_text(__u64 count, char *buf, size_t size)
+{
+	if (count < 10000)
+		snprintf(buf, size, "%llu", (unsigned long long)count);
+	else if (count < 1000000)
+		snprintf(buf, size, "%lluk", (unsigned long long)count / 1000);
+	else
+		snprintf(buf, size, count < 10000000 ? "%.2fM" : "%.1fM", (double)count / 1e6);
+	return buf;
+}
+
 static void counts_add(const struct dg_update_progress *now, __u64 elapsed_ns, char *buf,
 		       size_t size)
 {
 	double seconds = (double)elapsed_ns / (double)NS_PER_SEC;
+	char one[24], two[24], three[24];
 
 	if (now->lines && seconds > 0)
-		part_add(buf, size, ", %.0f lines/s", (double)now->lines / seconds);
+		part_add(buf, size, ", %s lines/s",
+			 count_text((__u64)((double)now->lines / seconds), one, sizeof(one)));
 	if (now->accepted || now->folded || now->rejected)
-		part_add(buf, size, ", %llu accepted, %llu folded, %llu rejected",
-			 (unsigned long long)now->accepted, (unsigned long long)now->folded,
-			 (unsigned long long)now->rejected);
+		part_add(buf, size, ", %s accepted, %s folded, %s rejected",
+			 count_text(now->accepted, one, sizeof(one)),
+			 count_text(now->folded, two, sizeof(two)),
+			 count_text(now->rejected, three, sizeof(three)));
 }
 
 char *dg_progress_text(const struct dg_update_progress *now, __u64 elapsed_ns, char *buf,
@@ -106,8 +121,9 @@ char *dg_progress_text(const struct dg_update_progress *now, __u64 elapsed_ns, c
 			 now->bytes_total ? " of " : "",
 			 now->bytes_total ? bytes_text(now->bytes_total, total, sizeof(total)) :
 					    "");
-	counts_add(now, elapsed_ns, buf, size);
+	/* What matters most comes first: a terminal may be too narrow for all of it. */
 	left_add(now, elapsed_ns, buf, size);
+	counts_add(now, elapsed_ns, buf, size);
 	return buf;
 }
 

@@ -12,6 +12,7 @@
 
 #include "userspace/dnsguardd/lists_internal.h"
 #include "userspace/dnsguardd/log.h"
+#include "userspace/lists/schedule.h"
 
 /* Lists in one run: compiling is done once for all, but what is slow shall not hold up too many. */
 #define LOCAL_MAX 64
@@ -107,6 +108,35 @@ static void lane_fill(struct dg_lists *lists, enum dg_lane lane)
 		dg_lists_run(lists, lane, ready, count);
 }
 
+/* For whoever asks when a list is refreshed next: nobody else knows what is configured and what was drawn. */
+static void schedule_tell(struct dg_lists *lists)
+{
+	const struct dg_daemon *daemon = lists->daemon;
+	json_t *due = json_object();
+	json_t *document =
+		json_pack("{s:i, s:s, s:I, s:I, s:o}", "schema", 1, "state_dir",
+			  daemon->options->state_dir, "refresh_seconds",
+			  (json_int_t)(daemon->config->lists_refresh_ns / DG_CONFIG_SECOND_NS),
+			  "spread_seconds",
+			  (json_int_t)(daemon->config->lists_spread_ns / DG_CONFIG_SECOND_NS),
+			  "due", due);
+
+	for (unsigned int i = 0; document && i < lists->count; i++) {
+		__u64 at = dg_entry_due(lists->entry[i]);
+
+		if (at)
+			json_object_set_new(due, lists->entry[i]->spec.name,
+					    json_integer((json_int_t)at));
+	}
+	if (!document || json_equal(document, lists->told)) {
+		json_decref(document);
+		return;
+	}
+	json_decref(lists->told);
+	lists->told = json_deep_copy(document);
+	(void)dg_schedule_write(daemon->options->bpffs, document); /* then nobody is told */
+}
+
 static void on_wake(uv_timer_t *timer)
 {
 	dg_lists_look(timer->data);
@@ -116,6 +146,7 @@ void dg_lists_look(struct dg_lists *lists)
 {
 	if (!lists || lists->stopping)
 		return;
+	lists->look_wanted = false;
 	registry_read(lists);
 	dg_watch_sync(lists);
 	for (unsigned int i = 0; i < lists->count; i++)
@@ -123,6 +154,7 @@ void dg_lists_look(struct dg_lists *lists)
 	for (int lane = 0; lane < DG_LANES; lane++)
 		lane_fill(lists, (enum dg_lane)lane);
 	dg_lists_arm(lists);
+	schedule_tell(lists);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -201,6 +233,7 @@ static void on_closed(uv_handle_t *handle)
 	if (--lists->handles)
 		return;
 	free(lists->watched);
+	json_decref(lists->told);
 	free(lists);
 }
 

@@ -9,6 +9,7 @@
 #ifndef DG_DAEMON_LISTS_INTERNAL_H
 #define DG_DAEMON_LISTS_INTERNAL_H
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -72,7 +73,8 @@ struct dg_lists {
 	struct dg_daemon *daemon;
 	__u64 started; /* Unix seconds */
 	bool stopping;
-	bool unreadable; /* said already */
+	bool unreadable;  /* said already */
+	bool look_wanted; /* a look is to come, whatever else happens before it */
 	unsigned int count;
 	struct dg_entry *entry[DG_LISTS_MAX]; /* as the registry orders them */
 	struct dg_lane_run lane[DG_LANES];
@@ -84,6 +86,7 @@ struct dg_lists {
 	unsigned int watched_count, watched_room;
 	int registry_wd,
 		state_wd; /* the directories of the registry and above it; -1 = not there */
+	json_t *told;	  /* of when lists are refreshed */
 	int handles;	  /* not yet closed */
 };
 
@@ -95,6 +98,8 @@ void dg_entry_touch(struct dg_entry *entry);
 #define DG_WAIT_NEVER (~0ull)
 /* Milliseconds until it is to be refreshed: 0 = now, DG_WAIT_NEVER. */
 __u64 dg_entry_wait_ms(struct dg_entry *entry);
+/* Unix second at which the clock brings it, 0 = only a change of its source does. */
+__u64 dg_entry_due(struct dg_entry *entry);
 /* The lane in which it would run now. */
 enum dg_lane dg_entry_lane(const struct dg_entry *entry);
 /* Puts the clock so that the next look comes when it is needed, or at once. */

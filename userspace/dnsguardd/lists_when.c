@@ -117,6 +117,13 @@ __u64 dg_entry_wait_ms(struct dg_entry *entry)
 	return wait > held ? wait : held;
 }
 
+__u64 dg_entry_due(struct dg_entry *entry)
+{
+	__u64 due = spread_due(entry->lists, entry);
+
+	return due || entry->asked ? (due > entry->not_before ? due : entry->not_before) : 0;
+}
+
 /* A zone that its follower has brought already lies beside the list: no server is asked for it. */
 enum dg_lane dg_entry_lane(const struct dg_entry *entry)
 {
@@ -127,7 +134,7 @@ enum dg_lane dg_entry_lane(const struct dg_entry *entry)
 
 void dg_lists_arm(struct dg_lists *lists)
 {
-	__u64 wait = LOOK_MS;
+	__u64 wait = lists->look_wanted ? 0 : LOOK_MS;
 
 	for (unsigned int i = 0; i < lists->count; i++) {
 		struct dg_entry *entry = lists->entry[i];
@@ -143,6 +150,7 @@ void dg_lists_arm(struct dg_lists *lists)
 
 void dg_lists_look_soon(struct dg_lists *lists)
 {
+	lists->look_wanted = true;
 	if (!lists->stopping)
 		uv_timer_start(&lists->wake, lists->on_wake, 0, 0);
 }

@@ -127,7 +127,10 @@ struct dg_list_state {
 };
 /* All lists in order. *ret is malloc'ed. Returns how many; 0 also when nothing was ever added. */
 int dg_lists_read(const char *state_dir, struct dg_list_state **ret, struct dg_error *err);
-/* Unix seconds when the next refresh is due, before any jitter. A path is refreshed when it changes: 0. */
+/*
+ * Unix seconds when the next refresh is due by the list's own words, before what is configured as default and any jitter:
+ * the daemon's business, whose word schedule.h has. A path is refreshed when it changes: 0.
+ */
 __u64 dg_list_due(const struct dg_list_spec *spec, const struct dg_list_meta *meta);
 
 #endif
