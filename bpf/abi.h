@@ -166,9 +166,10 @@ enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
 #define DG_PROTECT_STEPS 4 /* above step 0; on the last one nobody is told to use TCP */
 
 struct dg_tcp_protect {
-	__u8 mode; /* enum dg_mode */
-	__u8 step; /* 0 .. DG_PROTECT_STEPS, while now is below until_ns */
-	__u8 pad[2];
+	__u8 mode;   /* enum dg_mode */
+	__u8 step;   /* 0 .. DG_PROTECT_STEPS, while now is below until_ns */
+	__u8 reaper; /* enum dg_mode of the daemon's reaper */
+	__u8 pad;
 	__u32 reaped;		     /* sources in dg_reaped: 0 spares the lookup */
 	__u64 until_ns;		     /* end of step and share */
 	__u32 base[DG_SHARE_RUNGS];  /* connections a prefix may hold at step 0; 0 = no bound */
@@ -636,6 +637,7 @@ struct dg_tcp_now {
 	__u32 rows;	       /* handed out */
 	__u32 refused;	       /* listeners that found no row: their connections are not counted */
 	__u64 shares_left_out; /* connections not counted for their source: no room for it */
+	__u64 reaped[DG_ENFORCE + 1]; /* by mode: closed by the daemon, or would have been */
 };
 
 /* A process that has a listening TCP socket open, as an iterator tells it. */

@@ -48,12 +48,18 @@ static __always_inline __u64 limit_load(__u64 cell, __u64 now, __u64 ceiling)
 	return ahead > ceiling + DG_LIMIT_SLACK ? 0 : ahead;
 }
 
-/* What one unit costs on a rung; never more than the whole burst, or nobody could pay it. */
+/*
+ * What one unit costs on a rung; never more than the whole burst, or nobody could pay it. Pressure is on the narrowest alone:
+ * on a wide one those who are refused again and again would use up what their honest neighbours need.
+ */
 static __always_inline __u64 limit_cost(const struct limit_run *run, __u32 rung)
 {
-	__u64 cost = run->rate->cost[rung] << run->shift;
+	__u64 cost = run->rate->cost[rung];
 
-	return run->shift && cost > run->rate->ceiling ? run->rate->ceiling : cost;
+	if (rung || !run->shift)
+		return cost;
+	cost <<= run->shift;
+	return cost > run->rate->ceiling ? run->rate->ceiling : cost;
 }
 
 /* The sender's key on a rung, hashed. Masks are for addresses as little-endian words of network bytes. */

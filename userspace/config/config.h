@@ -145,6 +145,19 @@
 	  "of fewer queries in a quarter of an hour no share is worth a word")                      \
 	X(TCP_SHARE_HOLD, "tcp.share.hold", DURATION, tcp_share_hold_ns, 0,                         \
 	  86400 * DG_CONFIG_SECOND_NS, "5m", "how long it must have been so, or not so any more")   \
+	X(TCP_PROTECT, "tcp.protect", MODE, tcp_protect, DG_OFF, DG_ENFORCE, "off",                 \
+	  "no source may hold more than its share of a resolver's TCP connections")                 \
+	X(TCP_PROTECT_SHARE, "tcp.protect-share", PERCENT, tcp_protect_share, 1, 100, "25",         \
+	  "share of the quota for one source while nothing presses; half as much at each step")     \
+	X(TCP_REAPER, "tcp.reaper", MODE, tcp_reaper, DG_OFF, DG_ENFORCE, "off",                    \
+	  "closes idle connections of sources above their share while TCP is critical")             \
+	X(TCP_REAPER_RATE, "tcp.reaper-rate", COUNT, tcp_reaper_rate, 1, 10000, "20",               \
+	  "connections a second that it may close")                                                 \
+	X(TCP_REAPER_IDLE, "tcp.reaper-idle", DURATION, tcp_reaper_idle_ns, 0,                      \
+	  3600 * DG_CONFIG_SECOND_NS, "2s", "it closes none that has been idle for less")           \
+	X(TCP_REAPER_PENALTY, "tcp.reaper-penalty", DURATION, tcp_reaper_penalty_ns, 0,             \
+	  86400 * DG_CONFIG_SECOND_NS, "1m",                                                        \
+	  "how long a source that lost connections is held to a lower share under pressure")        \
 	X(ALERTS_LOG, "alerts.log", LOG, alerts_log, 0, DG_LOGS - 1, "auto",                        \
 	  "where alerts are logged with their fields; auto: journald, else syslog")                 \
 	X(ALERTS_ALERTMANAGER, "alerts.alertmanager", URLS, alertmanagers, 0, DG_CONFIG_URLS_MAX,   \
@@ -299,6 +312,8 @@ struct dg_config {
 	__u32 tcp_quota_count;
 	struct dg_config_quota tcp_quotas[DG_CONFIG_QUOTAS_MAX];
 	__u64 tcp_quota_refresh_ns;
+	__u64 tcp_protect, tcp_protect_share;
+	__u64 tcp_reaper, tcp_reaper_rate, tcp_reaper_idle_ns, tcp_reaper_penalty_ns;
 	__u64 tcp_warning_at, tcp_warning_full_ns, tcp_warning_hold_ns;
 	__u64 tcp_critical_at, tcp_critical_full_ns, tcp_critical_hold_ns;
 	__u64 tcp_exhausted_hold_ns, tcp_forecast_from, tcp_forecast_hold_ns;

@@ -35,6 +35,7 @@ struct dg_alerting;
 struct dg_chart;
 struct dg_lists;
 struct dg_quotas;
+struct dg_protecting;
 
 struct dg_daemon {
 	const struct dg_daemon_options *options;
@@ -45,10 +46,11 @@ struct dg_daemon {
 	int addresses;	  /* guarded, as logged last */
 	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
 	int prog_tag_known;
-	struct dg_lists *lists;	      /* NULL until all is guarded */
-	struct dg_chart *chart;	      /* likewise */
-	struct dg_alerting *alerting; /* likewise */
-	struct dg_quotas *quotas;     /* likewise */
+	struct dg_lists *lists;		  /* NULL until all is guarded */
+	struct dg_chart *chart;		  /* likewise */
+	struct dg_alerting *alerting;	  /* likewise */
+	struct dg_quotas *quotas;	  /* likewise */
+	struct dg_protecting *protecting; /* likewise */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	int config_good;

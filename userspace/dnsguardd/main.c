@@ -22,6 +22,7 @@
 #include "userspace/dnsguardd/notify.h"
 #include "userspace/dnsguardd/options.h"
 #include "userspace/dnsguardd/pressure.h"
+#include "userspace/dnsguardd/protect.h"
 #include "userspace/dnsguardd/reload.h"
 #include "userspace/dnsguardd/runlock.h"
 #include "userspace/dnsguardd/tcp.h"
@@ -334,6 +335,7 @@ static void finish(struct life *life)
 {
 	dg_http_stop(&life->daemon.http);
 	dg_lists_stop(&life->daemon.lists);
+	dg_protect_stop(life->daemon.protecting);
 	dg_chart_stop(&life->daemon.chart);
 	dg_quotas_stop(life->daemon.quotas);
 	dg_alerting_stop(life->daemon.alerting);
@@ -342,6 +344,7 @@ static void finish(struct life *life)
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
 	dg_quotas_free(life->daemon.quotas);
 	dg_alerting_free(life->daemon.alerting);
+	dg_protect_free(life->daemon.protecting);
 	uv_loop_close(&life->daemon.loop);
 	free(life->daemon.config);
 }
@@ -371,6 +374,8 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 		dg_log(DG_LOG_ERROR, "TCP quotas are not watched: %s", reason.text);
 	if (dg_chart_start(daemon, &daemon->chart))
 		dg_log(DG_LOG_ERROR, "the page has no charts: out of memory");
+	if (dg_protect_start(daemon, &daemon->protecting))
+		dg_log(DG_LOG_ERROR, "TCP is not protected: out of memory");
 	daemon->config_good = 1;
 	if (!daemon->guarded_count)
 		dg_log(DG_LOG_WARNING,

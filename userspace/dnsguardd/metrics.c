@@ -14,6 +14,7 @@
 #include "userspace/dnsguardd/latency.h"
 #include "userspace/dnsguardd/metrics.h"
 #include "userspace/dnsguardd/pressure.h"
+#include "userspace/dnsguardd/protect.h"
 #include "userspace/dnsguardd/tcp.h"
 #include "userspace/lib/values.h"
 
@@ -487,6 +488,8 @@ char *dg_metrics_render(const struct dg_metrics_view *view, enum dg_metrics_form
 		dg_tcp_metrics_write(file, view->tcp, format);
 	if (view->tcp)
 		dg_quotas_metrics_write(file, view->quotas, format);
+	if (view->tcp && view->snapshot)
+		dg_protect_metrics_write(file, view, format);
 	if (format == DG_METRICS_OPENMETRICS)
 		fputs("# EOF\n", file);
 	failed = ferror(file) | fclose(file);

@@ -37,6 +37,25 @@ bool dg_quotas_is_shared(const struct dg_quotas *watch, const struct dg_quotas_l
 	return listener->quota.shared && !configured(watch, listener);
 }
 
+bool dg_quotas_find(const struct dg_quotas *watch, const struct dg_tcp_key *key,
+		    struct dg_quota_known *ret)
+{
+	char name[DG_TCP_KEY_TEXT];
+
+	dg_tcp_key_text(key, name);
+	for (unsigned int i = 0; watch && i < watch->count; i++) {
+		const struct dg_quotas_listener *listener = &watch->listener[i];
+
+		if (strcmp(listener->name, name))
+			continue;
+		*ret = (struct dg_quota_known){ .connections = dg_quotas_of(watch, listener),
+						.shared = dg_quotas_is_shared(watch, listener),
+						.pid = listener->quota.pid };
+		return ret->connections != 0;
+	}
+	return false;
+}
+
 /* ---- what the child says ---------------------------------------------------------------------- */
 
 static void text_take(const json_t *row, const char *key, char *ret, size_t size)

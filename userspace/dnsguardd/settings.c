@@ -51,6 +51,10 @@ static void modes(const struct dg_config *c, const struct dg_key_set *keys, stru
 		s->source_mode = (__u8)c->source_mode;
 	if (dg_keys_has(keys, DG_KEY_SYN_MODE))
 		s->syn_mode = (__u8)c->syn_mode;
+	if (dg_keys_has(keys, DG_KEY_TCP_PROTECT))
+		s->protect.mode = (__u8)c->tcp_protect;
+	if (dg_keys_has(keys, DG_KEY_TCP_REAPER))
+		s->protect.reaper = (__u8)c->tcp_reaper;
 }
 
 static void limits(const struct dg_config *c, const struct dg_key_set *keys, struct dg_settings *s)
@@ -58,8 +62,10 @@ static void limits(const struct dg_config *c, const struct dg_key_set *keys, str
 	const struct rate_keys query = { dg_keys_has(keys, DG_KEY_RATE_LIMIT),
 					 dg_keys_has(keys, DG_KEY_INSTANT_LIMIT), c->rate_limit,
 					 c->instant_limit };
-	const struct rate_keys syn = { dg_keys_has(keys, DG_KEY_SYN_RATE_LIMIT),
-				       dg_keys_has(keys, DG_KEY_SYN_INSTANT_LIMIT),
+	/* TCP protection has a SYN limit with it: where none was ever said, the default. */
+	const int bring = s->protect.mode != DG_OFF && !s->rate[DG_CHARGE_SYN][DG_IPV4].cost[0];
+	const struct rate_keys syn = { bring || dg_keys_has(keys, DG_KEY_SYN_RATE_LIMIT),
+				       bring || dg_keys_has(keys, DG_KEY_SYN_INSTANT_LIMIT),
 				       c->syn_rate_limit, c->syn_instant_limit };
 
 	rates(&query, s->rate[DG_CHARGE_QUERY]);

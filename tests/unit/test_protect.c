@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_protect.c - TCP protection without a socket: the ladder's steps and shares, and whose connections are closed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "userspace/dnsguardd/ladder.h"
+#include "userspace/dnsguardd/reaper.h"
+
+#define SECOND 1000000000ull
+
+/* ---- the ladder ----------------------------------------------------------------------------- */
+
+static void ladder_goes_up_at_once_as_far_as_it_must(void **state)
+{
+	static const struct {
+		double use;
+		__u32 step;
+	} rows[] = { { 0, 0 },	  { 0.49, 0 }, { 0.50, 1 }, { 0.64, 1 }, { 0.65, 2 },
+		     { 0.80, 3 }, { 0.94, 3 }, { 0.95, 4 }, { 27, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dg_ladder ladder = { 0 };
+
+		assert_int_equal(dg_ladder_step(&ladder, rows[i].use, SECOND), rows[i].step);
+	}
+}
+
+static void ladder_comes_down_a_step_after_a_calm(void **state)
+{
+	struct dg_ladder ladder = { 0 };
+	__u64 now_ns = SECOND;
+
+	(void)state;
+	assert_int_equal(dg_ladder_step(&ladder, 1, now_ns), 4);
+	assert_int_equal(dg_ladder_step(&ladder, 0, now_ns), 4); /* calm begins */
+	assert_int_equal(dg_ladder_step(&ladder, 0, now_ns + DG_LADDER_CALM_NS - 1), 4);
+	assert_int_equal(dg_ladder_step(&ladder, 0, now_ns + DG_LADDER_CALM_NS), 3);
+	assert_int_equal(dg_ladder_step(&ladder, 0, now_ns + DG_LADDER_CALM_NS + 1), 3);
+	assert_int_equal(dg_ladder_step(&ladder, 0, now_ns + 2 * DG_LADDER_CALM_NS), 2);
+}
+
+static void ladder_does_not_flap_about_a_threshold(void **state)
+{
+	struct dg_ladder ladder = { 0 };
+	__u64 now_ns = SECOND;
+
+	(void)state;
+	assert_int_equal(dg_ladder_step(&ladder, 0.80, now_ns), 3);
+	for (int i = 0; i < 100; i++) { /* below the step, not by ten points */
+		now_ns += SECOND;
+		assert_int_equal(dg_ladder_step(&ladder, i % 2 ? 0.72 : 0.79, now_ns), 3);
+	}
+	assert_int_equal(dg_ladder_step(&ladder, 0.69, now_ns += SECOND), 3);
+	assert_int_equal(dg_ladder_step(&ladder, 0.72, now_ns += SECOND), 3); /* the calm is over */
+	assert_int_equal(dg_ladder_step(&ladder, 0.69, now_ns += SECOND), 3);
+	assert_int_equal(dg_ladder_step(&ladder, 0.69, now_ns += DG_LADDER_CALM_NS - 1), 3);
+	assert_int_equal(dg_ladder_step(&ladder, 0.69, now_ns + 1), 2);
+}
+
+static void shares_halve_with_each_step_down_to_the_fair_one(void **state)
+{
+	static const struct {
+		__u64 quota, sources;
+		__u32 step, base, share, reaped, wide;
+	} rows[] = {
+		{ 150, 1, 0, 37, 37, 37, 0 }, { 150, 1, 1, 37, 18, 18, 0 },
+		{ 150, 1, 2, 37, 9, 9, 0 },   { 150, 1, 3, 37, 4, 4, 0 },
+		{ 150, 1, 4, 37, 2, 2, 112 }, { 150, 50, 2, 37, 9, 2, 0 },
+		{ 150, 50, 3, 37, 2, 2, 0 },  { 150, 200, 3, 37, 1, 0, 0 },
+		{ 20, 50, 4, 5, 1, 0, 32 },   { 10, 1, 0, 2, 2, 2, 0 },
+		{ 3, 1, 0, 2, 2, 2, 0 },      { 100000, 10, 4, 25000, 1562, 1562, 75000 },
+		{ 0, 7, 4, 0, 0, ~0u, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dg_tcp_protect told;
+
+		memset(&told, 0xff, sizeof(told));
+		dg_ladder_shares(&(struct dg_ladder_given){ .step = rows[i].step,
+							    .quota = rows[i].quota,
+							    .percent = 25,
+							    .sources = rows[i].sources },
+				 &told);
+		assert_int_equal(told.base[0], rows[i].base);
+		assert_int_equal(told.base[1], 0);
+		assert_int_equal(told.share[0], rows[i].share);
+		assert_int_equal(told.share[1], rows[i].wide);
+		assert_int_equal(told.share_reaped, rows[i].reaped);
+	}
+}
+
+/* ---- the reaper ----------------------------------------------------------------------------- */
+
+/* Idle since so long, after an answer to its query; `name` tells it apart. */
+static struct dg_tcp_socket held_by(const char *peer, __u32 idle_ms, __u32 name)
+{
+	struct dg_tcp_socket socket = { .detailed = true,
+					.recv_ms = idle_ms + 1,
+					.sent_ms = idle_ms,
+					.received = 31,
+					.inode = name };
+	__u8 bytes[16];
+
+	if (inet_pton(AF_INET6, peer, bytes) == 1) {
+		socket.peer = dg_addr_from_v6(bytes);
+	} else {
+		assert_int_equal(inet_pton(AF_INET, peer, bytes), 1);
+		socket.peer = dg_addr_from_v4(bytes);
+	}
+	return socket;
+}
+
+static bool spares_nobody(const struct dg_tcp_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	return false;
+}
+
+static bool spares_one(const struct dg_tcp_socket *socket, void *arg)
+{
+	return socket->inode == *(__u32 *)arg;
+}
+
+static void add(struct dg_reaper_crowd *crowd, const char *peer, __u32 idle_ms, __u32 name)
+{
+	const struct dg_tcp_socket socket = held_by(peer, idle_ms, name);
+
+	dg_reaper_crowd_add(&socket, crowd);
+}
+
+static struct dg_reaper_rules rules_of(__u64 share)
+{
+	return (struct dg_reaper_rules){
+		.share = share, .idle_ms = 2000, .budget = 1000, .spares = spares_nobody
+	};
+}
+
+static void only_what_is_above_the_share_is_closed_the_longest_idle_first(void **state)
+{
+	struct dg_reaper_crowd crowd = { 0 };
+	struct dg_reaper_rules rules = rules_of(2);
+
+	(void)state;
+	add(&crowd, "192.0.2.1", 9000, 1);
+	add(&crowd, "192.0.2.2", 60000, 2); /* idle for ages, but within its share */
+	add(&crowd, "192.0.2.1", 8000, 3);
+	add(&crowd, "192.0.2.1", 7000, 4);
+	add(&crowd, "192.0.2.1", 12000, 5);
+	add(&crowd, "192.0.2.3", 10000, 6);
+	add(&crowd, "192.0.2.3", 5000, 7);
+	add(&crowd, "192.0.2.3", 4000, 8);
+	assert_int_equal(dg_reaper_sources(&crowd), 3);
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 3);
+	assert_int_equal(crowd.socket[0].inode, 5);
+	assert_int_equal(crowd.socket[1].inode, 6);
+	assert_int_equal(crowd.socket[2].inode, 1);
+	assert_int_equal(crowd.count, 8);
+	dg_reaper_crowd_free(&crowd);
+}
+
+static void a_share_of_nothing_closes_all_that_are_idle(void **state)
+{
+	struct dg_reaper_crowd crowd = { 0 };
+	struct dg_reaper_rules rules = rules_of(0);
+
+	(void)state;
+	add(&crowd, "192.0.2.1", 9000, 1);
+	add(&crowd, "192.0.2.2", 1999, 2); /* not for long enough */
+	add(&crowd, "192.0.2.3", 2000, 3);
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 2);
+	rules.budget = 1;
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 1);
+	assert_int_equal(crowd.socket[0].inode, 1);
+	dg_reaper_crowd_free(&crowd);
+}
+
+static void a_network_of_64_bits_is_one_source(void **state)
+{
+	struct dg_reaper_crowd crowd = { 0 };
+	struct dg_reaper_rules rules = rules_of(1);
+
+	(void)state;
+	add(&crowd, "2001:db8:1:2::1", 9000, 1);
+	add(&crowd, "2001:db8:1:2:ffff::1", 8000, 2);
+	add(&crowd, "2001:db8:1:3::1", 9000, 3);
+	add(&crowd, "192.0.2.1", 9000, 4);
+	add(&crowd, "192.0.2.2", 9000, 5);
+	assert_int_equal(dg_reaper_sources(&crowd), 4);
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 1);
+	assert_int_equal(crowd.socket[0].inode, 1);
+	dg_reaper_crowd_free(&crowd);
+}
+
+static void whom_the_caller_spares_is_spared(void **state)
+{
+	struct dg_reaper_crowd crowd = { 0 };
+	struct dg_reaper_rules rules = rules_of(1);
+	__u32 spared = 1;
+
+	(void)state;
+	rules.spares = spares_one;
+	rules.arg = &spared;
+	add(&crowd, "192.0.2.1", 9000, 1);
+	add(&crowd, "192.0.2.1", 8000, 2);
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 1);
+	assert_int_equal(crowd.socket[0].inode, 2);
+	dg_reaper_crowd_free(&crowd);
+}
+
+static void a_query_in_flight_is_never_cut(void **state)
+{
+	struct dg_tcp_socket socket = held_by("192.0.2.1", 9000, 1);
+
+	(void)state;
+	assert_false(dg_reaper_in_flight(&socket)); /* answered */
+	socket.rqueue = 1;
+	assert_true(dg_reaper_in_flight(&socket)); /* the resolver has not read it */
+	socket.rqueue = 0;
+	socket.wqueue = 1;
+	assert_true(dg_reaper_in_flight(&socket)); /* the client has not all of the answer */
+	socket.wqueue = 0;
+	socket.recv_ms = 8000;
+	assert_true(dg_reaper_in_flight(&socket)); /* asked, not answered yet */
+	socket.recv_ms = DG_REAPER_ANSWER_MS;
+	socket.sent_ms = DG_REAPER_ANSWER_MS + 1;
+	assert_false(dg_reaper_in_flight(&socket)); /* and never will be */
+	socket.recv_ms = 8000;
+	socket.received = 13;
+	assert_false(dg_reaper_in_flight(&socket)); /* too little to be a query */
+	socket.received = 14;
+	assert_true(dg_reaper_in_flight(&socket));
+}
+
+static void what_is_not_known_in_detail_is_not_closed(void **state)
+{
+	struct dg_tcp_socket socket = held_by("192.0.2.1", 9000, 1);
+	struct dg_reaper_crowd crowd = { 0 };
+	struct dg_reaper_rules rules = rules_of(0);
+
+	(void)state;
+	socket.detailed = false;
+	dg_reaper_crowd_add(&socket, &crowd);
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 0);
+	crowd.socket[0].detailed = true;
+	assert_int_equal(dg_reaper_pick(&crowd, &rules), 1);
+	dg_reaper_crowd_free(&crowd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ladder_goes_up_at_once_as_far_as_it_must),
+		cmocka_unit_test(ladder_comes_down_a_step_after_a_calm),
+		cmocka_unit_test(ladder_does_not_flap_about_a_threshold),
+		cmocka_unit_test(shares_halve_with_each_step_down_to_the_fair_one),
+		cmocka_unit_test(only_what_is_above_the_share_is_closed_the_longest_idle_first),
+		cmocka_unit_test(a_share_of_nothing_closes_all_that_are_idle),
+		cmocka_unit_test(a_network_of_64_bits_is_one_source),
+		cmocka_unit_test(whom_the_caller_spares_is_spared),
+		cmocka_unit_test(a_query_in_flight_is_never_cut),
+		cmocka_unit_test(what_is_not_known_in_detail_is_not_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
