@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import subprocess
 
 import pytest
 
@@ -229,3 +230,19 @@ def test_a_file_that_only_its_owner_may_read_can_be_checked(room):
     source = room.file("feed", *GOOD)
     source.chmod(0o600)
     assert room.json("list", "check", source)["list"]["accepted"] == 100
+
+
+def test_a_full_disk_does_not_hide_the_first_reason(room):
+    """The list is stale for one reason, and that this cannot be noted down is another."""
+    room.cli("list", "add", "l", room.file("l", *GOOD))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", room.state], check=True)
+    try:
+        room.cli("list", "add", "l", room.dir / "l")
+        (room.dir / "l").unlink()
+        with open(room.state / "ballast", "wb", buffering=0) as ballast, pytest.raises(OSError):
+            while True:
+                ballast.write(bytes(4096))
+        said = room.cli("list", "update", status=FAILED).stderr
+        assert "No space left" in said and "before that: source " in said and "No such file" in said
+    finally:
+        subprocess.run(["umount", room.state], check=True)

@@ -1,10 +1,11 @@
 """Which lists there are: added, shown, ordered, taken away; and what is refused before anything is touched."""
 
 import json
+import subprocess
 
 import pytest
 
-from house import FAILED, NOT_FOUND, USAGE, rights
+from house import FAILED, NOT_FOUND, OK, UNSAFE, USAGE, rights
 
 
 def test_nothing_was_ever_added(room):
@@ -252,3 +253,24 @@ def test_a_dump_for_programs(room):
         {"name": "x\\034\\092.example", "scope": "self", "answer": "allow"}]}
     rows = [tuple(line.split("\t")) for line in room.cli("list", "dump", "l").stdout.splitlines()]
     assert rows == [(row["name"], row["scope"], row["answer"]) for row in document["names"]]
+
+
+def test_a_reader_who_has_enough(room):
+    room.cli("list", "add", "l", room.file("l", *(f"n{i}.example" for i in range(100000))))
+    argv = " ".join(room.argv("list", "dump", "l"))
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {argv} | head -1"], text=True, capture_output=True)
+    assert (done.returncode, done.stderr, done.stdout) == (OK, "", "n0.example\tsuffix\tnxdomain\n")
+
+
+def test_a_directory_is_checked_as_a_whole(room):
+    folder = room.dir / "d"
+    folder.mkdir()
+    assert "holds no file" in room.json("list", "check", folder, status=UNSAFE)["verdict"]
+    (folder / "one").write_text("a.example\n")
+    (folder / "two").write_text("||b.example^\n||c.example^\nno name\n")
+    (folder / ".hidden").write_text("<html>")
+    report = room.json("list", "check", folder)
+    assert report["verdict"] == "good" and report["list"]["accepted"] == 3
+    assert report["list"]["format"] == "mixed" and report["list"]["unsupported"] == 1
+    (folder / "three").write_text("<html>")
+    assert "HTML" in room.json("list", "check", folder, status=FAILED)["verdict"]

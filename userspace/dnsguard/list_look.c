@@ -51,6 +51,17 @@ static const struct dg_section check_sections[] = {
 	{ 0 },
 };
 
+/* The sentence without the name that the file has as a list for the moment. */
+static const char *without_name(const char *sentence)
+{
+	static const char *const names[] = { "list \"checked\": ", "list checked: " };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncmp(sentence, names[i], strlen(names[i])))
+			return sentence + strlen(names[i]);
+	return sentence;
+}
+
 int dg_list_check_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	struct dg_list_spec spec = { .name = "checked", .answer = "nxdomain", .ede = 15 };
@@ -69,8 +80,8 @@ int dg_list_check_run(const struct dg_cli *cli, struct dg_error *err)
 		return rc;
 	list = json_incref(json_array_get(json_object_get(report, "lists"), 0));
 	json_decref(report);
-	report = json_pack("{s:i, s:s, s:o}", "schema", 1, "verdict", rc ? err->text : "good",
-			   "list", list);
+	report = json_pack("{s:i, s:s, s:o}", "schema", 1, "verdict",
+			   rc ? without_name(err->text) : "good", "list", list);
 	shown = dg_render(stdout, report, check_sections, cli->json);
 	return shown ? shown : rc ? (int)err->status : DG_EXIT_OK;
 }

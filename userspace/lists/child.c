@@ -278,6 +278,11 @@ static int ending_take(struct dg_child *child, pid_t pid, int rc, struct dg_erro
 	if (rc)
 		return dg_fail(err, rc, DG_EXIT_FAILED, "%s: cannot be listened to: %s",
 			       child->program, strerror(-rc));
+	/* Whoever read its output has enough, as `head` does: no fault of anybody's. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE && child->stdout_fd >= 0) {
+		child->exit_status = 0;
+		return 0;
+	}
 	if (WIFSIGNALED(status))
 		return dg_fail(err, -ECHILD, DG_EXIT_FAILED, "%s was killed by signal %d (%s)%s%s",
 			       child->program, WTERMSIG(status), strsignal(WTERMSIG(status)),

@@ -15,6 +15,39 @@
 
 /* ---- a file that is no list yet ------------------------------------------------------------- */
 
+/* A file, or the files of a directory as a list of it would have them. The descriptor is taken over. */
+static int check_open(struct dg_item *item, int fd)
+{
+	dg_scoped_file_names struct dg_file_names names = { 0 };
+	dg_scoped_fd int dir = fd;
+	char label[DG_LIST_SOURCE_MAX + sizeof(struct dg_quoted) + 2];
+	struct stat st;
+	int rc = fstat(dir, &st) ? -errno : 0;
+
+	if (!rc && !S_ISDIR(st.st_mode))
+		return dg_inputs_add(&item->inputs, dg_take_fd(dir), item->spec.source);
+	if (!rc)
+		rc = dg_file_names_read(dir, item->spec.source, &names, &item->err);
+	for (__u32 i = 0; !rc && i < names.count; i++) {
+		int one = openat(dir, names.name[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		if (one >= 0 && (fstat(one, &st) || !S_ISREG(st.st_mode)))
+			dg_close_fd(&one);
+		else if (one < 0)
+			return dg_fail(&item->err, -errno, DG_EXIT_FAILED,
+				       "file %s of it: cannot open it: %s", DG_QUOTE(names.name[i]),
+				       strerror(errno));
+		snprintf(label, sizeof(label), "%s/%s", item->spec.source,
+			 dg_text_is_clean(names.name[i]) ? names.name[i] : DG_QUOTE(names.name[i]));
+		if (one >= 0)
+			rc = dg_inputs_add(&item->inputs, one, label);
+	}
+	return !rc && !item->inputs.count ?
+		       dg_fail(&item->err, -ENODATA, DG_EXIT_UNSAFE, "directory %s holds no file",
+			       DG_QUOTE(item->spec.source)) :
+		       rc;
+}
+
 int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_report,
 		    struct dg_error *err)
 {
@@ -29,7 +62,7 @@ int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_re
 		return dg_fail(err, -errno, errno == ENOENT ? DG_EXIT_NOT_FOUND : DG_EXIT_FAILED,
 			       "file %s: cannot open it: %s", DG_QUOTE(spec->source),
 			       strerror(errno));
-	rc = dg_inputs_add(&item.inputs, fd, spec->source);
+	rc = check_open(&item, fd);
 	if (!rc)
 		rc = dg_compile_check(&run, &item);
 	if (!rc)

@@ -92,7 +92,7 @@ static void problems_append(const struct dg_item *item, struct dg_error *err)
 		const char *file = json_string_value(json_object_get(problem, "file"));
 		const char *reason = json_string_value(json_object_get(problem, "reason"));
 
-		snprintf(err->text + used, sizeof(err->text) - used, "\n  %.120s:%lld:%lld: %.100s",
+		snprintf(err->text + used, sizeof(err->text) - used, "\n  %.120s:%lld:%lld: %.140s",
 			 file ? file : "?",
 			 (long long)json_integer_value(json_object_get(problem, "line")),
 			 (long long)json_integer_value(json_object_get(problem, "column")),

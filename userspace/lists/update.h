@@ -64,7 +64,7 @@ int dg_update_move(const struct dg_update *want, const char *name, __u32 positio
 
 /* ---- looking, without changing -------------------------------------------------------------- */
 
-/* Checks a file as an update would: report as above with one list. -EINVAL and the words when it is not good. */
+/* Checks a file, or the files of a directory, as an update would: report as above with one list. -EINVAL and the words when it is not good. */
 int dg_update_check(const struct dg_list_spec *spec, bool force, json_t **ret_report,
 		    struct dg_error *err);
 /* Accepted names of the stored content, one a line, sorted, to a descriptor. -ENOENT: no such list, or no content. */
