@@ -167,6 +167,34 @@ static int state_colour(const char *state)
 	return state[0] && strcmp(state, "unknown") != 0 ? BAD : FAINT;
 }
 
+static const char *delay_text(const json_t *seconds, char buf[32])
+{
+	const double ms = json_number_value(seconds) * 1000;
+
+	if (!json_is_number(seconds))
+		return "-";
+	snprintf(buf, 32, ms >= 100 ? "%.0f ms" : "%.1f ms", ms);
+	return buf;
+}
+
+/* What a person must know first, in the corner: a pause, else how long answers take. */
+static void corner_draw(const json_t *doc)
+{
+	const json_t *response = json_object_get(doc, "response_seconds");
+	char line[128], udp[32], tcp[32];
+
+	if (json_is_integer(json_object_get(doc, "paused_seconds"))) {
+		snprintf(line, sizeof(line), "PAUSED for %.0f s: everything passes",
+			 number_of(doc, "paused_seconds"));
+		put(0, 40, BAD, line);
+		return;
+	}
+	snprintf(line, sizeof(line), "99 %% answered within %s, TCP %s",
+		 delay_text(json_object_get(response, "udp_p99"), udp),
+		 delay_text(json_object_get(response, "tcp_p99"), tcp));
+	put(0, 40, FAINT, line);
+}
+
 static int head_draw(const struct dg_top *top, const json_t *doc)
 {
 	const json_t *rates = json_object_get(doc, "rates"),
@@ -176,11 +204,7 @@ static int head_draw(const struct dg_top *top, const json_t *doc)
 	snprintf(line, sizeof(line), "dnsguard %s%s", text_of(doc, "host"),
 		 top->frozen ? "  (standing still)" : "");
 	put(0, 0, GOOD, line);
-	if (json_is_integer(json_object_get(doc, "paused_seconds"))) {
-		snprintf(line, sizeof(line), "PAUSED for %.0f s: everything passes",
-			 number_of(doc, "paused_seconds"));
-		put(0, 40, BAD, line);
-	}
+	corner_draw(doc);
 	snprintf(line, sizeof(line),
 		 "passed %s  answered %s  dropped %s  limited %.0f  UDP %s  TCP %s",
 		 rate_text(number_of(rates, "passed"), a),

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "loader/loader.h"
+#include "userspace/lib/latency.h"
 #include "userspace/lib/values.h"
 #include "userspace/pressure/pressure.h"
 #include "userspace/view/kept.h"
@@ -311,6 +312,22 @@ static json_t *tcp_json(const struct dg_overview *view, const struct dg_kept *ke
 	return list;
 }
 
+/* ---- latency -------------------------------------------------------------------------------- */
+
+/* What 99 of 100 answers of the last minute did not exceed; null = there were none, or nobody times them. */
+static json_t *latency_json(const struct dg_overview *view)
+{
+	struct dg_latency_view latency[DG_LATENCY_KINDS];
+	double udp = -1, tcp = -1;
+
+	if (!dg_latency_read(view->maps, view->now->now_ns, latency)) {
+		udp = dg_latency_quantile(latency[DG_LATENCY_UDP].recent, 0.99);
+		tcp = dg_latency_quantile(latency[DG_LATENCY_TCP].recent, 0.99);
+	}
+	return json_pack("{s:o, s:o}", "udp_p99", udp < 0 ? json_null() : json_real(udp), "tcp_p99",
+			 tcp < 0 ? json_null() : json_real(tcp));
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static json_t *paused_json(const struct dg_snapshot *now)
@@ -348,5 +365,5 @@ json_t *dg_overview_json(const struct dg_overview *view)
 			 dg_talkers_json(view->maps->dg_limited, DG_OVERVIEW_ROWS), "syn_senders",
 			 dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
 			 lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
-			 dg_kept_alerts_json(&kept));
+			 dg_kept_alerts_json(&kept), "response_seconds", latency_json(view));
 }
