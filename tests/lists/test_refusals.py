@@ -1,12 +1,14 @@
 """What is no list is refused, with its place and its first bad lines; what was there before stays, and is said to be stale."""
 
 import gzip
+import json
 import os
+import shutil
 import subprocess
 
 import pytest
 
-from house import FAILED, NOT_FOUND, OK, UNSAFE
+from house import BUILD, CLI, FAILED, NOT_FOUND, OK, PATIENCE, UNSAFE
 
 GOOD = [f"name{i}.example" for i in range(100)]
 PAGE = "<!DOCTYPE html>\n<html><head><title>404</title></head><body>not found</body></html>\n"
@@ -246,3 +248,36 @@ def test_a_full_disk_does_not_hide_the_first_reason(room):
         assert "No space left" in said and "before that: source " in said and "No such file" in said
     finally:
         subprocess.run(["umount", room.state], check=True)
+
+
+FAILING = """#!/usr/bin/python3
+import os, sys
+if "--check" in sys.argv:
+    os.execv(%r, sys.argv)
+open(%r, "a").write("compiled\\n")
+sys.exit("dnsguard-compile: out of luck")
+"""
+
+
+def test_what_does_not_compile_is_not_tried_for_ever(room):
+    """Once with all that is new, once without the list that grew most; with the old ones alone there is nothing to do."""
+    room.dir.chmod(0o755)
+    sources = [room.file(f"l{i}", *GOOD) for i in range(6)]
+    for i, source in enumerate(sources):
+        room.cli("list", "add", f"l{i}", source)
+    for i, source in enumerate(sources):
+        room.file(source.name, *GOOD, *(f"new{n}.l{i}.example" for n in range(i + 1)))
+    count = room.dir / "count"
+    count.touch()
+    count.chmod(0o666)
+    shutil.copy(CLI, room.dir / "dnsguard")
+    helper = room.dir / "dnsguard-compile"
+    helper.write_text(FAILING % (str(BUILD / "dnsguard-compile"), str(count)))
+    helper.chmod(0o755)
+    argv = [str(room.dir / "dnsguard") if word == str(CLI) else word for word in room.argv("list", "update", "--json")]
+    done = subprocess.run(argv, text=True, capture_output=True, timeout=PATIENCE)
+    rows = json.loads(done.stdout)["lists"]
+    assert done.returncode == FAILED and {row["outcome"] for row in rows} == {"stale"}
+    assert all("out of luck" in row["error"] for row in rows)
+    assert len(count.read_text().split()) == 2
+    assert len(room.dump("l5")) == len(GOOD)
