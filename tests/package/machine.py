@@ -38,7 +38,7 @@ class Unavailable(Exception):
 
 def build_package():
     """The .deb of this tree; the tree's own Makefile makes it."""
-    done = run("make", "-C", ROOT, "deb", f"BUILD={BUILD}", check=False)
+    done = run("make", "-C", ROOT, "deb", f"BUILD={os.path.relpath(BUILD, ROOT)}", check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return next(path for path in (BUILD / "deb").glob("dnsguard_*.deb"))
 
@@ -102,6 +102,15 @@ def unified_cgroups(scratch):
     if run("mount", "-t", "cgroup2", "none", place, check=False).returncode:
         raise Unavailable("cgroup v2 cannot be mounted here")
     return place
+
+
+def is_gone(cgroup):
+    """Removes a cgroup, which takes until the kernel has buried the last process that was in it."""
+    try:
+        cgroup.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 class Machine:
@@ -182,10 +191,8 @@ class Machine:
             self.client.delete()
         if self.cgroup:
             for path in sorted((p for p in self.cgroup.rglob("*") if p.is_dir()), reverse=True):
-                wait_for(lambda path=path: not (path / "cgroup.procs").read_text())
-                path.rmdir()
-            wait_for(lambda: not (self.cgroup / "cgroup.procs").read_text())
-            self.cgroup.rmdir()
+                wait_for(lambda path=path: is_gone(path))
+            wait_for(lambda: is_gone(self.cgroup))
         for name in ("root", "over", "cgroup"):
             if os.path.ismount(self.scratch / name):
                 run("umount", "-l", self.scratch / name)
