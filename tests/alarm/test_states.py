@@ -59,15 +59,18 @@ def test_bind_fills_and_empties_and_all_receivers_hear_of_it(room, receiver):
 """)
     guard.knows_quota(20)
     assert state(guard) == OK
+    assert checked(room)[0] == 0
     callers = room.call(13)
     receiver.hears((FILLING, "firing"))
     assert state(guard) == WARNING
+    wait_for(lambda: checked(room) == (1, f"DNSGUARD WARNING - TCP quota of {SERVER}:53: warning\n"))
     callers += room.call(4)
     receiver.hears((FILLING, "firing"), (NEARLY, "firing"))
     assert state(guard) == CRITICAL
     callers += room.call(10)
     receiver.hears((FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing"))
     assert state(guard) == EXHAUSTED
+    wait_for(lambda: checked(room) == (2, f"DNSGUARD CRITICAL - TCP quota of {SERVER}:53: exhausted\n"))
     wait_for(lambda: set(manager.alerts()) == {FILLING, NEARLY, FULL})
     labels = manager.alerts()[FULL]["labels"]
     assert (labels["listener"], labels["severity"]) == (f"{SERVER}:53", "critical")
@@ -218,6 +221,11 @@ def kept(room):
         return json.loads(open(f"{room.dir}/state/alerts.json").read())
     except FileNotFoundError:
         return {"sinks": [{"queued": -1, "failed": 0}], "alerts": []}
+
+
+def checked(room):
+    done = room.cli("status", "--check", check=False)
+    return done.returncode, done.stdout
 
 
 def listed(room):

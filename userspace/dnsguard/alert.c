@@ -15,6 +15,7 @@
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
+#include "userspace/pressure/pressure.h"
 
 #define TEST_RESEND_SEC 15 /* an Alertmanager lets it go after four of these */
 
@@ -50,6 +51,36 @@ json_t *dg_pressure_kept(const struct dg_cli *cli, const char *name, bool *ret_r
 	*ret_running = daemon_pid(cli->bpffs) != 0;
 	snprintf(path, sizeof(path), "%s/%s", state_dir(cli), name);
 	return json_load_file(path, 0, NULL);
+}
+
+static int state_rank(const json_t *row)
+{
+	const char *state = json_string_value(json_object_get(row, "state"));
+
+	for (int rank = DG_PRESSURE_STATES - 1; state && rank >= 0; rank--)
+		if (!strcmp(state, dg_pressure_names[rank]))
+			return rank;
+	return -1; /* unknown */
+}
+
+void dg_pressure_status(const struct dg_cli *cli, json_t *doc)
+{
+	const json_t *row, *worst = NULL;
+	bool running;
+	json_t *kept = dg_pressure_kept(cli, DG_PRESSURE_FILE, &running);
+	size_t i;
+
+	json_array_foreach(json_object_get(kept, "listeners"), i, row)
+	{
+		if (!worst || state_rank(row) > state_rank(worst))
+			worst = row;
+	}
+	if (worst && running)
+		json_object_set_new(doc, "tcp_pressure",
+				    json_pack("{s:O, s:O}", "listener",
+					      json_object_get(worst, "listener"), "state",
+					      json_object_get(worst, "state")));
+	json_decref(kept);
 }
 
 /* ---- ls --------------------------------------------------------------------------------------- */

@@ -14,4 +14,7 @@
 /* One of the daemon's files, to be dropped; NULL = there is none. And whether the daemon runs. */
 json_t *dg_pressure_kept(const struct dg_cli *cli, const char *name, bool *ret_running);
 
+/* Puts "tcp_pressure" {listener, state}, the worst listener's, into the document of `status` while the daemon runs. */
+void dg_pressure_status(const struct dg_cli *cli, json_t *doc);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "loader/loader.h"
+#include "userspace/dnsguard/alert.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/limit.h"
 #include "userspace/dnsguard/list.h"
@@ -270,6 +271,7 @@ static const struct dg_section sections[] = {
 	{ "latency.udp.p99_seconds", "  UDP, 99 % within", DG_AS_DELAY, NULL, NULL },
 	{ "latency.tcp.p99_seconds", "  TCP, 99 % within", DG_AS_DELAY, NULL, NULL },
 	{ "latency.tcp_first.p99_seconds", "  from the SYN on", DG_AS_DELAY, NULL, NULL },
+	{ "tcp_pressure.state", "TCP quota", DG_AS_TEXT, NULL, NULL },
 	{ "guarded_addresses", "guarded addresses", DG_AS_COUNT, NULL, NULL },
 	{ "interfaces", "", DG_AS_TEXT, iface_columns,
 	  "no device is guarded: dnsguard attach IFACE" },
@@ -305,6 +307,18 @@ static enum dg_check ifaces_judge(const json_t *ifaces, char *buf, size_t size)
 	return DG_CHECK_OK;
 }
 
+/* Is the TCP quota of a listener filling up? */
+static enum dg_check pressure_judge(const json_t *pressure, char *buf, size_t size)
+{
+	const char *state = json_string_value(json_object_get(pressure, "state"));
+	const char *listener = json_string_value(json_object_get(pressure, "listener"));
+
+	if (!state || !listener || !strcmp(state, "ok") || !strcmp(state, "unknown"))
+		return DG_CHECK_OK;
+	snprintf(buf, size, "TCP quota of %s: %s", listener, state);
+	return strcmp(state, "warning") ? DG_CHECK_CRITICAL : DG_CHECK_WARNING;
+}
+
 enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 {
 	const json_t *ifaces = json_object_get(status, "interfaces");
@@ -317,6 +331,8 @@ enum dg_check dg_status_judge(const json_t *status, char *buf, size_t size)
 		snprintf(buf, size, "no device is guarded");
 		return DG_CHECK_CRITICAL;
 	}
+	if (check == DG_CHECK_OK)
+		check = pressure_judge(json_object_get(status, "tcp_pressure"), buf, size);
 	if (check != DG_CHECK_OK)
 		return check;
 	if (json_is_integer(json_object_get(status, "paused_seconds"))) {
@@ -370,6 +386,7 @@ static int status_read(const struct dg_cli *cli, json_t **ret, struct dg_error *
 	if (!status) {
 		*ret = dg_status_json(cli, &maps, snapshot);
 		status = *ret ? 0 : -ENOMEM;
+		dg_pressure_status(cli, *ret);
 	}
 	return status ? dg_fail(err, status, DG_EXIT_FAILED, "cannot read the counters: %s",
 				strerror(-status)) :
