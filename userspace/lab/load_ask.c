@@ -39,6 +39,7 @@ struct ask {
 	struct pending *pending; /* IDS of them */
 	__u64 total, sent, waiting;
 	__u32 *latency_us; /* of the answered ones */
+	__u32 *behind_us; /* of those sent: how long after their time, which is this tool's own delay */
 	__u64 answered, truncated, wrong, late, unsent;
 	__u64 rcodes[RCODES];
 };
@@ -122,7 +123,8 @@ static int ask_open(struct ask *ask, struct dg_error *err)
 	ask->sockets = malloc(ask->clients * sizeof(int));
 	ask->pending = calloc(IDS, sizeof(struct pending));
 	ask->latency_us = calloc(ask->total + 1, sizeof(__u32));
-	if (ask->epoll < 0 || !ask->sockets || !ask->pending || !ask->latency_us)
+	ask->behind_us = calloc(ask->total + 1, sizeof(__u32));
+	if (ask->epoll < 0 || !ask->sockets || !ask->pending || !ask->latency_us || !ask->behind_us)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED,
 			       "no memory for %u clients and %llu queries", ask->clients,
 			       (unsigned long long)ask->total);
@@ -138,6 +140,7 @@ static void ask_close(struct ask *ask)
 	free(ask->sockets);
 	free(ask->pending);
 	free(ask->latency_us);
+	free(ask->behind_us);
 }
 
 /* The question comes back byte for byte, QR is set: RFC 1035 section 4.1.1, RFC 5452 section 4.2. */
@@ -199,6 +202,7 @@ static void query_send(struct ask *ask, __u64 scheduled_ns)
 	if (!query->scheduled_ns)
 		ask->waiting++; /* else the query that stood here is lost */
 	query->scheduled_ns = scheduled_ns;
+	ask->behind_us[ask->sent] = (__u32)((dg_load_now_ns() - scheduled_ns) / 1000);
 	query->client = (__u32)(ask->sent % ask->clients);
 	query->len =
 		(__u16)dg_load_message(ask->order, dg_load_name_pick(&ask->order->names, ask->sent),
@@ -248,12 +252,25 @@ static int latency_compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Milliseconds of the answered queries below which `percent` of them lie; 0 when nothing was answered. */
-static double percentile_ms(const struct ask *ask, __u32 percent)
+/* Milliseconds below which `percent` of the sorted times lie; 0 when there are none. */
+static double percentile_ms(const __u32 *sorted_us, __u64 count, __u32 percent)
 {
-	__u64 rank = (ask->answered * percent + 99) / 100;
+	__u64 rank = (count * percent + 99) / 100;
 
-	return ask->answered ? ask->latency_us[rank ? rank - 1 : 0] / 1000.0 : 0;
+	return count ? sorted_us[rank ? rank - 1 : 0] / 1000.0 : 0;
+}
+
+static void latencies_print(const struct ask *ask)
+{
+	qsort(ask->latency_us, ask->answered, sizeof(__u32), latency_compare);
+	qsort(ask->behind_us, ask->sent, sizeof(__u32), latency_compare);
+	printf(ask->order->json ?
+		       "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"behind_p99_ms\": %.3f, " :
+		       "p50 %.3f ms, p99 %.3f ms, max %.3f ms; sent behind time, p99 %.3f ms\n",
+	       percentile_ms(ask->latency_us, ask->answered, 50),
+	       percentile_ms(ask->latency_us, ask->answered, 99),
+	       percentile_ms(ask->latency_us, ask->answered, 100),
+	       percentile_ms(ask->behind_us, ask->sent, 99));
 }
 
 static void rcodes_print(const struct ask *ask)
@@ -274,7 +291,6 @@ static void ask_print(struct ask *ask)
 {
 	double percent = ask->sent ? 100.0 * (double)ask->answered / (double)ask->sent : 0;
 
-	qsort(ask->latency_us, ask->answered, sizeof(__u32), latency_compare);
 	printf(ask->order->json ?
 		       "{\"schema\": 1, \"sent\": %llu, \"answered\": %llu, \"answered_percent\": %.3f, "
 		       "\"truncated\": %llu, \"late\": %llu, \"wrong\": %llu, \"unsent\": %llu, " :
@@ -282,9 +298,7 @@ static void ask_print(struct ask *ask)
 	       (unsigned long long)ask->sent, (unsigned long long)ask->answered, percent,
 	       (unsigned long long)ask->truncated, (unsigned long long)ask->late,
 	       (unsigned long long)ask->wrong, (unsigned long long)ask->unsent);
-	printf(ask->order->json ? "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, " :
-				  "p50 %.3f ms, p99 %.3f ms, max %.3f ms\n",
-	       percentile_ms(ask, 50), percentile_ms(ask, 99), percentile_ms(ask, 100));
+	latencies_print(ask);
 	if (ask->order->json)
 		rcodes_print(ask);
 }
