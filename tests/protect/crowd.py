@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from guarded import CLONE_NEWNET, QUERY, SERVER, libc
 
 WAIT_SECONDS = 5
-AGAIN_SECONDS = 0.05  # a holder's pause before it opens a connection again
+# Holders open so many at a time: of a burst most would find the accept queue full, and not hold what they think they do.
+AT_ONCE, PAUSE_SECONDS = 5, 0.01
 
 
 def enter(netns):
@@ -57,15 +58,15 @@ class Holders(threading.Thread):
         enter(self.netns)
         waiting, selector = list(self.wanted), selectors.DefaultSelector()
         while not self.ended.is_set():
-            for source in waiting:
+            now, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            for source in now:
                 selector.register(self._open(source), selectors.EVENT_READ, source)
-            waiting = []
-            for key, _ in selector.select(AGAIN_SECONDS):  # end of file, or an error: data nobody sends
+            for key, _ in selector.select(0):  # end of file, or an error: data nobody sends
                 selector.unregister(key.fileobj)
                 key.fileobj.close()
                 waiting.append(key.data)
                 self.lost += 1
-            self.ended.wait(AGAIN_SECONDS)
+            self.ended.wait(PAUSE_SECONDS)
         for key in list(selector.get_map().values()):
             key.fileobj.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             key.fileobj.close()

@@ -13,6 +13,7 @@
 #include "userspace/dnsguard/tcp.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
+#include "userspace/lib/stats.h"
 #include "userspace/pressure/pressure.h"
 
 static const char *const end_names[DG_TCP_ENDS] = { "local", "remote", "reset" };
@@ -209,14 +210,43 @@ static const struct dg_column columns[] = {
 	{ 0 },
 };
 
+static const struct dg_column advice_columns[] = {
+	{ "listener", "LISTENER", DG_AS_TEXT },
+	{ "setting", "SETTING", DG_AS_TEXT },
+	{ "why", "WHY", DG_AS_TEXT },
+	{ 0 },
+};
+
 static const struct dg_section sections[] = {
 	{ "warning", "NOT COUNTED", DG_AS_TEXT, NULL, NULL },
 	{ "time_wait", "TIME_WAIT", DG_AS_COUNT, NULL, NULL },
 	{ "listen_overflows", "accept queue overflows", DG_AS_COUNT, NULL, NULL },
 	{ "listen_drops", "SYNs dropped by listeners", DG_AS_COUNT, NULL, NULL },
+	{ "protect.mode", "protection", DG_AS_TEXT, NULL, NULL },
+	{ "protect.step", "pressure step", DG_AS_COUNT, NULL, NULL },
+	{ "protect.connections_of_a_source", "connections one source may hold", DG_AS_COUNT, NULL,
+	  NULL },
+	{ "protect.syns_dropped", "SYNs dropped above it", DG_AS_COUNT, NULL, NULL },
+	{ "protect.syns_observed", "SYNs that would be", DG_AS_COUNT, NULL, NULL },
+	{ "protect.reaper", "reaper", DG_AS_TEXT, NULL, NULL },
+	{ "protect.reaped", "idle connections closed", DG_AS_COUNT, NULL, NULL },
+	{ "protect.reaped_observed", "that would be", DG_AS_COUNT, NULL, NULL },
+	{ "protect.held_to_less", "sources held to less for it", DG_AS_COUNT, NULL, NULL },
 	{ "listeners", "", DG_AS_TEXT, columns, "nobody listens on a guarded TCP port" },
+	{ "advice", "WHAT WOULD HELP", DG_AS_TEXT, advice_columns, NULL },
 	{ 0 },
 };
+
+/* Beside the listeners: protection, and what would help. */
+static void more_add(json_t *doc, const struct dg_maps *maps, const struct dg_tcp_view *view)
+{
+	dg_scoped_free struct dg_snapshot *snapshot = malloc(sizeof(*snapshot));
+
+	if (!doc || !snapshot || dg_snapshot_read(maps, snapshot))
+		return;
+	json_object_set_new(doc, "protect", dg_tcp_protect_json(snapshot, view->books.now));
+	json_object_set_new(doc, "advice", dg_tcp_advice_json(json_object_get(doc, "listeners")));
+}
 
 int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 {
@@ -236,6 +266,7 @@ int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 	kept = dg_pressure_kept(cli, DG_PRESSURE_FILE, &running);
 	doc = tcp_json(view, running ? kept : NULL, counted);
 	json_decref(kept);
+	more_add(doc, &maps, view);
 	dg_tcp_books_close(&view->books);
 	if (doc && !counted)
 		json_object_set_new(

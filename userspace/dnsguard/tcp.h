@@ -23,4 +23,10 @@ void dg_tcp_known_ask(const struct dg_tcp_dump *dump, struct dg_tcp_known *ret);
 /* {listener, address, port, resolver, pid, quota, quota_shared, quota_slots, quota_source, quota_advice} */
 json_t *dg_tcp_known_json(const struct dg_tcp_listener *listener, const struct dg_tcp_known *known);
 
+/* TCP protection: {mode, reaper, step, steps, connections_of_a_source, syns_dropped, syns_observed, reaped, ...} */
+struct dg_snapshot;
+json_t *dg_tcp_protect_json(const struct dg_snapshot *snapshot, const struct dg_tcp_now *now);
+/* What would help the resolvers of these rows: [{listener, setting, why}]. */
+json_t *dg_tcp_advice_json(const json_t *listeners);
+
 #endif
