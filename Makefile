@@ -36,7 +36,7 @@ run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) m
 # A tag, else the version under way (the first in the changelog) and the commit.
 VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
 	sed -nE '/^## ([0-9.]+).*/{s//\1/p;q}' CHANGELOG.md)$(shell git describe --always --dirty --exclude '*' 2>/dev/null | sed 's/^/+g/'))
-LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner
+LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner sqlite3
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
 # What only the daemon is linked with.
@@ -90,7 +90,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/history/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)

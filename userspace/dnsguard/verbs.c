@@ -52,6 +52,8 @@ const struct dg_verb dg_verbs[] = {
 	{ "source forget", dg_source_forget_run, "CIDR", "neither banned nor exempt any more", NULL, 1, 1 },
 	{ "pause", dg_pause_run, "D", "let everything pass for a while: 5m", NULL, 1, 1 },
 	{ "resume", dg_resume_run, "", "end a pause", NULL, 0, 0 },
+	{ "report tcp", dg_report_tcp_run, "", "TCP queries day by day, and who was asked for",
+	  dg_report_tcp_options, 0, 0 },
 	{ "reload", dg_reload_run, "", "let the daemon read its configuration again, all of it or nothing",
 	  dg_reload_options, 0, 0 },
 	{ "config check", dg_config_check_run, "[FILE]", "judge the configuration, change nothing", NULL, 0, 1 },

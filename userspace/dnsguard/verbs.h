@@ -31,6 +31,7 @@ dg_verb_fn dg_explain_run;							  /* explain.c */
 dg_verb_fn dg_config_check_run, dg_config_show_run;				  /* config.c */
 dg_verb_fn dg_reload_run;							  /* reload.c */
 dg_verb_fn dg_completion_run;							  /* completion.c */
+dg_verb_fn dg_report_tcp_run;							  /* report.c */
 dg_verb_fn dg_lab_run;								  /* lab.c */
 
 extern const struct dg_option dg_block_options[], dg_allow_options[], dg_unblock_options[];
@@ -40,7 +41,7 @@ extern const struct dg_option dg_doctor_options[], dg_explain_options[], dg_aler
 extern const struct dg_option dg_attach_options[], dg_detach_options[];
 extern const struct dg_option dg_status_options[], dg_top_options[], dg_watch_options[];
 extern const struct dg_option dg_config_show_options[], dg_reload_options[];
-extern const struct dg_option dg_limit_set_options[];
+extern const struct dg_option dg_limit_set_options[], dg_report_tcp_options[];
 extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[];
 
 /* Tells the system's log who changed what; of a command that changes nothing, nothing: journal.c. */

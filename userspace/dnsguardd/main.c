@@ -17,6 +17,7 @@
 #include "userspace/dnsguardd/caps.h"
 #include "userspace/dnsguardd/chart.h"
 #include "userspace/dnsguardd/daemon.h"
+#include "userspace/dnsguardd/history.h"
 #include "userspace/dnsguardd/lists.h"
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/notify.h"
@@ -33,6 +34,7 @@
 struct life {
 	struct dg_daemon daemon;
 	struct dg_netwatch *netwatch;
+	struct dg_historian *historian;
 	uv_signal_t terminate, interrupt, hangup;
 	uv_timer_t tidy, watchdog, tcp;
 };
@@ -338,11 +340,13 @@ static void finish(struct life *life)
 	dg_protect_stop(life->daemon.protecting);
 	dg_chart_stop(&life->daemon.chart);
 	dg_quotas_stop(life->daemon.quotas);
+	dg_historian_stop(life->historian);
 	dg_alerting_stop(life->daemon.alerting);
 	dg_netwatch_stop(&life->netwatch);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
 	dg_quotas_free(life->daemon.quotas);
+	dg_historian_free(life->historian);
 	dg_alerting_free(life->daemon.alerting);
 	dg_protect_free(life->daemon.protecting);
 	uv_loop_close(&life->daemon.loop);
@@ -376,6 +380,8 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 		dg_log(DG_LOG_ERROR, "the page has no charts: out of memory");
 	if (dg_protect_start(daemon, &daemon->protecting))
 		dg_log(DG_LOG_ERROR, "TCP is not protected: out of memory");
+	if (dg_historian_start(daemon, &life->historian))
+		dg_log(DG_LOG_ERROR, "no history is written: out of memory");
 	daemon->config_good = 1;
 	if (!daemon->guarded_count)
 		dg_log(DG_LOG_WARNING,
