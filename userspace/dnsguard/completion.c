@@ -47,6 +47,16 @@ static int is_file(const char *args)
 	return strstr(args, "FILE") || strstr(args, "SOURCE") || strstr(args, "DIR");
 }
 
+/* Has no row before this one the same first word? */
+static int is_new_first(const struct dg_verb *verb, size_t len)
+{
+	for (const struct dg_verb *before = dg_verbs; before < verb; before++)
+		if (!strncmp(before->name, verb->name, len) &&
+		    (before->name[len] == ' ' || !before->name[len]))
+			return 0;
+	return 1;
+}
+
 /* ---- bash ----------------------------------------------------------------------------------- */
 
 static void bash_value(FILE *out, const char *verb, const struct dg_option *option)
@@ -90,15 +100,12 @@ static void option_words(FILE *out, const struct dg_option *option)
 /* Second words, where a verb has two; options and arguments where it is whole. */
 static void bash_verbs(FILE *out)
 {
-	const char *last = "";
-
 	fputs("\tcase $verb in\n\t'') words='help ", out);
 	for (const struct dg_verb *verb = dg_verbs; verb->name; verb++) {
 		size_t len = strcspn(verb->name, " ");
 
-		if (strncmp(last, verb->name, len) || last[len] != ' ')
+		if (is_new_first(verb, len))
 			fprintf(out, "%.*s ", (int)len, verb->name);
-		last = verb->name;
 	}
 	option_words(out, dg_global_options);
 	fputs("' ;;\n", out);
@@ -196,17 +203,14 @@ static void zsh_options(FILE *out, const struct dg_option *option)
 
 static void zsh_first_words(FILE *out)
 {
-	const char *last = "";
-
 	fputs("\t'') words_of=('help:show what a command takes' ", out);
 	for (const struct dg_verb *verb = dg_verbs; verb->name; verb++) {
 		const size_t len = strcspn(verb->name, " ");
 		char first[32];
 
 		snprintf(first, sizeof(first), "%.*s", (int)len, verb->name);
-		if (strncmp(last, verb->name, len) || last[len] != ' ')
+		if (is_new_first(verb, len))
 			zsh_pair(out, "", first, verb->name[len] ? "..." : verb->help);
-		last = verb->name;
 	}
 	fputs(") ;;\n", out);
 }
