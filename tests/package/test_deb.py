@@ -3,7 +3,7 @@
 import os
 import re
 
-from machine import BUILD, CONFIG, ROOT, field, later_version, run
+from machine import BUILD, CONFIG, ROOT, field, later_version, run, wait_for
 
 
 def test_lintian_finds_no_error(package):
@@ -86,6 +86,7 @@ def test_removed_it_filters_on_and_says_how_to_end_that(machine):
     assert machine.link() == link
     assert machine.path(CONFIG).exists()
     assert not machine.path("/usr/sbin/dnsguard").exists()
+    assert machine.path("/var/lib/dnsguard/detach").exists()
 
 
 def test_installed_again_it_takes_over_what_filters(machine, package):
@@ -93,6 +94,7 @@ def test_installed_again_it_takes_over_what_filters(machine, package):
     machine.install(package)
     assert machine.show("ActiveState") == "active"
     assert machine.link() == link and machine.filters()
+    assert not machine.path("/var/lib/dnsguard/detach").exists()
 
 
 def leftovers(machine):
@@ -104,11 +106,25 @@ def leftovers(machine):
 def test_a_purge_detaches_and_leaves_nothing(machine):
     machine.path("/etc/dnsguard/cookie-secret").write_text("the operator's\n")
     assert leftovers(machine), "the search is blind"
-    machine.run("dpkg", "--purge", "dnsguard")
+    said = machine.run("dpkg", "--purge", "dnsguard").stdout
+    assert "guarded: no longer guarded" in said, "the command line's own detach, which knows more than the pins"
     assert machine.link() is None
     assert leftovers(machine) == ["/etc/dnsguard"]
     assert [path.name for path in machine.path("/etc/dnsguard").iterdir()] == ["cookie-secret"]
     assert machine.run("systemctl", "is-system-running", check=False).stdout.strip() == "running"
+
+
+def test_a_purge_long_after_the_removal_detaches_as_well(machine, package):
+    """Here without what the copy needs to run, as after an autoremove: the pins go by hand."""
+    machine.install(package)
+    machine.configure("interfaces: [guarded]\n")
+    machine.run("systemctl", "restart", "dnsguardd")
+    machine.run("dpkg", "--remove", "dnsguard")
+    assert machine.link()
+    machine.path("/var/lib/dnsguard/detach").write_text("not a program that runs")
+    machine.run("dpkg", "--purge", "dnsguard")
+    wait_for(lambda: machine.link() is None)
+    assert machine.run("test", "-e", "/sys/fs/bpf/dnsguard", check=False).returncode == 1
 
 
 def test_installed_below_another_directory(tmp_path):
