@@ -225,7 +225,7 @@ struct dg_settings {
 
 /* One query in n is timed; 0 = none. */
 #define DG_ASKED_BELOW(n) ((n) ? (1ull << 32) / (n) : 0)
-#define DG_ASKED_DEFAULT 32
+#define DG_ASKED_DEFAULT 64
 
 /* ---- devices and services ------------------------------------------------------------------- */
 

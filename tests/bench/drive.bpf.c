@@ -97,6 +97,13 @@ int drive_empty(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+SEC("tc")
+int drive_egress(struct __sk_buff *skb)
+{
+	(void)skb;
+	return -1; /* TC_ACT_UNSPEC */
+}
+
 /* Counts the sender with a full clock read: the least a limiter on an LRU hash can do. */
 SEC("xdp")
 int drive_lru(struct xdp_md *ctx)
