@@ -278,6 +278,17 @@ class World:
         shown = shown[0] if isinstance(shown, list) else shown
         return shown["id"], shown["prog_id"]
 
+    def left_behind(self):
+        """What a killed daemon had started goes on to its end, and still writes into its state directory."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if int(pid) != os.getpid() and str(self.dir).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+            except OSError:
+                continue
+        return found
+
     def close(self):
         for daemon in self.daemons:
             daemon.stop(signal.SIGKILL)
@@ -287,5 +298,6 @@ class World:
         self.bpffs.rmdir()
         self.inside.delete()
         self.outside.delete()
+        wait_for(lambda: not self.left_behind())
         shutil.rmtree(self.dir)
         assert IP_ROOMS & set(os.listdir(BPFFS)) <= self.strays, "`ip ... obj` ran without a TC_BPF_MNT of its own"
