@@ -96,7 +96,7 @@ def primary(room):
 def test_a_zone_becomes_a_list_and_follows_its_primary(room, primary):
     room.cli("list", "add", "policy", *primary.source)
     shown = room.list("policy")
-    assert shown["format"] == "rpz" and shown["due"] - shown["fetched"] == 1800  # the SOA's refresh
+    assert shown["format"] == "rpz" and shown["interval_seconds"] == 1800  # the SOA's refresh
     assert room.dump("policy") == ["a.example", "b.example"]
     assert room.json("list", "update")["lists"][0]["outcome"] == "unchanged"
     primary.change("a.example", "*.a.example", "b.example", "c.example")

@@ -234,6 +234,17 @@ def test_more_senders_than_there_is_room_for(guard):
     assert len(guard.sources()) == 4096
 
 
+def test_a_table_of_senders_that_is_full(guard):
+    """Refused before anything is changed: names of such a list are not live either."""
+    guard.detach()
+    guard.dir.joinpath("state", "sources").write_text("".join(f"10.1.{i // 256}.{i % 256} ever no 0 mine\n" for i in range(65536)))
+    guard.attach()
+    zone(guard, "a.example CNAME .", "32.7.100.51.198.rpz-client-ip CNAME rpz-drop.")
+    said = guard.refused("list", "add", "rpz", guard.dir / "zone", *RPZ, status=UNSAFE)
+    assert "no room for the 1 that lists ban or exempt" in said
+    assert guard.lists() == [] and guard.decided("a.example") == ("pass_clean", None)
+
+
 def test_a_zone_does_not_ban_the_internet(guard):
     guard.cli("list", "add", "rpz", zone(guard, "1.0.0.0.128.rpz-client-ip CNAME rpz-drop."), *RPZ)
     assert guard.sources() == {}

@@ -231,6 +231,29 @@ int dg_senders_apply(const struct dg_run *run, struct dg_error *err)
 	return rc ? rc : record_write(run, now, NULL, err);
 }
 
+/* Is there room in the guard's table, before anything is changed? What lists said until now makes some. */
+static int room_judge(const struct dg_run *run, const struct sayings *now, struct dg_error *err)
+{
+	dg_scoped_free struct dg_source_entry *entries = NULL;
+	int count = run->attached && now->count ? dg_sources_list(&run->maps, &entries) : 0;
+	__u32 taken[DG_FAMILY_COUNT] = { 0 };
+
+	for (int i = 0; i < count; i++)
+		taken[entries[i].prefix.family] +=
+			!is_said(&entries[i].source) || !is_of_a_list(&entries[i].source);
+	for (__u32 i = 0; i < now->count; i++)
+		taken[now->saying[i].prefix.family]++;
+	if (count < 0)
+		return dg_fail(err, count, DG_EXIT_FAILED, "the table of senders: %s",
+			       strerror(-count));
+	if (taken[DG_IPV4] <= DG_SOURCES_MAX && taken[DG_IPV6] <= DG_SOURCES_MAX)
+		return 0;
+	return dg_fail(err, -ENOSPC, DG_EXIT_UNSAFE,
+		       "the table of senders has no room for the %u that lists ban or exempt: %d "
+		       "prefixes of each family are all it holds; see: dnsguard source show",
+		       now->count, DG_SOURCES_MAX);
+}
+
 int dg_senders_judge(const struct dg_run *run, struct dg_error *err)
 {
 	dg_scoped_free struct sayings *now = calloc(1, sizeof(*now));
@@ -239,7 +262,7 @@ int dg_senders_judge(const struct dg_run *run, struct dg_error *err)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
 	sayings_read(json_object_get(run->report, "lists"), now);
 	if (!now->beyond)
-		return 0;
+		return room_judge(run, now, err);
 	return dg_fail(
 		err, -E2BIG, DG_EXIT_UNSAFE,
 		"all lists together ban or exempt %u senders (rpz-client-ip), %d are allowed",
