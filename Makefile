@@ -184,6 +184,7 @@ install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	$(if $(wildcard deploy/*.service),install -D -m 644 -t $(DESTDIR)$(UNITDIR) $(wildcard deploy/*.service))
 	$(if $(wildcard deploy/dnsguard.yaml),install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/dnsguard deploy/dnsguard.yaml)
 	$(if $(wildcard deploy/prometheus/*),install -D -m 644 -t $(DESTDIR)$(DATADIR)/prometheus $(wildcard deploy/prometheus/*))
+	$(if $(wildcard deploy/grafana/*),install -D -m 644 -t $(DESTDIR)$(DATADIR)/grafana $(wildcard deploy/grafana/*))
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 $(filter %.8,$(MANUALS))
 	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 $(filter %.5,$(MANUALS))
 	install -D -m 644 $(filter %.bash,$(COMPLETIONS)) $(DESTDIR)$(COMPLETIONDIR)/dnsguard

@@ -1,5 +1,7 @@
 """The checks of a device that a namespace can make fail; what takes hardware is judged in tests/unit/test_doctor.c."""
 
+import os
+
 import pytest
 
 from guarded import BUILD, run
@@ -43,6 +45,7 @@ def test_a_frame_that_no_page_holds(room):
     room.doctor().passes("mtu")
 
 
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one CPU needs one queue")
 def test_queues_for_few_cpus(room):
     run(*room.inside.enter("ethtool", "-L", "guarded", "rx", "1", "tx", "1"), check=False)
     room.doctor().is_ill("queues", "WARN", "1 of ", "ethtool -L guarded rx ")

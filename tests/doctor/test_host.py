@@ -53,6 +53,14 @@ def test_missing_rights_are_named(room):
     assert found.done.returncode == 1
 
 
+def test_who_may_not_look_is_told_so(room):
+    """Nothing is called missing that only cannot be seen."""
+    room.attach()
+    found = room.doctor(wrap=("setpriv", "--bounding-set=-all"))
+    found.is_ill("counting", "WARN", "cannot be told without root", "sudo dnsguard doctor")
+    found.is_ill("owner", "WARN", "cannot be told without root", "sudo dnsguard doctor guarded")
+
+
 def test_a_directory_is_no_bpffs(room, tmp_path):
     room.doctor(bpffs=tmp_path).is_ill("bpffs", "FAIL", "not on a bpf filesystem", f"mount -t bpf bpf {tmp_path}")
     room.doctor(bpffs=tmp_path / "no").is_ill("bpffs", "FAIL", "No such file", f"mkdir -p {tmp_path}/no && mount")

@@ -274,8 +274,10 @@ int dg_doctor_run(const struct dg_cli *cli, struct dg_error *err)
 	doctor->cli = cli;
 	doctor->root = root ? root : "";
 	doctor->maps = DG_MAPS_NONE;
-	doctor->loaded = !dg_maps_open(cli->bpffs, &doctor->maps, NULL) &&
-			 !dg_settings_read(&doctor->maps, &doctor->settings);
+	status = dg_maps_open(cli->bpffs, &doctor->maps, NULL);
+	doctor->unseen = status == -EACCES || status == -EPERM;
+	doctor->loaded = !status && !dg_settings_read(&doctor->maps, &doctor->settings);
+	status = 0;
 	if (!doctor->loaded)
 		doctor->settings = (struct dg_settings){ .ports = { htons(53) } };
 	names_collect(cli, &names);

@@ -68,6 +68,7 @@ struct dg_doctor {
 	const char *root; /* in front of /proc and /sys; "" but in tests */
 	struct dg_maps maps;
 	bool loaded; /* a guard is: maps and settings are valid */
+	bool unseen; /* whether one is cannot be told: no right to look */
 	struct dg_settings settings;
 	struct dg_link link;		   /* of a device's check */
 	struct dg_resolver_facts resolver; /* of a resolver's check */

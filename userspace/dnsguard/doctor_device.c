@@ -93,6 +93,11 @@ void dg_check_owner(const struct dg_doctor *doctor, struct dg_finding *ret)
 		dg_mend(ret, "dnsguard attach %s --try 120s --observe", link->name);
 	} else if (link->xdp_prog == link->guard_prog) {
 		dg_find(ret, DG_HEALTH_PASS, "guarded by our program (id %u)", link->xdp_prog);
+	} else if (doctor->unseen) {
+		dg_find(ret, DG_HEALTH_WARN,
+			"program %u is there; whose it is cannot be told without root",
+			link->xdp_prog);
+		dg_mend(ret, "sudo dnsguard doctor %s", link->name);
 	} else {
 		dg_find(ret, DG_HEALTH_FAIL, "%.500s", link->owner);
 		dg_mend(ret, "free the hook as said, then: dnsguard attach %s", link->name);

@@ -135,7 +135,11 @@ void dg_check_load(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 void dg_check_counting(const struct dg_doctor *doctor, struct dg_finding *ret)
 {
-	if (!doctor->loaded) {
+	if (doctor->unseen) {
+		dg_find(ret, DG_HEALTH_WARN,
+			"whether anything is guarded cannot be told without root");
+		dg_mend(ret, "sudo dnsguard doctor");
+	} else if (!doctor->loaded) {
 		dg_find(ret, DG_HEALTH_WARN, "nothing is guarded yet");
 		dg_mend(ret, "dnsguard attach IFACE --try 120s --observe");
 	} else if (!dg_tcpstate_runs(doctor->cli->bpffs)) {
