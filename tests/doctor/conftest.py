@@ -30,8 +30,8 @@ class Findings(dict):
 
 
 class Practice(Room):
-    def doctor(self, device="guarded", wrap=(), root="", bpffs=None):
-        argv = [*wrap, CLI, "--bpffs", bpffs or self.bpffs, "doctor", *([device] if device else []), "--json", "--sample", "1s"]
+    def doctor(self, device="guarded", wrap=(), root="", bpffs=None, program=CLI):
+        argv = [*wrap, program, "--bpffs", bpffs or self.bpffs, "doctor", *([device] if device else []), "--json", "--sample", "1s"]
         return Findings(run(*self.inside.enter("env", f"DNSGUARD_DOCTOR_ROOT={root}", *argv), check=False))
 
 

@@ -1,5 +1,8 @@
 """The checks of the host, each made to fail: by a system that is painted, by rights that are missing, by a directory."""
 
+import os
+import shutil
+
 import pytest
 
 from guarded import CLI, run
@@ -54,9 +57,12 @@ def test_missing_rights_are_named(room):
 
 
 def test_who_may_not_look_is_told_so(room):
-    """Nothing is called missing that only cannot be seen."""
+    """Nothing is called missing that only cannot be seen. Nobody has no way into a build below a home directory."""
     room.attach()
-    found = room.doctor(wrap=("setpriv", "--bounding-set=-all"))
+    room.bpffs.chmod(0o700)
+    shutil.copy(CLI, f"{room.dir}/dnsguard")
+    os.chmod(room.dir, 0o755)
+    found = room.doctor(wrap=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"), program=f"{room.dir}/dnsguard")
     found.is_ill("counting", "WARN", "cannot be told without root", "sudo dnsguard doctor")
     found.is_ill("owner", "WARN", "cannot be told without root", "sudo dnsguard doctor guarded")
 
