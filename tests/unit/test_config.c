@@ -262,7 +262,7 @@ static const struct {
 	  "f:1:26: answers.cookie-secret: a cookie secret is 32 hex digits" },
 	{ "answers: {cookie-secret-file: x}\n", "an absolute path" },
 	{ "answers:\n  cookie-secret: 000102030405060708090a0b0c0d0e0f\n  cookie-secret-file: /x\n",
-	  "exclude each other" },
+	  "f:3:3: answers.cookie-secret-file: excludes answers.cookie-secret (f:2)" },
 	{ "metrics: {listen: 127.0.0.1}\n", "f:1:19: metrics.listen: \"127.0.0.1\"" },
 	{ "metrics: {listen: '127.0.0.1:0'}\n", "\"127.0.0.1:0\"" },
 	{ "metrics: {listen: '::1:10530'}\n", "\"::1:10530\"" },

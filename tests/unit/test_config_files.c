@@ -127,10 +127,37 @@ static void test_two_files_contradict_each_other(void **state)
 	put("c.yaml", "\nanswers: {cookie-secret: 000102030405060708090a0b0c0d0e0f}\n");
 	put("conf.d/a.yaml", "answers:\n\n  cookie-secret-file: /x\n");
 	assert_int_equal(dg_config_load(main_file, &config, &err), -EINVAL);
-	snprintf(want, sizeof(want), "%s/conf.d/a.yaml:3:3: answers: ", dir);
-	assert_non_null(strstr(err.text, want));
-	snprintf(want, sizeof(want), "the other one stands in %s/c.yaml:2", dir);
-	assert_non_null(strstr(err.text, want));
+	snprintf(want, sizeof(want),
+		 "%s/conf.d/a.yaml:3:3: answers.cookie-secret-file: excludes answers.cookie-secret "
+		 "(%s/c.yaml:2)",
+		 dir, dir);
+	assert_string_equal(err.text, want);
+}
+
+static void test_numbers_that_contradict_each_other(void **state)
+{
+	char want[300];
+
+	(void)state;
+	put("c.yaml", "tcp:\n  warning: {at: 90}\n");
+	assert_int_equal(dg_config_load(main_file, &config, &err), -EINVAL);
+	snprintf(want, sizeof(want),
+		 "%s/c.yaml:2:13: tcp.warning.at: must be less than tcp.critical.at (default)",
+		 dir);
+	assert_string_equal(err.text, want);
+	put("c.yaml", "tcp:\n  warning: {at: 60}\n");
+	put("conf.d/a.yaml", "tcp: {critical: {at: 60}}\n");
+	assert_int_equal(dg_config_load(main_file, &config, &err), -EINVAL);
+	snprintf(
+		want, sizeof(want),
+		"%s/conf.d/a.yaml:1:18: tcp.critical.at: must be more than tcp.warning.at (%s/c.yaml:2)",
+		dir, dir);
+	assert_string_equal(err.text, want);
+	put("conf.d/a.yaml", "tcp: {critical: {at: 61}}\n");
+	load_good();
+	put("conf.d/b.yaml", "tcp: {clear: {below: 50}, warning: {at: 50}}\n");
+	assert_int_equal(dg_config_load(main_file, &config, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "must be more than tcp.clear.below"));
 }
 
 static void test_too_many_parts(void **state)
@@ -243,6 +270,7 @@ int main(void)
 		in_dir(test_a_bad_part_is_named_and_refuses_the_whole),
 		in_dir(test_a_part_that_is_no_file),
 		in_dir(test_two_files_contradict_each_other),
+		in_dir(test_numbers_that_contradict_each_other),
 		in_dir(test_too_many_parts),
 		in_dir(test_a_missing_main_file_is_an_error_even_with_parts),
 		in_dir(test_lines_speak_the_files_language),

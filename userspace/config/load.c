@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -154,23 +155,58 @@ int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err
 	return failed;
 }
 
-/* Of two keys that exclude each other the one that stands later is named, and where the other is. */
+/* ---- contradictions -------------------------------------------------------------------------- */
+
+/* What two keys say together cannot be: named at the one that stands later, with the other's place. */
+static int fail_pair(const struct dg_config *config, const enum dg_config_key_id pair[2],
+		     const char *const what[2], struct dg_error *err)
+{
+	const struct dg_config_origin *a = &config->origin[pair[0]], *b = &config->origin[pair[1]];
+	const int b_is_later = b->file > a->file || (b->file == a->file && b->line >= a->line);
+	const enum dg_config_key_id last = pair[b_is_later], first = pair[!b_is_later];
+	const struct dg_config_origin *at = &config->origin[last];
+	char other[DG_CONFIG_PATH_MAX + 16];
+
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%u:%u: %s: %s %s (%s)",
+		       config->files[at->file - 1], at->line, at->column, dg_config_keys[last].path,
+		       what[b_is_later], dg_config_keys[first].path,
+		       dg_config_origin_text(config, first, other, sizeof(other)));
+}
+
+/* Numbers of which the first must be the smaller one; two defaults never contradict each other. */
+static const struct {
+	enum dg_config_key_id pair[2];
+	size_t offset[2];
+} ascending[] = {
+	{ { DG_KEY_TCP_WARNING_AT, DG_KEY_TCP_CRITICAL_AT },
+	  { offsetof(struct dg_config, tcp_warning_at),
+	    offsetof(struct dg_config, tcp_critical_at) } },
+	{ { DG_KEY_TCP_CLEAR_BELOW, DG_KEY_TCP_WARNING_AT },
+	  { offsetof(struct dg_config, tcp_clear_below),
+	    offsetof(struct dg_config, tcp_warning_at) } },
+};
+
+static __u64 number(const struct dg_config *config, size_t offset)
+{
+	return *(const __u64 *)((const char *)config + offset);
+}
+
 int dg_config_check(const struct dg_config *config, struct dg_error *err)
 {
-	const struct dg_config_origin *secret = &config->origin[DG_KEY_COOKIE_SECRET];
-	const struct dg_config_origin *file = &config->origin[DG_KEY_COOKIE_FILE];
-	const struct dg_config_origin *first = secret, *last = file;
+	static const enum dg_config_key_id secrets[] = { DG_KEY_COOKIE_SECRET, DG_KEY_COOKIE_FILE };
+	static const char *const both[] = { "excludes", "excludes" };
+	static const char *const order[] = { "must be less than", "must be more than" };
 
-	if (!config->cookie_secret_set || !config->cookie_file[0])
-		return 0;
-	if (file->file < secret->file ||
-	    (file->file == secret->file && file->line < secret->line)) {
-		first = file;
-		last = secret;
+	/* A secret without a place was read out of the file. */
+	if (dg_config_given(config, DG_KEY_COOKIE_SECRET) && config->cookie_secret_set &&
+	    config->cookie_file[0])
+		return fail_pair(config, secrets, both, err);
+	for (size_t i = 0; i < sizeof(ascending) / sizeof(ascending[0]); i++) {
+		const enum dg_config_key_id *pair = ascending[i].pair;
+
+		if (number(config, ascending[i].offset[0]) < number(config, ascending[i].offset[1]))
+			continue;
+		return fail_pair(config, pair, order, err);
 	}
-	return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
-		       "%s:%u:%u: answers: cookie-secret and cookie-secret-file exclude each "
-		       "other; the other one stands in %s:%u",
-		       config->files[last->file - 1], last->line, last->column,
-		       config->files[first->file - 1], first->line);
+	return 0;
 }
