@@ -150,19 +150,12 @@ struct dg_rate {
 enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
 
 /*
- * TCP protection. A source is a prefix on each of these lengths; what it may hold of the connections falls with the
+ * TCP protection. A source is an IPv4 /32 or an IPv6 /64; IPv6 counts by /48 as well, in which there are 65,536 sources. An
+ * IPv4 /24 has 256, and honest ones among them: it is not bounded. What a source may hold of the connections falls with the
  * pressure on the resolvers' quota, step by step. The daemon writes the step, its allowances and until when they hold:
  * a daemon that is gone leaves the allowances of step 0.
  */
-#define DG_SHARE_RUNGS 2
-#define DG_SHARE_IPV4_BITS                                                                         \
-	{                                                                                          \
-		32, 24                                                                             \
-	}
-#define DG_SHARE_IPV6_BITS                                                                         \
-	{                                                                                          \
-		64, 48                                                                             \
-	}
+#define DG_SHARE_RUNGS 2   /* hash.h: dg_share_prefix(), dg_share_rungs() */
 #define DG_PROTECT_STEPS 4 /* above step 0; on the last one nobody is told to use TCP */
 
 struct dg_tcp_protect {

@@ -158,20 +158,23 @@ static __always_inline __u64 dg_hash_addr(__u64 hi, __u64 lo, const __u64 key[2]
 }
 
 /*
- * The prefix by which a source's connections are counted, host bits 0: /32 and /24, /64 and /48 (DG_SHARE_IPV4_BITS,
- * DG_SHARE_IPV6_BITS). Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.
+ * The prefix by which a source's connections are counted, host bits 0: IPv4 /32; IPv6 /64 and, on the second rung, /48.
+ * Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.
  */
 static __always_inline __u32 dg_share_is_v4(__u64 hi, __u64 lo)
 {
 	return !hi && (__u32)lo == 0xffff0000;
 }
 
+static __always_inline __u32 dg_share_rungs(__u64 hi, __u64 lo)
+{
+	return dg_share_is_v4(hi, lo) ? 1 : 2;
+}
+
 static __always_inline void dg_share_prefix(__u64 *hi, __u64 *lo, __u32 rung)
 {
-	if (dg_share_is_v4(*hi, *lo)) {
-		*lo &= rung ? ~0ull >> 8 : ~0ull;
+	if (dg_share_is_v4(*hi, *lo))
 		return;
-	}
 	*hi &= rung ? ~0ull >> 16 : ~0ull;
 	*lo = 0;
 }
@@ -179,8 +182,11 @@ static __always_inline void dg_share_prefix(__u64 *hi, __u64 *lo, __u32 rung)
 /* Of the address of a source: line and id of its cell on a rung. */
 static __always_inline __u64 dg_hash_share(__u64 hi, __u64 lo, __u32 rung, const __u64 key[2])
 {
+	__u64 hash;
+
 	dg_share_prefix(&hi, &lo, rung);
-	return dg_hash_addr(hi, lo ^ (__u64)(rung + 1) << 56, key);
+	hash = dg_hash_addr(hi, lo, key);
+	return rung ? dg_mix64(hash) : hash; /* a /48 is not its first /64 */
 }
 
 #endif

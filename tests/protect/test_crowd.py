@@ -66,5 +66,5 @@ def test_honest_clients_are_answered(room, resolver, sources):
             wait_for(lambda: room.frames("drop_tcp_share") > 0)
         else:
             wait_for(lambda: protect(room)["step"] == TOP)
-        wait_for(lambda: held(room) <= quota + CLIENTS)  # seen, and over
+        wait_for(lambda: held(room) <= quota + 50)  # what was above the shares is gone
         assert answered(room, clients, rounds=3) >= 0.99

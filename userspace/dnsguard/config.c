@@ -102,6 +102,8 @@ static void live_values(const struct dg_settings *s, struct dg_config *c)
 	live_take(c, DG_KEY_SOURCE_MODE, &c->source_mode, s->source_mode);
 	live_take(c, DG_KEY_ANSWER_MODE, &c->sinkhole_mode, s->sinkhole_mode);
 	live_take(c, DG_KEY_SYN_MODE, &c->syn_mode, s->syn_mode);
+	live_take(c, DG_KEY_TCP_PROTECT, &c->tcp_protect, s->protect.mode);
+	live_take(c, DG_KEY_TCP_REAPER, &c->tcp_reaper, s->protect.reaper);
 	live_take(c, DG_KEY_BUDGET, &c->budget, dg_budget_read(s));
 	live_take(c, DG_KEY_RATE_LIMIT, &c->rate_limit, rate_of(s, DG_CHARGE_QUERY, 0));
 	live_take(c, DG_KEY_INSTANT_LIMIT, &c->instant_limit, rate_of(s, DG_CHARGE_QUERY, 1));

@@ -172,9 +172,11 @@ static const char *mode_word(__u8 mode)
 
 static json_t *modes_json(const struct dg_settings *settings)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "limit", mode_word(settings->limit_mode),
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "limit", mode_word(settings->limit_mode),
 			 "sinkhole", mode_word(settings->sinkhole_mode), "source",
-			 mode_word(settings->source_mode), "syn", mode_word(settings->syn_mode));
+			 mode_word(settings->source_mode), "syn", mode_word(settings->syn_mode),
+			 "tcp_protect", mode_word(settings->protect.mode), "tcp_reaper",
+			 mode_word(settings->protect.reaper));
 }
 
 static int service_count(struct dg_addr addr, __u32 flags, __u32 slot, void *arg)
@@ -266,6 +268,8 @@ static const struct dg_section sections[] = {
 	{ "modes.syn", "SYN limit", DG_AS_TEXT, NULL, NULL },
 	{ "tcp.syn", "  SYN", DG_AS_COUNT, NULL, NULL },
 	{ "tcp.syn_retransmitted", "  repeated SYN", DG_AS_COUNT, NULL, NULL },
+	{ "modes.tcp_protect", "TCP protection", DG_AS_TEXT, NULL, NULL },
+	{ "modes.tcp_reaper", "TCP reaper", DG_AS_TEXT, NULL, NULL },
 	{ "tcp.connections_counted", "TCP connections counted", DG_AS_YES_NO, NULL, NULL },
 	{ "latency.measured", "response times", DG_AS_YES_NO, NULL, NULL },
 	{ "latency.udp.p99_seconds", "  UDP, 99 % within", DG_AS_DELAY, NULL, NULL },

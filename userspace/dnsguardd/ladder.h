@@ -31,7 +31,7 @@ struct dg_ladder_given {
 /*
  * Fills base, share, share_reaped: half as much for a source at each step, from step 3 on no more than its fair share of
  * four fifths of the quota, never less than one connection. Where some were closed for it, its fair share may be none. At
- * the top wide prefixes are bounded as well. Quota not known: no bounds.
+ * the top an IPv6 /48 is bounded as well. Quota not known: no bounds.
  */
 void dg_ladder_shares(const struct dg_ladder_given *given, struct dg_tcp_protect *ret);
 

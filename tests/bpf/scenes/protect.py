@@ -65,7 +65,7 @@ def _wide(book):
         book.say("holds", _client(net), 2)
         _syn(book, net, "within both", src=_client(net))
         book.say("holds", _neighbour(net), 2)
-        _syn(book, net, "the prefix holds its share", "drop_tcp_share", src=_client(net))
+        _syn(book, net, "the /48 holds its share; a /24 has none", net.pick("pass_tcp", "drop_tcp_share"), src=_client(net))
         _syn(book, net, "twin: another prefix", src=_stranger(net))
 
 
