@@ -437,8 +437,8 @@ enum dg_limit_action {
 enum dg_syn_kind { DG_SYN_FIRST, DG_SYN_RETRANSMITTED, DG_SYN_KINDS };
 
 /*
- * X(id, QTYPE, label): the types that are counted one by one; append only, before OTHER. UNREAD are queries whose question was
- * not read: refused before, malformed, or (over TCP) not whole in one segment. All rows together are the queries.
+ * X(id, QTYPE, label): the types that are counted one by one; append only. UNREAD are queries whose question was not read:
+ * refused before, malformed, or (over TCP) not whole in one segment. All rows together are the queries.
  */
 #define DG_QTYPES(X)                                                                               \
 	X(A, 1, "A")                                                                               \
@@ -464,14 +464,16 @@ enum dg_syn_kind { DG_SYN_FIRST, DG_SYN_RETRANSMITTED, DG_SYN_KINDS };
 	X(CAA, 257, "CAA")
 
 #define DG_QTYPE_ID(id, qtype, label) DG_QTYPE_##id,
-enum dg_qtype { DG_QTYPE_UNREAD, DG_QTYPE_OTHER, DG_QTYPES(DG_QTYPE_ID) DG_QTYPE_COUNT };
+enum dg_qtype { DG_QTYPE_OTHER, DG_QTYPE_UNREAD, DG_QTYPES(DG_QTYPE_ID) DG_QTYPE_COUNT };
 #undef DG_QTYPE_ID
+#define DG_QTYPE_ROWS 32 /* power of two: room for more */
+_Static_assert(DG_QTYPE_COUNT <= DG_QTYPE_ROWS, "a type has a row");
 
 /* Per CPU, one a guarded device. Verdicts partition the frames seen. */
 struct dg_stats {
 	struct dg_count verdict[DG_VERDICT_COUNT];
 	__u64 queries[DG_FAMILY_COUNT][DG_TRANSPORT_COUNT];
-	__u64 qtype[DG_TRANSPORT_COUNT][DG_QTYPE_COUNT];
+	__u64 qtype[DG_TRANSPORT_COUNT][DG_QTYPE_ROWS];
 	__u64 limit[DG_FAMILY_COUNT][DG_LIMIT_ACTIONS];
 	__u64 syn[DG_FAMILY_COUNT][DG_SYN_KINDS];
 	__u64 events_sent, events_lost;
@@ -555,21 +557,23 @@ struct dg_tcp_stats {
 };
 
 /*
- * Names asked over TCP: sets of ways, in which a newcomer wears down the weakest entry by one and takes over when nothing is
- * left of it (Misra and Gries). What makes up more than a fifth of its set's queries stays.
+ * Names asked over TCP, in sets. A name without a place wears down every weight of its set by one; when one is 0, its place is
+ * free (Misra and Gries). What makes up more than a fifth of its set's queries stays.
  */
 #define DG_TCP_NAME_WAYS 4
+#define DG_TCP_NAME_WEIGHT_MAX 4096 /* so that what was asked yesterday goes in the end */
 struct dg_tcp_name {
-	__u64 hash;   /* of name and type; 0 = free */
-	__u64 count;  /* queries since first_ns */
-	__u32 weight; /* what is left of them for staying */
-	__u16 qtype;
-	__u8 name_len;
-	__u8 pad;
+	__u64 count; /* queries since first_ns */
 	__u64 first_ns, last_ns;
+	__u16 qtype;
+	__u8 name_len; /* octets of name */
+	__u8 pad[5];
 	__u8 name[256]; /* wire form as first sent, case kept */
 };
 struct dg_tcp_name_set {
+	__u64 hash[DG_TCP_NAME_WAYS];	/* of name and type */
+	__u32 weight[DG_TCP_NAME_WAYS]; /* 0 = free */
+	__u32 pad[4];
 	struct dg_tcp_name name[DG_TCP_NAME_WAYS];
 };
 

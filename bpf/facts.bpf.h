@@ -17,7 +17,8 @@ struct facts {
 	__u32 l3;	   /* offset of the IP header */
 	__u32 l4;	   /* offset of the UDP or TCP header */
 	__u32 ip_len;	   /* octets of IP payload, as the IP header has it */
-	__u32 dns_len;	   /* octets of UDP payload */
+	__u32 dns_at;	   /* offset of the DNS message */
+	__u32 dns_len;	   /* its octets */
 	__u32 service;	   /* slot of the destination in dg_svc_stats */
 	__be16 ether_type; /* behind the tags */
 	__be16 sport, dport;
@@ -33,6 +34,8 @@ struct facts {
 	__u8 limit_action; /* enum dg_limit_action + 1, 0 = not charged */
 	__u8 limited_rung; /* rung that refused + 1 */
 	__u8 refused;	   /* enum dg_verdict of limit_charge() */
+	__u8 told;	   /* 1 = a probe says what time it is */
+	__u8 tcp_queries;  /* found in this segment */
 	__u8 syn_kind;	   /* enum dg_syn_kind + 1, 0 = no SYN */
 	__u8 syn_shift;	   /* TCP pressure on the SYN limit */
 	__u8 observe_only; /* this device only observes */
@@ -54,6 +57,17 @@ struct question {
 	__u8 edns_do;
 	__u8 version;
 	__u8 additional; /* records in the additional section */
+};
+
+/* A TCP segment: see tcp_query.bpf.h. */
+struct segment {
+	__u64 flow;	/* flow_hash() */
+	__u32 seq;	/* sequence number of its first octet of data */
+	__u32 at;	/* offset of that in the frame */
+	__u32 len;	/* octets of data, as the IP header has it */
+	__u32 pos;	/* octets of it that are dealt with */
+	__u32 alone;	/* a length that came in the segment before, 0 = none */
+	__u32 messages; /* found so far */
 };
 
 struct reply {

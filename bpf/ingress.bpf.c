@@ -3,7 +3,7 @@
  * ingress.bpf.c - the packet's walk, top to bottom.
  *
  * link, network, transport: strangers leave here, untouched. Behind that the frame is for a guarded service:
- * source; TCP -> the SYN books; UDP -> header, limit, question, sinkhole, answer. Then every frame is settled.
+ * source; TCP -> the books on SYNs and queries; UDP -> header, limit, question, sinkhole, answer. Then every frame is settled.
  * Each room answers with a verdict; DG_NEXT means walk on.
  */
 #include "bpf/packet.bpf.h"
@@ -16,6 +16,8 @@
 #include "bpf/reply.bpf.h"
 #include "bpf/tcp.bpf.h"
 #include "bpf/protect.bpf.h"
+#include "bpf/tcp_names.bpf.h"
+#include "bpf/tcp_query.bpf.h"
 #include "bpf/talkers.bpf.h"
 #include "bpf/watch.bpf.h"
 #include "bpf/asked.bpf.h"
@@ -73,7 +75,8 @@ static __always_inline enum dg_verdict listed_walk(struct xdp_md *ctx, struct pa
 /*
  * From the question on. A global function: the verifier walks it once, by itself, whatever calls it, and its loops over
  * names are not multiplied by what lies before them. It is given nothing but the context and finds the rest where the
- * walk left it. One such function, because a call costs ten nanoseconds where the kernel guards its returns.
+ * walk left it. One such function, because a call costs ten nanoseconds where the kernel guards its returns; a message in
+ * a TCP segment is only read.
  */
 __noinline int query_walk(struct xdp_md *ctx)
 {
@@ -88,12 +91,14 @@ __noinline int query_walk(struct xdp_md *ctx)
 	if (!scratch || !pkt.set)
 		return DG_PASS_NO_STATE;
 	pkt.f = &scratch->facts;
-	struct message msg = { pkt.data + (pkt.f->l4 & 127) + sizeof(struct udphdr), pkt.data_end,
+	struct message msg = { pkt.data + (pkt.f->dns_at & (DG_SEGMENT_REACH - 1)), pkt.data_end,
 			       pkt.f->dns_len };
 	struct labels labels = { scratch->label, scratch->label_at };
 
 	verdict = question_read(&msg, pkt.set->hash_key, &labels, &scratch->q);
 	question_forget();
+	if (pkt.f->protocol == IPPROTO_TCP)
+		return verdict;
 	if (pkt.f->refused)
 		return verdict ? pkt.f->refused : slip_walk(ctx, &pkt, scratch);
 	if (verdict)
@@ -120,16 +125,81 @@ static __always_inline enum dg_verdict udp_walk(struct xdp_md *ctx, struct packe
 	return query_walk(ctx);
 }
 
-static __always_inline enum dg_verdict tcp_walk(struct packet *pkt, struct dg_scratch *scratch)
+/* What a global function works with: true = it is all there. */
+static __always_inline bool walk_resume(struct xdp_md *ctx, struct packet *pkt,
+					struct dg_scratch **ret_scratch)
 {
-	enum dg_verdict verdict;
+	__u32 zero = 0;
+	struct dg_scratch *scratch = bpf_map_lookup_elem(&dg_scratch, &zero);
 
-	tcp_note(pkt);
-	verdict = protect_check(pkt);
+	*pkt = (struct packet){ .data = (void *)(long)ctx->data,
+				.data_end = (void *)(long)ctx->data_end,
+				.set = conf_settings() };
+	question_pin(ctx);
+	if (!scratch || !pkt->set)
+		return false;
+	pkt->f = &scratch->facts;
+	*ret_scratch = scratch;
+	return true;
+}
+
+/* A SYN: counted, and judged by what its sender has and does. */
+__noinline int syn_walk(struct xdp_md *ctx)
+{
+	struct dg_scratch *scratch;
+	enum dg_verdict verdict;
+	struct packet pkt;
+
+	if (!walk_resume(ctx, &pkt, &scratch))
+		return DG_PASS_NO_STATE;
+	tcp_note(&pkt);
+	verdict = protect_check(&pkt);
+	return verdict ? verdict : limit_charge_syn(&pkt, scratch);
+}
+
+/* Finds the first message of a segment, and keeps the flow's books. 1 = there is one. Global for the same reasons. */
+__noinline int segment_walk(struct xdp_md *ctx)
+{
+	struct dg_scratch *scratch;
+	struct packet pkt;
+
+	return walk_resume(ctx, &pkt, &scratch) && segment_read(&pkt, &scratch->segment);
+}
+
+/* Books the message that query_walk() has read, and finds the next. 1 = there is one. */
+__noinline int message_walk(struct xdp_md *ctx)
+{
+	struct dg_scratch *scratch;
+	struct packet pkt;
+
+	if (!walk_resume(ctx, &pkt, &scratch))
+		return 0;
+	if (message_note(&pkt, &scratch->segment, &scratch->q))
+		tcp_name_note(ctx, &pkt, scratch);
+	question_forget();
+	return message_next(&pkt, &scratch->segment);
+}
+
+/* Queries in a segment. Called from here, not from each other, so that no more than two of the functions share the stack. */
+static __always_inline void queries_note(struct xdp_md *ctx, const struct packet *pkt)
+{
+	if (pkt->f->dry || !segment_matters(pkt) || !segment_walk(ctx))
+		return;
+	for (__u32 i = 0; i < DG_SEGMENT_MESSAGES; i++) {
+		query_walk(ctx);
+		if (!message_walk(ctx))
+			return;
+	}
+}
+
+static __always_inline enum dg_verdict tcp_walk(struct xdp_md *ctx, struct packet *pkt)
+{
+	enum dg_verdict verdict = tcp_opens(pkt) ? syn_walk(ctx) : DG_NEXT;
+
 	if (verdict)
 		return verdict;
-	verdict = limit_charge_syn(pkt, scratch);
-	return verdict ? verdict : DG_PASS_TCP;
+	queries_note(ctx, pkt);
+	return DG_PASS_TCP;
 }
 
 static __always_inline enum dg_verdict walk(struct xdp_md *ctx, struct packet *pkt)
@@ -155,7 +225,7 @@ static __always_inline enum dg_verdict walk(struct xdp_md *ctx, struct packet *p
 	if (verdict)
 		return verdict;
 	if (pkt->f->protocol == IPPROTO_TCP)
-		return tcp_walk(pkt, scratch);
+		return tcp_walk(ctx, pkt);
 	return udp_walk(ctx, pkt, scratch);
 }
 
@@ -186,5 +256,5 @@ int dnsguard_ingress(struct xdp_md *ctx)
 			asked_note();
 		probe_write(ctx, &pkt, verdict);
 	}
-	return settle(&pkt, verdict);
+	return settle(&pkt, q, verdict);
 }

@@ -334,6 +334,7 @@ struct dg_scratch {
 	struct facts facts;
 	struct question q;
 	struct reply reply;
+	struct segment segment;
 	struct dg_hash label[DG_LABELS_MAX +
 			     1]; /* of the question's labels in wire order; then of its suffixes */
 	__u8 maybe[DG_LABELS_MAX + 1]; /* depths where a filter says that something may be listed */

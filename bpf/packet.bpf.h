@@ -211,6 +211,7 @@ static __always_inline enum dg_verdict transport_read(struct packet *pkt)
 		    pkt->f->l4 + pkt->f->ip_len > pkt->f->frame_len ||
 		    pkt->data + (pkt->f->l4 & 127) + udp_len > pkt->data_end)
 			return DG_PASS_BAD_LENGTH;
+		pkt->f->dns_at = pkt->f->l4 + sizeof(*udp);
 		pkt->f->dns_len = udp_len - sizeof(*udp);
 	}
 	return service_read(pkt);

@@ -17,6 +17,7 @@ static __always_inline void probe_read(const struct xdp_md *ctx, struct packet *
 	    probe->secret != pkt->set->probe_secret)
 		return;
 	pkt->f->now_ns = probe->now_ns;
+	pkt->f->told = probe->now_ns != 0;
 	pkt->f->dry = probe->flags & DG_PROBE_DRY;
 }
 

@@ -36,6 +36,23 @@
 /* What was stored is read back from here on: the verifier does not follow it through memory, so paths come together. */
 #define question_forget() asm volatile("" ::: "memory")
 
+/* Where a type is counted: enum dg_qtype by QTYPE. Type 0 is reserved (RFC 6895) and stands for "not read". */
+#define DG_QTYPES_NUMBERED 512 /* power of two, above all that have a row */
+static const __u8 question_rows[DG_QTYPES_NUMBERED] = { [0] = DG_QTYPE_UNREAD,
+#define DG_QTYPE_ROW(id, qtype, label) [qtype] = DG_QTYPE_##id,
+							DG_QTYPES(DG_QTYPE_ROW)
+#undef DG_QTYPE_ROW
+};
+
+/* Without a branch, which whoever counts would have to walk twice with the verifier. */
+static __always_inline __u32 question_row(__u16 qtype)
+{
+	__u32 beyond = qtype / DG_QTYPES_NUMBERED;
+
+	return question_rows[qtype & (DG_QTYPES_NUMBERED - 1)] &
+	       (__u32)(((__s64)beyond - 1) >> 63) & (DG_QTYPE_ROWS - 1);
+}
+
 struct message {
 	void *dns;	/* first octet of the header */
 	void *data_end; /* of the frame */

@@ -8,6 +8,7 @@
 #define DG_SETTLE_BPF_H
 
 #include "bpf/packet.bpf.h"
+#include "bpf/question.bpf.h"
 
 #define DG_XDP_ACT_PASS XDP_PASS
 #define DG_XDP_ACT_DROP XDP_DROP
@@ -81,7 +82,8 @@ static __always_inline int settle_unseen(void)
 	return XDP_PASS;
 }
 
-static __always_inline int settle(const struct packet *pkt, enum dg_verdict verdict)
+static __always_inline int settle(const struct packet *pkt, const struct question *q,
+				  enum dg_verdict verdict)
 {
 	__u32 slot = dg_slot;
 	struct dg_stats *stats = bpf_map_lookup_elem(&dg_stats, &slot);
@@ -93,6 +95,7 @@ static __always_inline int settle(const struct packet *pkt, enum dg_verdict verd
 	if (!pkt->f->ours)
 		return settle_action(verdict);
 	stats->queries[pkt->f->family & 1][DG_UDP] += pkt->f->is_query;
+	stats->qtype[DG_UDP][question_row(q->qtype)] += pkt->f->is_query;
 	if (pkt->f->syn_kind)
 		stats->syn[pkt->f->family & 1][(pkt->f->syn_kind - 1) & 1]++;
 	count_limit(stats, pkt, verdict);

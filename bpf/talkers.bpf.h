@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * talkers.bpf.h - who is being limited and who sends SYNs, for people to read.
+ * talkers.bpf.h - who is being limited, who sends SYNs and who asks over TCP, for people to read.
  *
  * Direct-mapped tables: a sender has one slot. Another sender that wants the slot wears the count down by half and
  * takes over when little is left or the old one is silent, so heavy ones stay visible (after the frequent algorithm of
@@ -61,6 +61,15 @@ static __always_inline void talkers_limited(const struct packet *pkt)
 	talker_note(&dg_limited, DG_TALKERS_LIMITED, pkt, addr, bits_v6[rung]);
 }
 
+/* One IPv4 address, one IPv6 site (/64). */
+static __always_inline void talkers_tcp(const struct packet *pkt)
+{
+	const bool ipv6 = pkt->f->family == DG_IPV6;
+	struct dg_addr addr = { pkt->f->saddr.hi, ipv6 ? 0 : pkt->f->saddr.lo };
+
+	talker_note(&dg_tcp_clients, DG_TALKERS_TCP, pkt, addr, ipv6 ? 64 : 32);
+}
+
 static __always_inline void talkers_note(const struct packet *pkt)
 {
 	if (pkt->f->dry)
@@ -70,6 +79,8 @@ static __always_inline void talkers_note(const struct packet *pkt)
 	if (pkt->f->syn_kind)
 		talker_note(&dg_syn_talkers, DG_TALKERS_SYN, pkt, pkt->f->saddr,
 			    pkt->f->family == DG_IPV4 ? 32 : 128);
+	if (pkt->f->tcp_queries)
+		talkers_tcp(pkt);
 }
 
 #endif

@@ -49,12 +49,19 @@ static __always_inline __u8 syn_remember(const struct packet *pkt, __u64 hash)
 }
 
 /* SYN without ACK opens a connection: RFC 9293 section 3.5. */
+static __always_inline bool tcp_opens(const struct packet *pkt)
+{
+	const struct tcphdr *tcp = pkt->data + (pkt->f->l4 & 127);
+
+	return (const void *)(tcp + 1) <= pkt->data_end && tcp->syn && !tcp->ack;
+}
+
 static __always_inline void tcp_note(struct packet *pkt)
 {
 	const struct tcphdr *tcp = pkt->data + (pkt->f->l4 & 127);
 	__u64 hash;
 
-	if ((const void *)(tcp + 1) > pkt->data_end || !tcp->syn || tcp->ack)
+	if ((const void *)(tcp + 1) > pkt->data_end)
 		return;
 	hash = dg_hash_addr(pkt->f->saddr.hi, pkt->f->saddr.lo, pkt->set->limit_key);
 	hash = dg_hash_addr(pkt->f->daddr.hi ^ hash, pkt->f->daddr.lo, pkt->set->limit_key);

@@ -44,7 +44,7 @@ static __always_inline void event_fill(struct dg_event *event, const struct pack
 static __always_inline void event_question(struct xdp_md *ctx, struct dg_event *event,
 					   const struct packet *pkt, const struct question *q)
 {
-	__u32 len = q->name_len, at = (pkt->f->l4 & 127) + sizeof(struct udphdr) + DG_HEADER_BYTES;
+	__u32 len = q->name_len, at = pkt->f->dns_at + DG_HEADER_BYTES;
 
 	if (!q->end || len == 0 || len > DG_NAME_MAX)
 		return;

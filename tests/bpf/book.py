@@ -30,6 +30,33 @@ NOT_QUERIES = {"pass_not_dns", "pass_fragment", "pass_ip_options", "pass_bad_len
                "pass_observed_syn", "drop_tcp_share", "pass_observed_tcp_share"}
 
 
+# Of a query with one of these verdicts the question was not read.
+UNREAD_VERDICTS = {"pass_opcode", "pass_counts", "pass_bad_name", "pass_class"}
+QTYPES = (1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 43, 46, 47, 48, 52, 64, 65, 251, 252, 255, 257)  # DG_QTYPES
+OTHER, UNREAD, FIRST_QTYPE = 0, 1, 2  # enum dg_qtype
+
+
+def qtype_row(qtype):
+    if qtype in QTYPES:
+        return FIRST_QTYPE + QTYPES.index(qtype)
+    return OTHER if qtype else UNREAD
+
+
+def question_row(message, verdict, slip=0):
+    """Where a query's type is counted, by the message itself. A refused one is read only to be told to use TCP."""
+    if verdict in UNREAD_VERDICTS or (verdict == "pass_records" and message[10:12] > b"\0\2"):
+        return UNREAD
+    if verdict == "drop_limited" and slip != 1:
+        return UNREAD
+    at = 12
+    while message[at:at + 1] > b"\0":
+        at += 1 + message[at]
+    if verdict == "drop_limited" and message[2] & 0x78:
+        return UNREAD
+    qtype, qclass = message[at + 1:at + 3], message[at + 3:at + 5]
+    return qtype_row(int.from_bytes(qtype, "big")) if qclass == b"\0\1" else UNREAD
+
+
 class Book:
     def __init__(self):
         self.lines, self.rows, self.now_ns = [], [], SECOND
@@ -44,7 +71,7 @@ class Book:
 
     def scene(self, title, services=True):
         self.say("scene", title)
-        self.title, self.rules, self.lists = title, dns.Rules(), 0
+        self.title, self.rules, self.lists, self.slip = title, dns.Rules(), 0, 0
         self.at(SECOND)
         if services:
             for server in ("192.0.2.53", "2001:db8:53::53"):
@@ -55,6 +82,7 @@ class Book:
         self.say("now", now_ns)
 
     def set(self, **fields):
+        self.slip = fields.get("slip", self.slip)
         for field, value in fields.items():
             self.say("set", field, value)
 
@@ -113,6 +141,7 @@ class Book:
         if verdict not in NOT_QUERIES if is_query is None else is_query:
             self.say("count", "queries", family, 0, 1)
             self.say("count", "service", 0, 0, 1)
+            self.say("count", "qtype", 0, question_row(frame[net.l4 + 8:], verdict, self.slip), 1)
         for what, where, which, times in counts:
             self.say("count", what, where or family, which, times)
         self.say("run")

@@ -46,6 +46,7 @@ struct guard_counts {
 	struct dg_stats stats;
 	struct dg_list_stats list[GUARD_TRACKED];
 	struct dg_service_stats service; /* summed over the tracked ones */
+	struct dg_tcp_stats tcp;
 };
 
 /* One frame shown to the program, and what came of it. */
@@ -228,6 +229,9 @@ static inline int guard_reset_memory(struct guard *guard)
 		ret = guard_zero_mapped(guard->maps.dg_syn_seen,
 					DG_SYN_BUCKETS * sizeof(struct dg_syn_bucket));
 	if (!ret)
+		ret = guard_zero_mapped(guard->maps.dg_flows,
+					DG_FLOW_BUCKETS * sizeof(struct dg_flow_bucket));
+	if (!ret)
 		ret = guard_zero_mapped(guard->maps.dg_tcp_shares,
 					DG_SHARE_LINES * sizeof(struct dg_share_line));
 	if (!ret)
@@ -389,6 +393,9 @@ static inline int guard_read(const struct guard *guard, struct guard_counts *ret
 	for (__u32 i = 0; !ret && i < guard->services; i++)
 		ret = guard_sum(guard->maps.dg_svc_stats, guard->service_slot[i],
 				(__u64 *)&ret_counts->service, sizeof(ret_counts->service));
+	if (!ret)
+		ret = guard_sum(guard->maps.dg_tcp_stats, 0, (__u64 *)&ret_counts->tcp,
+				sizeof(ret_counts->tcp));
 	return ret;
 }
 

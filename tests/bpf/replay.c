@@ -323,7 +323,7 @@ static int do_out(struct replay *re, char **word)
 	return hex_read(word[1], re->out, sizeof(re->out), &re->out_len);
 }
 
-/* queries|limit|syn FAMILY WHICH N; answers LIST KIND N; service WHICH 0 N: indexes as in abi.h */
+/* queries|limit|syn FAMILY WHICH N; qtype TRANSPORT ROW N; answers LIST KIND N; service|tcp 0 WORD N: indexes as in abi.h */
 static int do_count(struct replay *re, char **word)
 {
 	struct guard_counts *moved = &re->moved;
@@ -337,6 +337,10 @@ static int do_count(struct replay *re, char **word)
 		moved->stats.limit[family][which] += delta;
 	else if (!strcmp(word[1], "syn") && which < DG_SYN_KINDS)
 		moved->stats.syn[family][which] += delta;
+	else if (!strcmp(word[1], "qtype") && list < DG_TRANSPORT_COUNT && which < DG_QTYPE_COUNT)
+		moved->stats.qtype[list][which] += delta;
+	else if (!strcmp(word[1], "tcp") && which < sizeof(moved->tcp) / sizeof(__u64))
+		((__u64 *)&moved->tcp)[which] += delta;
 	else if (!strcmp(word[1], "answers") && list < GUARD_TRACKED && which < DG_ANSWER_KINDS)
 		moved->list[list].answers[which] += delta;
 	else if (!strcmp(word[1], "service") && which < sizeof(moved->service) / sizeof(__u64))

@@ -7,9 +7,9 @@ The same rows serve every kernel; each stands for IPv4 and IPv6, without a VLAN 
 import sys
 
 from book import Book
-from scenes import answers, limits, names, protect, questions, senders, strangers, tcp
+from scenes import answers, limits, names, protect, questions, senders, strangers, tcp, tcp_queries
 
-SCENES = (strangers, questions, names, answers, senders, limits, tcp, protect)
+SCENES = (strangers, questions, names, answers, senders, limits, tcp, tcp_queries, protect)
 
 
 def write_book():

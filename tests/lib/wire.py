@@ -49,8 +49,10 @@ def udp_segment(src, dst, sport, dport, payload, length=None, check=None):
     return struct.pack("!HHHH", sport, dport, length, check) + payload
 
 
-def tcp_segment(src, dst, sport, dport, seq=1, flags=0x02, payload=b""):
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq, 0, 5 << 4, flags, 65535, 0, 0)
+def tcp_segment(src, dst, sport, dport, seq=1, flags=0x02, payload=b"", options=b"", words=None):
+    """options: whole words. words: what the header says of its length, when that is not the truth."""
+    words = 5 + len(options) // 4 if words is None else words
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq, 0, words << 4, flags, 65535, 0, 0) + options
     check = checksum(pseudo_header(src, dst, TCP, len(head) + len(payload)) + head + payload)
     return head[:16] + struct.pack("!H", check) + head[18:] + payload
 
@@ -112,10 +114,11 @@ class Wire:
         body = udp_segment(src, dst, sport, dport, payload, udp_length, udp_check)
         return self.frame(self.packet(src, dst, UDP, body, **(ip or {})), dst_mac) + pad
 
-    def tcp(self, *, src=None, dst=None, sport=40053, dport=53, seq=1, flags=0x02, payload=b"", dst_mac=GUARD_MAC):
+    def tcp(self, *, src=None, dst=None, sport=40053, dport=53, seq=1, flags=0x02, payload=b"", dst_mac=GUARD_MAC,
+            options=b"", words=None, pad=b"", ip=None):
         src, dst = address(src or self.client), address(dst or self.server)
-        body = tcp_segment(src, dst, sport, dport, seq, flags, payload)
-        return self.frame(self.packet(src, dst, TCP, body), dst_mac)
+        body = tcp_segment(src, dst, sport, dport, seq, flags, payload, options, words)
+        return self.frame(self.packet(src, dst, TCP, body, **(ip or {})), dst_mac) + pad
 
     def answer(self, payload, *, src=None, dst=None, sport=40053, dport=53, dst_mac=GUARD_MAC):
         """The frame that must come back for the query udp(..., same arguments) answered with payload."""

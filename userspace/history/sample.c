@@ -57,7 +57,7 @@ static int is_whole(const struct dg_tcp_name *entry)
 
 static int entry_read(const struct dg_tcp_name *entry, struct dg_history_name *ret)
 {
-	if (!entry->hash || !entry->count || !is_whole(entry))
+	if (!entry->count || !is_whole(entry))
 		return 0;
 	dg_name_text(entry->name, entry->name_len, ret->name);
 	for (char *p = ret->name; *p; p++)
@@ -80,7 +80,9 @@ static int names_read(const struct dg_maps *maps, struct dg_history_sample *ret)
 		if (bpf_map_lookup_elem(maps->dg_tcp_names, &i, &set))
 			return -errno;
 		for (int way = 0; way < DG_TCP_NAME_WAYS; way++)
-			ret->names += (unsigned int)entry_read(&set.name[way], &names[ret->names]);
+			if (set.weight[way])
+				ret->names += (unsigned int)entry_read(&set.name[way],
+								       &names[ret->names]);
 	}
 	ret->name = dg_take_ptr(names);
 	return 0;

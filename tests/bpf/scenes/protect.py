@@ -160,6 +160,7 @@ def _slip(book):
                 if slips:
                     book.slipped(net, CLEAN, "refused query %d is told to use TCP" % number)
                 else:
+                    book.slip = 0  # at this step
                     book.asks(net, CLEAN, "refused query %d is not" % number, "drop_limited",
                               counts=[("limit", None, 1, 1)])
 

@@ -31,8 +31,8 @@ def _books(book):
         book.at(80 * SECOND)
         _first(book, net, "after more than 40 s it is a new one")
         for flags, what in ((SYN | ACK, "SYN and ACK"), (ACK, "ACK"), (RST, "RST"), (FIN | ACK, "FIN and ACK"),
-                            (PSH | ACK, "data"), (0, "no flag at all")):
-            book.row("%s is on no book" % what, net, net.tcp(flags=flags, seq=9, payload=b"x" * 30), "pass_tcp")
+                            (PSH | ACK, "PSH and ACK"), (0, "no flag at all")):
+            book.row("%s is on no book" % what, net, net.tcp(flags=flags, seq=9), "pass_tcp")
         _first(book, net, "a SYN that offers ECN is one", flags=SYN | ECE | CWR, seq=10)
         _first(book, net, "a SYN with data (fast open) is one", seq=11, payload=b"y" * 40)
         cut = net.tcp(seq=12)[: net.l4 + 14]

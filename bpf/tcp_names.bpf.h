@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tcp_names.bpf.h - what is asked over TCP, for people to read: names with their types, the heavy ones.
+ *
+ * Sets of four in a table that never grows (abi.h, struct dg_tcp_name_set). Plain stores: CPUs may lose a count to each other;
+ * nothing depends on it.
+ */
+#ifndef DG_TCP_NAMES_BPF_H
+#define DG_TCP_NAMES_BPF_H
+
+#include "bpf/packet.bpf.h"
+#include "bpf/question.bpf.h"
+
+/* Of the whole name, whatever its case, and the type. The labels' own hashes are in wire order. */
+static __always_inline __u64 tcp_name_hash(const struct packet *pkt,
+					   const struct dg_scratch *scratch)
+{
+	struct dg_hash name = dg_hash_start(pkt->set->hash_key);
+	__u32 labels = scratch->q.labels;
+
+	for (__u32 depth = 1; depth <= DG_LABELS_MAX && depth <= labels; depth++)
+		name = dg_hash_extend(name, pkt->set->hash_key,
+				      scratch->label[(labels - depth) & DG_LABELS_MAX]);
+	return dg_mix64(name.a ^ name.b ^ scratch->q.qtype);
+}
+
+/* The way that has this question, else a free one, else DG_TCP_NAME_WAYS: then all have lost one. */
+static __always_inline __u32 tcp_name_way(struct dg_tcp_name_set *set, __u64 hash)
+{
+	__u32 found = DG_TCP_NAME_WAYS;
+
+#pragma unroll
+	for (__u32 way = 0; way < DG_TCP_NAME_WAYS; way++)
+		if (set->weight[way] && set->hash[way] == hash)
+			return way;
+#pragma unroll
+	for (__u32 way = 0; way < DG_TCP_NAME_WAYS; way++)
+		if (!set->weight[way])
+			found = way;
+	if (found < DG_TCP_NAME_WAYS)
+		return found;
+#pragma unroll
+	for (__u32 way = 0; way < DG_TCP_NAME_WAYS; way++)
+		set->weight[way]--;
+	return found;
+}
+
+/* Writes the question into its new place. False = its octets could not be had. */
+static __always_inline bool tcp_name_enter(struct xdp_md *ctx, const struct packet *pkt,
+					   const struct question *q, struct dg_tcp_name *entry)
+{
+	__u32 len = q->name_len;
+
+	if (len == 0 || len > DG_NAME_MAX)
+		return false;
+	len = ((len - 1) & 255) + 1; /* as checked; clang hands on an unchecked copy without this */
+	question_pin(len);
+	if (bpf_xdp_load_bytes(ctx, pkt->f->dns_at + DG_HEADER_BYTES, entry->name, len))
+		return false;
+	entry->name_len = len;
+	entry->qtype = q->qtype;
+	entry->count = 0;
+	entry->first_ns = pkt->f->now_ns;
+	return true;
+}
+
+static __always_inline void tcp_name_note(struct xdp_md *ctx, const struct packet *pkt,
+					  const struct dg_scratch *scratch)
+{
+	__u64 hash = tcp_name_hash(pkt, scratch);
+	__u32 at = hash & (DG_TCP_NAME_SETS - 1), way;
+	struct dg_tcp_name_set *set = bpf_map_lookup_elem(&dg_tcp_names, &at);
+
+	if (!set)
+		return;
+	way = tcp_name_way(set, hash);
+	if (way >= DG_TCP_NAME_WAYS)
+		return;
+	if (!set->weight[way] && !tcp_name_enter(ctx, pkt, &scratch->q, &set->name[way]))
+		return;
+	set->hash[way] = hash;
+	set->weight[way] += set->weight[way] < DG_TCP_NAME_WEIGHT_MAX;
+	set->name[way].count++;
+	set->name[way].last_ns = pkt->f->now_ns;
+}
+
+#endif
