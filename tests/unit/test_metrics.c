@@ -39,8 +39,12 @@ static struct dg_metrics_view filled(void)
 	s->per_iface[0].verdict[DG_PASS_CLEAN] =
 		(struct dg_count){ 18446744073709551615ull, 1234567890123ull };
 	s->total.queries[DG_IPV6][DG_UDP] = 21;
+	s->total.queries[DG_IPV6][DG_TCP] = 31;
+	s->total.qtype[DG_TCP][DG_QTYPE_HTTPS] = 32;
+	s->total.qtype[DG_UDP][DG_QTYPE_UNREAD] = 33;
 	s->total.limit[DG_IPV4][DG_LIMIT_SLIPPED] = 22;
 	s->total.syn[DG_IPV6][DG_SYN_RETRANSMITTED] = 23;
+	s->tcp.reached[2] = 34;
 	s->total.events_lost = 24;
 	s->limited_sources = 25;
 	s->own_entries = 3;
@@ -99,6 +103,10 @@ static const char *const same_in_both[] = {
 	"dnsguard_packets_total{interface=\"eth0\",verdict=\"pass_clean\"} 18446744073709551615",
 	"dnsguard_bytes_total{interface=\"eth0\",verdict=\"pass_clean\"} 1234567890123",
 	"dnsguard_dns_queries_total{family=\"ipv6\",transport=\"udp\"} 21",
+	"dnsguard_dns_queries_total{family=\"ipv6\",transport=\"tcp\"} 31",
+	"dnsguard_dns_queries_by_type_total{transport=\"tcp\",qtype=\"HTTPS\"} 32",
+	"dnsguard_dns_queries_by_type_total{transport=\"udp\",qtype=\"unread\"} 33",
+	"dnsguard_tcp_query_connections_total{at_least=\"4\"} 34",
 	"dnsguard_ratelimit_packets_total{family=\"ipv4\",action=\"slipped\"} 22",
 	"dnsguard_tcp_syn_total{family=\"ipv6\",kind=\"retransmitted\"} 23",
 	"dnsguard_tcp_syn_total{family=\"ipv4\",kind=\"first\"} 0",

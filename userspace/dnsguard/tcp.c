@@ -11,6 +11,7 @@
 #include "userspace/dnsguard/alert.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/tcp.h"
+#include "userspace/dnsguard/tcp_asked.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 #include "userspace/lib/stats.h"
@@ -217,11 +218,42 @@ static const struct dg_column advice_columns[] = {
 	{ 0 },
 };
 
+static const struct dg_column type_columns[] = {
+	{ "type", "TYPE", DG_AS_TEXT },
+	{ "tcp", "OVER TCP", DG_AS_COUNT },
+	{ "udp", "OVER UDP", DG_AS_COUNT },
+	{ 0 },
+};
+
+static const struct dg_column connection_columns[] = {
+	{ "at_least", "QUERIES, AT LEAST", DG_AS_COUNT },
+	{ "connections", "CONNECTIONS", DG_AS_COUNT },
+	{ 0 },
+};
+
+static const struct dg_column name_columns[] = {
+	{ "name", "NAME", DG_AS_TEXT },
+	{ "type", "TYPE", DG_AS_TEXT },
+	{ "queries", "QUERIES", DG_AS_COUNT },
+	{ "seconds_ago", "LAST ASKED (S AGO)", DG_AS_COUNT },
+	{ 0 },
+};
+
+static const struct dg_column client_columns[] = {
+	{ "prefix", "CLIENT", DG_AS_TEXT },
+	{ "segments", "SEGMENTS WITH QUERIES", DG_AS_COUNT },
+	{ "seconds_ago", "LAST SEEN (S AGO)", DG_AS_COUNT },
+	{ 0 },
+};
+
 static const struct dg_section sections[] = {
 	{ "warning", "NOT COUNTED", DG_AS_TEXT, NULL, NULL },
 	{ "time_wait", "TIME_WAIT", DG_AS_COUNT, NULL, NULL },
 	{ "listen_overflows", "accept queue overflows", DG_AS_COUNT, NULL, NULL },
 	{ "listen_drops", "SYNs dropped by listeners", DG_AS_COUNT, NULL, NULL },
+	{ "queries.tcp", "queries over TCP", DG_AS_COUNT, NULL, NULL },
+	{ "queries.tcp_share", "share of all queries", DG_AS_TEXT, NULL, NULL },
+	{ "queries.queries_per_connection", "queries per connection", DG_AS_TEXT, NULL, NULL },
 	{ "protect.mode", "protection", DG_AS_TEXT, NULL, NULL },
 	{ "protect.step", "pressure step", DG_AS_COUNT, NULL, NULL },
 	{ "protect.connections_of_a_source", "connections one source may hold", DG_AS_COUNT, NULL,
@@ -234,6 +266,11 @@ static const struct dg_section sections[] = {
 	{ "protect.held_to_less", "sources held to less for it", DG_AS_COUNT, NULL, NULL },
 	{ "listeners", "", DG_AS_TEXT, columns, "nobody listens on a guarded TCP port" },
 	{ "advice", "WHAT WOULD HELP", DG_AS_TEXT, advice_columns, NULL },
+	{ "queries.by_type", "\nqueries by type", DG_AS_TEXT, type_columns, NULL },
+	{ "queries.per_connection", "\nconnections by their queries", DG_AS_TEXT,
+	  connection_columns, NULL },
+	{ "queries.names", "\nnames asked over TCP", DG_AS_TEXT, name_columns, NULL },
+	{ "queries.clients", "\nclients over TCP", DG_AS_TEXT, client_columns, NULL },
 	{ 0 },
 };
 
@@ -267,6 +304,8 @@ int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 	doc = tcp_json(view, running ? kept : NULL, counted);
 	json_decref(kept);
 	more_add(doc, &maps, view);
+	if (doc)
+		json_object_set_new(doc, "queries", dg_tcp_asked_json(&maps));
 	dg_tcp_books_close(&view->books);
 	if (doc && !counted)
 		json_object_set_new(

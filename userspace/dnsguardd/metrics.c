@@ -16,6 +16,7 @@
 #include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/protect.h"
 #include "userspace/dnsguardd/tcp.h"
+#include "userspace/lib/tcp_names.h"
 #include "userspace/lib/values.h"
 
 enum kind { COUNTER, GAUGE, INFO };
@@ -43,6 +44,7 @@ static const char *const family_names[DG_FAMILY_COUNT] = { "ipv4", "ipv6" };
 static const char *const action_names[] = { "pass", "drop", "reply" };
 static const char *const limit_names[DG_LIMIT_ACTIONS] = { "passed", "dropped", "slipped",
 							   "observed" };
+static const char *const transport_names[DG_TRANSPORT_COUNT] = { "udp", "tcp" };
 static const char *const syn_names[DG_SYN_KINDS] = { "first", "retransmitted" };
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -144,14 +146,37 @@ static void write_verdict_info(const struct out *out)
 			      { "help", dg_verdict_help((enum dg_verdict)v) }));
 }
 
-/* TCP queries are not read in the kernel: a row of zeros would say that there are none. */
 static void write_queries(const struct out *out)
 {
 	const struct dg_snapshot *s = out->view->snapshot;
 
 	for (int f = 0; s && f < DG_FAMILY_COUNT; f++)
-		sample(out, s->total.queries[f][DG_UDP],
-		       LABELS({ "family", family_names[f] }, { "transport", "udp" }));
+		for (int t = 0; t < DG_TRANSPORT_COUNT; t++)
+			sample(out, s->total.queries[f][t],
+			       LABELS({ "family", family_names[f] },
+				      { "transport", transport_names[t] }));
+}
+
+static void write_types(const struct out *out)
+{
+	const struct dg_snapshot *s = out->view->snapshot;
+
+	for (int t = 0; s && t < DG_TRANSPORT_COUNT; t++)
+		for (int row = 0; row < DG_QTYPE_COUNT; row++)
+			sample(out, s->total.qtype[t][row],
+			       LABELS({ "transport", transport_names[t] },
+				      { "qtype", dg_qtype_label((enum dg_qtype)row) }));
+}
+
+static void write_reached(const struct out *out)
+{
+	const struct dg_snapshot *s = out->view->snapshot;
+	char at_least[8];
+
+	for (int i = 0; s && i < DG_TCP_REACHED; i++) {
+		snprintf(at_least, sizeof(at_least), "%d", 1 << i);
+		sample(out, s->tcp.reached[i], LABELS({ "at_least", at_least }));
+	}
 }
 
 /* A list's name as label; made unique by its number where another list bears it too. */
@@ -384,7 +409,13 @@ static const struct metric metrics[] = {
 	{ "dnsguard_verdict_info", INFO, "", "What a verdict means and what it does to the frame.",
 	  write_verdict_info },
 	{ "dnsguard_dns_queries_total", COUNTER, "",
-	  "Well-formed queries to guarded services; TCP queries are not read.", write_queries },
+	  "Queries to guarded services, over TCP as far as their beginning was found.",
+	  write_queries },
+	{ "dnsguard_dns_queries_by_type_total", COUNTER, "",
+	  "The same queries by type; unread: refused before, malformed or in pieces.",
+	  write_types },
+	{ "dnsguard_tcp_query_connections_total", COUNTER, "",
+	  "TCP connections that have carried at least so many queries.", write_reached },
 	{ "dnsguard_sinkhole_answers_total", COUNTER, "",
 	  "Queries for listed names, by deciding list and answer.", write_answers },
 	{ "dnsguard_list_names", GAUGE, "", "Names of a list in the image that answers.",

@@ -67,6 +67,7 @@ int dg_snapshot_enforces(const struct dg_snapshot *snapshot, __u32 at)
 /* Every counter struct is made of __u64 alone, so that a sum is a sum of words. */
 _Static_assert(sizeof(struct dg_stats) % sizeof(__u64) == 0, "words");
 _Static_assert(sizeof(struct dg_list_stats) % sizeof(__u64) == 0, "words");
+_Static_assert(sizeof(struct dg_tcp_stats) <= sizeof(struct dg_stats), "one room for all");
 
 /* One element of a per-CPU map, added over all CPUs. `room` holds a value for each possible CPU. */
 static int percpu_sum(int map_fd, __u32 key, __u64 *room, __u64 *ret, size_t words)
@@ -125,6 +126,9 @@ static int counters_read(const struct dg_maps *maps, struct dg_snapshot *ret)
 	for (__u32 list = 0; !status && list <= DG_LISTS_MAX; list++)
 		status = percpu_sum(maps->dg_list_stats, list, room, (__u64 *)&ret->list[list],
 				    sizeof(ret->list[list]) / sizeof(__u64));
+	if (!status)
+		status = percpu_sum(maps->dg_tcp_stats, 0, room, (__u64 *)&ret->tcp,
+				    sizeof(ret->tcp) / sizeof(__u64));
 	return status;
 }
 

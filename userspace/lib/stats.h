@@ -18,6 +18,7 @@ struct dg_snapshot {
 	struct dg_stats per_iface[DG_IF_MAX]; /* same order as iface[] */
 	struct dg_stats total;		      /* over the devices, detached ones included */
 	struct dg_list_stats list[DG_LISTS_MAX + 1];
+	struct dg_tcp_stats tcp;      /* segments, and connections by their queries */
 	struct dg_image_header image; /* all 0 = no image */
 	struct dg_answer image_list[DG_LISTS_MAX + 1];
 	__u64 image_bytes;
