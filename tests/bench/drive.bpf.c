@@ -8,6 +8,7 @@
  * in front of an empty program is what gets subtracted.
  */
 #include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "tests/bench/drive.h"
@@ -72,6 +73,15 @@ static __always_inline void next_id(void)
 		*(__u16 *)(knobs.frame + at) = turn;
 }
 
+/* Each segment follows on the one before. */
+static __always_inline void next_sequence(void)
+{
+	__u32 at = knobs.seq_at;
+
+	if (at && at <= DRIVE_FRAME_MAX - sizeof(__u32))
+		*(__u32 *)(knobs.frame + at) = bpf_htonl(turn * knobs.seq_step);
+}
+
 SEC("xdp")
 int drive_next(struct xdp_md *ctx)
 {
@@ -81,6 +91,7 @@ int drive_next(struct xdp_md *ctx)
 	next_sender();
 	next_name();
 	next_id();
+	next_sequence();
 	if (len < 14 || len > DRIVE_FRAME_MAX)
 		return XDP_ABORTED;
 	bpf_xdp_adjust_tail(ctx, (int)len - (int)bpf_xdp_get_buff_len(ctx));

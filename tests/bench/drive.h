@@ -21,6 +21,8 @@ struct drive {
 	__u32 name_count;   /* names in rotation */
 	__u32 name_seed;    /* other seeds make other names */
 	__u32 id_at;	    /* offset of the message's ID; 0 = it stays */
+	__u32 seq_at;	    /* offset of TCP's sequence number; 0 = it stays */
+	__u32 seq_step;	    /* what it moves on by each turn */
 	__u8 frame[DRIVE_FRAME_MAX];
 };
 

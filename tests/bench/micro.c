@@ -7,7 +7,10 @@
  * right after each other; see drive.bpf.c. A row also checks the program's own counters: a figure is given only
  * when practically every frame got the verdict that the row is named for.
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <time.h>
 
 #include "tests/bench/drive.h"
@@ -33,6 +36,9 @@
 #define PROTOCOL_AT (14 + 9)
 #define ID_AT (14 + 20 + 8)
 #define NAME_AT (14 + 20 + 8 + 12 + 1)
+#define TOTAL_AT (14 + 2)
+#define SEGMENT_AT (14 + 20)
+#define SEGMENT_SHIFT (20 - 8 + 2) /* TCP for UDP, and a length */
 
 struct bench {
 	struct guard guard;
@@ -43,6 +49,8 @@ struct bench {
 };
 
 enum limit { LIMIT_OFF, LIMIT_CHARGE, LIMIT_REFUSE };
+/* What a frame to a guarded TCP port is: see make_segment(). */
+enum segment { NO_SEGMENT, SEGMENT_ACK, SEGMENT_SYN, SEGMENT_QUERY, SEGMENT_AGAIN };
 enum lists { LISTS_ENFORCE, LISTS_OBSERVE, LISTS_OFF };
 
 struct row {
@@ -55,41 +63,54 @@ struct row {
 	__u8 protocol;
 	int edns_size;
 	enum lists lists;
+	enum segment segment;
 };
 
 static const struct row rows[] = {
 	{ "not DNS, TCP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
-	  6, 0, LISTS_ENFORCE },
+	  6, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "not DNS, UDP to port 443", 10, DG_PASS_NOT_DNS, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 443,
-	  17, 0, LISTS_ENFORCE },
+	  17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "query, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 17, 0,
-	  LISTS_ENFORCE },
+	  LISTS_ENFORCE, NO_SEGMENT },
 	{ "query with EDNS, whole walk", 120, DG_PASS_CLEAN, LIMIT_CHARGE, WARM, WARM, FREE_SEED,
-	  53, 17, 1232, LISTS_ENFORCE },
+	  53, 17, 1232, LISTS_ENFORCE, NO_SEGMENT },
 	{ "query, whole walk, limiter off", 0, DG_PASS_CLEAN, LIMIT_OFF, WARM, WARM, FREE_SEED, 53,
-	  17, 0, LISTS_ENFORCE },
+	  17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "query, whole walk, limiter and lists off", 0, DG_PASS_CLEAN, LIMIT_OFF, WARM, WARM,
-	  FREE_SEED, 53, 17, 0, LISTS_OFF },
+	  FREE_SEED, 53, 17, 0, LISTS_OFF, NO_SEGMENT },
 	{ "listed query observed, limiter off", 0, DG_PASS_OBSERVED_SINKHOLE, LIMIT_OFF, WARM, WARM,
-	  LISTED_SEED, 53, 17, 0, LISTS_OBSERVE },
+	  LISTED_SEED, 53, 17, 0, LISTS_OBSERVE, NO_SEGMENT },
 	{ "query refused by the limiter", 80, DG_DROP_LIMITED, LIMIT_REFUSE, WARM, WARM, FREE_SEED,
-	  53, 17, 0, LISTS_ENFORCE },
+	  53, 17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "query answered from the image", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM,
-	  LISTED_SEED, 53, 17, 0, LISTS_ENFORCE },
+	  LISTED_SEED, 53, 17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "query with EDNS answered", 200, DG_REPLY_SINKHOLE, LIMIT_CHARGE, WARM, WARM, LISTED_SEED,
-	  53, 17, 1232, LISTS_ENFORCE },
+	  53, 17, 1232, LISTS_ENFORCE, NO_SEGMENT },
 	{ "cold: query, whole walk", 0, DG_PASS_CLEAN, LIMIT_CHARGE, COLD, COLD, FREE_SEED, 53, 17,
-	  0, LISTS_ENFORCE },
+	  0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "cold: query refused", 0, DG_DROP_LIMITED, LIMIT_REFUSE, COLD / 64, COLD, FREE_SEED, 53,
-	  17, 0, LISTS_ENFORCE },
+	  17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "cold: query answered", 0, DG_REPLY_SINKHOLE, LIMIT_CHARGE, COLD, ALL_NAMES, LISTED_SEED,
-	  53, 17, 0, LISTS_ENFORCE },
+	  53, 17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "cold: query, whole walk, limiter off", 0, DG_PASS_CLEAN, LIMIT_OFF, COLD, COLD,
-	  FREE_SEED, 53, 17, 0, LISTS_ENFORCE },
+	  FREE_SEED, 53, 17, 0, LISTS_ENFORCE, NO_SEGMENT },
 	{ "cold: query, limiter and lists off", 0, DG_PASS_CLEAN, LIMIT_OFF, COLD, COLD, FREE_SEED,
-	  53, 17, 0, LISTS_OFF },
+	  53, 17, 0, LISTS_OFF, NO_SEGMENT },
 	{ "cold: listed query observed, limiter off", 0, DG_PASS_OBSERVED_SINKHOLE, LIMIT_OFF, COLD,
-	  ALL_NAMES, LISTED_SEED, 53, 17, 0, LISTS_OBSERVE },
+	  ALL_NAMES, LISTED_SEED, 53, 17, 0, LISTS_OBSERVE, NO_SEGMENT },
+};
+
+/* Beside the rows above: a TCP frame has one sender where its segments are to follow on each other. */
+static const struct row segments[] = {
+	{ "TCP: segment without data", 0, DG_PASS_TCP, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 6,
+	  0, LISTS_ENFORCE, SEGMENT_ACK },
+	{ "TCP: segment with a query, read and booked", 0, DG_PASS_TCP, LIMIT_CHARGE, 1, WARM,
+	  FREE_SEED, 53, 6, 0, LISTS_ENFORCE, SEGMENT_QUERY },
+	{ "TCP: segment that came before", 0, DG_PASS_TCP, LIMIT_CHARGE, 1, WARM, FREE_SEED, 53, 6,
+	  0, LISTS_ENFORCE, SEGMENT_AGAIN },
+	{ "TCP: first SYN", 0, DG_PASS_TCP, LIMIT_CHARGE, WARM, WARM, FREE_SEED, 53, 6, 0,
+	  LISTS_ENFORCE, SEGMENT_SYN },
 };
 
 static int fail(const char *what, int err)
@@ -236,6 +257,29 @@ static int time_answers(struct bench *bench)
 
 /* ---- one frame ------------------------------------------------------------------------------------ */
 
+/* The query's frame becomes a segment: TCP header, length, message; of a SYN or an acknowledgement the header alone. */
+static int make_segment(struct bench *bench, enum segment kind)
+{
+	const int message = bench->frame_len - SEGMENT_AT - (int)sizeof(struct udphdr);
+	const int data = kind < SEGMENT_QUERY ? 0 : 2 + message;
+	struct tcphdr tcp = { .source = htons(40000),
+			      .dest = htons(53),
+			      .doff = sizeof(tcp) / 4,
+			      .syn = kind == SEGMENT_SYN,
+			      .ack = kind != SEGMENT_SYN };
+	__u8 *at = bench->frame + SEGMENT_AT;
+	const __be16 length = htons(message), total = htons(20 + sizeof(tcp) + data);
+
+	bench->frame_len = SEGMENT_AT + sizeof(tcp) + data;
+	if (bench->frame_len > DRIVE_FRAME_MAX)
+		return -EMSGSIZE;
+	memmove(at + sizeof(tcp) + 2, at + sizeof(struct udphdr), message);
+	memcpy(at, &tcp, sizeof(tcp));
+	memcpy(at + sizeof(tcp), &length, sizeof(length));
+	memcpy(bench->frame + TOTAL_AT, &total, sizeof(total));
+	return 0;
+}
+
 static int make_frame(struct bench *bench, const struct row *row)
 {
 	struct dg_prefix client, server;
@@ -260,7 +304,21 @@ static int make_frame(struct bench *bench, const struct row *row)
 	if (bench->frame_len < 0 || bench->frame_len > DRIVE_FRAME_MAX)
 		return -EMSGSIZE;
 	bench->frame[PROTOCOL_AT] = row->protocol;
-	return 0;
+	return row->segment ? make_segment(bench, row->segment) : 0;
+}
+
+static void set_sequence(struct bench *bench, const struct row *row)
+{
+	struct drive *knobs = &bench->drive->bss->knobs;
+
+	if (!row->segment)
+		return;
+	knobs->name_at = row->segment < SEGMENT_QUERY ? 0 : NAME_AT + SEGMENT_SHIFT;
+	knobs->seq_at = SEGMENT_AT + 4;
+	if (row->segment == SEGMENT_QUERY)
+		knobs->seq_step = bench->frame_len - SEGMENT_AT - sizeof(struct tcphdr);
+	if (row->segment == SEGMENT_SYN)
+		knobs->seq_step = 1;
 }
 
 static void set_knobs(struct bench *bench, const struct row *row)
@@ -275,6 +333,7 @@ static void set_knobs(struct bench *bench, const struct row *row)
 				 .name_seed = row->seed,
 				 .id_at = ID_AT };
 	memcpy(knobs->frame, bench->frame, bench->frame_len);
+	set_sequence(bench, row);
 }
 
 static void set_lists(struct bench *bench, enum lists lists)
@@ -355,6 +414,10 @@ static int check_verdicts(struct bench *bench, const struct row *row)
 	if (err)
 		return err;
 	got = counts.stats.verdict[row->verdict].frames;
+	if (row->segment == SEGMENT_QUERY)
+		got = counts.stats.queries[DG_IPV4][DG_TCP];
+	if (row->segment == SEGMENT_SYN)
+		got = counts.stats.syn[DG_IPV4][DG_SYN_FIRST];
 	if (got >= frames - frames / 1000)
 		return 0;
 	fprintf(stderr, "micro: %s: %" PRIu64 " of %" PRIu64 " frames were %s\n", row->name,
@@ -422,6 +485,9 @@ static int measure_all(struct bench *bench, const char *only)
 	for (size_t i = 0; !err && i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!only || strstr(rows[i].name, only))
 			err = measure_row(bench, &rows[i]);
+	for (size_t i = 0; !err && i < sizeof(segments) / sizeof(segments[0]); i++)
+		if (!only || strstr(segments[i].name, only))
+			err = measure_row(bench, &segments[i]);
 	return err ? err : measure_scales(bench);
 }
 
