@@ -65,9 +65,13 @@ def test_what_the_daemon_refuses_is_told(world):
 
 
 def test_what_the_command_line_decides_is_no_change(world):
-    start(world, "--observe")
+    start(world, "--observe", "--listen", "[::1]:10531", "--interface", "guarded")
     world.config("mode: enforce\n" + FILE.format(slip=9, rate=50))
     assert world.cli("reload", "--dry-run").stdout == "limits.slip: 7 -> 9\n"
+    shown = {row["key"]: row for row in json.loads(world.cli("config", "show", "--json").stdout)["keys"]}
+    assert (shown["mode"]["value"], shown["mode"]["source"]) == ("observe", "command line")
+    assert (shown["metrics.listen"]["value"], shown["metrics.listen"]["source"]) == ("[::1]:10531", "command line")
+    assert (shown["interfaces"]["value"], shown["interfaces"]["source"]) == (["{name: guarded}"], "command line")
 
 
 def test_reload_needs_a_daemon(world):

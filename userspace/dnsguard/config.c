@@ -7,7 +7,7 @@
 #include "userspace/dnsguard/config.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "userspace/config/reload.h"
@@ -139,6 +139,70 @@ static char *source_text(const struct dg_config *config, unsigned int id, char *
 	return buf;
 }
 
+/* ---- what the daemon's command line decides ------------------------------------------------- */
+
+static int key_find(const char *path)
+{
+	for (int i = 0; i < DG_KEY_COUNT; i++)
+		if (!strcmp(dg_config_keys[i].path, path))
+			return i;
+	return -1;
+}
+
+/* The values of one key out of the daemon's lines, as the file would have them. */
+static void values_write(FILE *out, const char *lines, const char *path, int is_list)
+{
+	char head[96];
+	size_t len = (size_t)snprintf(head, sizeof(head), is_list ? "%s[]: " : "%s: ", path);
+	const char *between = "";
+
+	for (const char *line = lines, *end; (end = strchr(line, '\n')); line = end + 1) {
+		if (strncmp(line, head, len))
+			continue;
+		fprintf(out, is_list ? "%s%.*s" : "%s'%.*s'", between,
+			(int)(end - line - (ptrdiff_t)len), line + len);
+		between = ", ";
+	}
+}
+
+/* Reads one key as the daemon runs with it, over what the files say. */
+static void override_take(struct dg_config *config, const char *path, const char *lines)
+{
+	dg_scoped_free char *text = NULL;
+	const int id = key_find(path);
+	size_t size = 0;
+	FILE *out = id < 0 ? NULL : open_memstream(&text, &size);
+	int is_list;
+
+	if (!out)
+		return;
+	is_list = dg_config_key_is_list(&dg_config_keys[id]);
+	for (const char *at = path, *dot; (dot = strchr(at, '.')); at = dot + 1)
+		fprintf(out, "{%.*s: ", (int)(dot - at), at);
+	fprintf(out, "{%s: %s", strrchr(path, '.') ? strrchr(path, '.') + 1 : path,
+		is_list ? "[" : "");
+	values_write(out, lines, path, is_list);
+	fputs(is_list ? "]}" : "}", out);
+	for (const char *at = path; (at = strchr(at, '.')); at++)
+		fputc('}', out);
+	if (!fclose(out) && !dg_config_merge(config, "daemon", text, size, NULL)) {
+		config->file_count--;
+		dg_config_command(config, (enum dg_config_key_id)id);
+	}
+}
+
+static void overrides_take(struct dg_config *config, const json_t *state)
+{
+	const char *lines = json_string_value(json_object_get(state, "lines"));
+	size_t i;
+	json_t *path;
+
+	if (!lines)
+		return;
+	json_array_foreach(json_object_get(state, "overridden"), i, path) if (json_is_string(path))
+		override_take(config, json_string_value(path), lines);
+}
+
 /* ---- show ----------------------------------------------------------------------------------- */
 
 static json_t *scalar_json(const struct dg_config_key *key, const struct dg_config *config)
@@ -223,8 +287,10 @@ int dg_config_show_run(const struct dg_cli *cli, struct dg_error *err)
 		status = dg_config_load(path, config, err);
 	if (status)
 		return status;
-	if (!cli->value[DEFAULTS].given && !cli->args)
+	if (!cli->value[DEFAULTS].given && !cli->args) {
+		overrides_take(config, keep);
 		live_look(cli, config);
+	}
 	if (cli->json)
 		return dg_render(stdout,
 				 json_pack("{s:i, s:o, s:o}", "schema", 1, "files",
