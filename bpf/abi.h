@@ -640,7 +640,7 @@ struct dg_tcp_now {
 /* A process that has a listening TCP socket open, as an iterator tells it. */
 struct dg_tcp_holder {
 	__u64 inode; /* of the socket */
-	__u32 pid;   /* in the first PID namespace */
+	__u32 pid;   /* as the reader's PID namespace has it */
 	char comm[16];
 	__u32 pad;
 };

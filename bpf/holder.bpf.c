@@ -7,6 +7,7 @@
  * who listens.
  */
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -25,6 +26,19 @@ struct bpf_iter__task_file {
 	struct file *file; /* NULL at the end */
 };
 
+/* The number of a process as the reader's PID namespace has it: the iterator shows no process that is not in there. */
+static __always_inline __u32 pid_seen(struct task_struct *task)
+{
+	struct task_struct *reader = bpf_get_current_task_btf();
+	__u32 level = reader->nsproxy->pid_ns_for_children->level;
+	struct pid *pid = task->group_leader->thread_pid;
+	unsigned long numbers = (unsigned long)pid + bpf_core_field_offset(pid->numbers);
+	int nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)(numbers + level * sizeof(struct upid)));
+	return (__u32)nr;
+}
+
 SEC("iter/task_file")
 int dnsguard_holder(struct bpf_iter__task_file *ctx)
 {
@@ -41,7 +55,7 @@ int dnsguard_holder(struct bpf_iter__task_file *ctx)
 	     socket->sk->__sk_common.skc_family != SOCK_INET6))
 		return 0;
 	holder.inode = file->f_inode->i_ino;
-	holder.pid = (__u32)task->tgid;
+	holder.pid = pid_seen(task);
 	bpf_probe_read_kernel(holder.comm, sizeof(holder.comm), task->group_leader->comm);
 	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
 	return 0;

@@ -57,8 +57,26 @@ struct file {
 	struct inode *f_inode;
 } SOCK_RELOCATED;
 
+struct pid_namespace {
+	unsigned int level;
+} SOCK_RELOCATED;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} SOCK_RELOCATED;
+
+struct pid {
+	struct upid numbers[1]; /* one for each namespace that it is seen from, outermost first */
+} SOCK_RELOCATED;
+
+struct nsproxy {
+	struct pid_namespace *pid_ns_for_children;
+} SOCK_RELOCATED;
+
 struct task_struct {
-	int tgid;
+	struct nsproxy *nsproxy;
+	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	char comm[16];
 } SOCK_RELOCATED;

@@ -1,5 +1,6 @@
 """The unit under a real systemd: readiness, reload, stop, crash and hang, while the kernel goes on filtering."""
 
+import json
 import os
 import signal
 
@@ -111,3 +112,12 @@ def test_one_that_hangs_is_ended_by_the_watchdog(service):
     assert "watchdog" in service.run("journalctl", "--unit", "dnsguardd", "--no-pager").stdout.lower()
     assert service.link() == link and service.filters()
     service.run("sh", "-c", f"rm -r {DROP_IN} && systemctl daemon-reload")
+
+
+def test_an_alert_stands_in_the_journal_with_its_fields(installed):
+    installed.run("dnsguard", "alert", "test")
+    rows = installed.run("journalctl", "--output=json", "DNSGUARD_ALERT=DnsguardTest").stdout.splitlines()
+    row = json.loads(rows[-1])
+    assert (row["PRIORITY"], row["SYSLOG_IDENTIFIER"]) == ("4", "dnsguardd")
+    assert (row["DNSGUARD_STATUS"], row["DNSGUARD_SEVERITY"]) == ("firing", "warning")
+    assert row["MESSAGE"].startswith("DnsguardTest firing: ")

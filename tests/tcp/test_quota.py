@@ -159,6 +159,25 @@ def test_another_users_process_is_found_without_tracing_it(room):
     assert "CAP_PERFMON" in row["quota_advice"]
 
 
+def test_a_container_of_its_own_numbers_is_understood(room):
+    """Seen from inside, a process has another number than outside, and that is the one to ask for."""
+    room.attach()
+    script = Path(room.dir) / "inside"
+    script.write_text(f"""#!/bin/sh
+setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+net_bind_service --ambient-caps=+net_bind_service \\
+  {room.dir}/kresd -S {room.dir}/listen.py &
+while ! ss -ltn | grep -q :53; do :; done
+exec "$@"
+""")
+    script.chmod(0o755)
+    shutil.copy(sys.executable, f"{room.dir}/kresd")
+    Path(f"{room.dir}/listen.py").write_text(f"import socket, signal\ns = socket.create_server(('{SERVER}', 53))\nsignal.pause()\n")
+    os.chmod(room.dir, 0o755)
+    status, (row,) = doctor(room, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", script, *SANDBOX)
+    assert (status, row["resolver"], row["quota_source"]) == (0, "kresd", FILES)
+    assert row["pid"] < 20
+
+
 def test_a_resolvers_tool_runs_as_the_resolver(room):
     """It may read what we may not: here a configuration of its own, from a root without power over others' files."""
     room.attach()
