@@ -1,11 +1,12 @@
 """The program at egress comes, is replaced and goes with the guard, and nobody else's filter is touched."""
 
 import json
+import os
 import signal
 import subprocess
+from pathlib import Path
 
-import pytest
-from guarded import BUILD, CLI, Daemon, run, wait_for
+from guarded import BUILD, CLI, Daemon, Lines, run, wait_for
 
 HOLDER = BUILD / "tests" / "loader" / "holder"
 
@@ -64,32 +65,45 @@ def test_a_device_that_is_made_anew_is_timed_again(room):
     assert counts(room) == 1
 
 
-def trial(room, *words):
-    return subprocess.Popen(room.inside.enter(CLI, "--bpffs", room.bpffs, "--state-dir", f"{room.dir}/state", "attach",
-                                              "guarded", "--try", "60s", *words), stdin=subprocess.PIPE,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def trial(room, span):
+    argv = room.inside.enter(CLI, "--bpffs", room.bpffs, "--state-dir", f"{room.dir}/state", "attach", "guarded", "--try",
+                             span)
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def trial_ends(room, process, number):
-    wait_for(lambda: room.cli("status", "--json", check=False).stdout.count("on trial"))
-    held = tcx(room)
-    process.send_signal(number)
-    process.communicate()
-    return held
+def test_a_trial_that_nobody_confirms_leaves_nothing(room):
+    assert trial(room, "1s").wait() == 1
+    assert not (room.bpffs / "dnsguard").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
-def test_a_trial_that_fails_leaves_nothing(room, number):
-    assert trial_ends(room, trial(room), number)
-    wait_for(lambda: room.cli("status", "--json", check=False) and tcx(room) is None)
+def test_a_trial_that_is_killed_leaves_nothing(room):
+    process = trial(room, "60s")
+    Lines(process.stderr).until("--confirm")
+    assert tcx(room)
+    holder = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    for pid in (process.pid, holder):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: room.cli("status", check=False) and tcx(room) is None)
 
 
-def test_a_trial_leaves_the_earlier_one_alone(room):
+def test_a_trial_that_fails_leaves_the_earlier_one_alone(room):
     room.attach()
     before = tcx(room)
-    assert trial_ends(room, trial(room), signal.SIGINT) == before
-    wait_for(lambda: "trial" not in room.cli("status").stdout)
+    process = trial(room, "1s")
+    Lines(process.stderr).until("--confirm")
+    assert tcx(room) == before
+    assert process.wait() == 1
     assert tcx(room) == before and room.latency()["measured"] is True
+
+
+def test_a_trial_that_is_kept_replaces_the_earlier_one(room):
+    room.attach()
+    link, program = tcx(room)
+    process = trial(room, "60s")
+    process.communicate(b"\n")
+    assert process.returncode == 0
+    assert tcx(room)[0] == link and tcx(room)[1] != program
 
 
 def test_the_daemon_attaches_what_is_missing(room):
