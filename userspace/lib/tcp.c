@@ -191,7 +191,7 @@ static int check_begin(const struct dg_maps *maps, const __be16 ports[DG_PORTS_M
 	if (!status)
 		status = dg_tcp_tally_new(&check->shares, &check->tally);
 	if (!status)
-		status = dg_tcp_dump_read(books, ports, NULL, &check->dump);
+		status = dg_tcp_listeners_read(ports, &check->dump);
 	if (status)
 		return status;
 	listeners_note(maps, books, &check->dump);
