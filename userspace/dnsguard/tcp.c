@@ -266,11 +266,11 @@ static const struct dg_section sections[] = {
 	{ "protect.held_to_less", "sources held to less for it", DG_AS_COUNT, NULL, NULL },
 	{ "listeners", "", DG_AS_TEXT, columns, "nobody listens on a guarded TCP port" },
 	{ "advice", "WHAT WOULD HELP", DG_AS_TEXT, advice_columns, NULL },
-	{ "queries.by_type", "\nqueries by type", DG_AS_TEXT, type_columns, NULL },
-	{ "queries.per_connection", "\nconnections by their queries", DG_AS_TEXT,
-	  connection_columns, NULL },
-	{ "queries.names", "\nnames asked over TCP", DG_AS_TEXT, name_columns, NULL },
-	{ "queries.clients", "\nclients over TCP", DG_AS_TEXT, client_columns, NULL },
+	{ "queries.by_type", "queries by type", DG_AS_TEXT, type_columns, NULL },
+	{ "queries.per_connection", "connections by their queries", DG_AS_TEXT, connection_columns,
+	  NULL },
+	{ "queries.names", "names asked over TCP", DG_AS_TEXT, name_columns, NULL },
+	{ "queries.clients", "clients over TCP", DG_AS_TEXT, client_columns, NULL },
 	{ 0 },
 };
 
