@@ -174,8 +174,10 @@ static json_t *modes_json(const struct dg_settings *settings)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "limit", mode_word(settings->limit_mode),
 			 "sinkhole", mode_word(settings->sinkhole_mode), "source",
-			 mode_word(settings->source_mode), "syn", mode_word(settings->syn_mode),
-			 "tcp_protect", mode_word(settings->protect.mode), "tcp_reaper",
+			 mode_word(settings->source_mode), "syn",
+			 /* protection brings the limit with it where it has no mode of its own */
+			 mode_word(settings->syn_mode ?: settings->protect.mode), "tcp_protect",
+			 mode_word(settings->protect.mode), "tcp_reaper",
 			 mode_word(settings->protect.reaper));
 }
 

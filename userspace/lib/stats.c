@@ -268,6 +268,8 @@ static void usage_correct(const struct dg_maps *maps, const struct dg_settings *
 			usage[i].entries = settings->source_rules[DG_IPV4];
 		if (fds[i] == maps->dg_sources6)
 			usage[i].entries = settings->source_rules[DG_IPV6];
+		if (fds[i] == maps->dg_reaped)
+			usage[i].entries = settings->protect.reaped;
 		if (fds[i] != maps->dg_image)
 			continue;
 		usage[i].entries = image.names;
