@@ -29,6 +29,7 @@ static int world_make(void **state)
 	maps->dg_settings = array_make(BPF_MAP_TYPE_ARRAY, sizeof(struct dg_settings), 1);
 	maps->dg_ifaces = array_make(BPF_MAP_TYPE_ARRAY, sizeof(struct dg_iface), DG_IF_MAX);
 	maps->dg_stats = array_make(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct dg_stats), DG_IF_MAX);
+	maps->dg_tcp_stats = array_make(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct dg_tcp_stats), 1);
 	maps->dg_list_stats = array_make(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct dg_list_stats),
 					 DG_LISTS_MAX + 1);
 	maps->dg_lists = array_make(BPF_MAP_TYPE_ARRAY, 64, DG_IMAGE_SLOTS * DG_LIST_ROWS);
