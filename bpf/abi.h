@@ -769,6 +769,7 @@ _Static_assert(sizeof(struct dg_probe) == 32, "metadata is at most 32 bytes on 6
 	X(dg_flows)	  /* array DG_FLOW_BUCKETS, mmapable: struct dg_flow_bucket */                \
 	X(dg_tcp_stats)	  /* percpu array 1: struct dg_tcp_stats */                                   \
 	X(dg_tcp_names)	  /* array DG_TCP_NAME_SETS: struct dg_tcp_name_set */                        \
+	X(dg_listed)	  /* array DG_TCP_NAME_SETS: struct dg_tcp_name_set, type 0 */                \
 	X(dg_tcp_clients) /* array DG_TALKERS_TCP: struct dg_talker */                                \
 	X(dg_tcp_shares)  /* array DG_SHARE_LINES, mmapable: struct dg_share_line */                  \
 	X(dg_reaped)	  /* hash DG_REAPED_MAX: struct dg_addr, a prefix -> __u64, until when */     \

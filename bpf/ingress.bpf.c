@@ -105,7 +105,11 @@ __noinline int query_walk(struct xdp_md *ctx)
 		return verdict;
 	verdict = sinkhole_find(&pkt, scratch);
 	question_forget();
-	return verdict ? verdict : listed_walk(ctx, &pkt, scratch);
+	if (verdict)
+		return verdict;
+	if (!pkt.f->dry && pkt.f->answer_kind != DG_ANSWER_ALLOW)
+		listed_name_note(ctx, &pkt, scratch);
+	return listed_walk(ctx, &pkt, scratch);
 }
 
 static __always_inline enum dg_verdict udp_walk(struct xdp_md *ctx, struct packet *pkt,

@@ -273,6 +273,14 @@ struct {
 	__type(value, struct dg_tcp_name_set);
 } dg_tcp_names SEC(".maps");
 
+/* Which listed names are asked for, for people. Written by ingress. Full: lighter names give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DG_TCP_NAME_SETS);
+	__type(key, __u32);
+	__type(value, struct dg_tcp_name_set);
+} dg_listed SEC(".maps");
+
 /* Who asks over TCP, for people. Written by ingress. Full: lighter entries give way. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

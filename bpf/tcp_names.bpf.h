@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_names.bpf.h - what is asked over TCP, for people to read: names with their types, the heavy ones.
+ * tcp_names.bpf.h - what is asked over TCP, and which listed names are asked for, for people to read: the heavy ones.
  *
  * Sets of four in a table that never grows (abi.h, struct dg_tcp_name_set). Plain stores: CPUs may lose a count to each other;
  * nothing depends on it.
@@ -45,43 +45,72 @@ static __always_inline __u32 tcp_name_way(struct dg_tcp_name_set *set, __u64 has
 	return found;
 }
 
-/* Writes the question into its new place. False = its octets could not be had. */
+/* Writes the question's name, from its octet `from` on, into its new place. False = its octets could not be had. */
 static __always_inline bool tcp_name_enter(struct xdp_md *ctx, const struct packet *pkt,
-					   const struct question *q, struct dg_tcp_name *entry)
+					   const struct question *q, __u32 from,
+					   struct dg_tcp_name *entry)
 {
-	__u32 len = q->name_len;
+	__u32 len = q->name_len - from;
 
 	if (len == 0 || len > DG_NAME_MAX)
 		return false;
 	len = ((len - 1) & 255) + 1; /* as checked; clang hands on an unchecked copy without this */
 	question_pin(len);
-	if (bpf_xdp_load_bytes(ctx, pkt->f->dns_at + DG_HEADER_BYTES, entry->name, len))
+	if (bpf_xdp_load_bytes(ctx, pkt->f->dns_at + DG_HEADER_BYTES + from, entry->name, len))
 		return false;
 	entry->name_len = len;
-	entry->qtype = q->qtype;
 	entry->count = 0;
 	entry->first_ns = pkt->f->now_ns;
 	return true;
+}
+
+/* One more query for what `hash` stands for: the question's name from its octet `from` on, and a type (0 = any). */
+static __always_inline void tcp_name_count(struct xdp_md *ctx, const struct packet *pkt,
+					   const struct question *q, struct dg_tcp_name_set *set,
+					   __u64 hash, __u32 from, __u16 qtype)
+{
+	__u32 way = tcp_name_way(set, hash);
+
+	if (way >= DG_TCP_NAME_WAYS)
+		return;
+	if (!set->weight[way]) {
+		if (!tcp_name_enter(ctx, pkt, q, from, &set->name[way]))
+			return;
+		set->name[way].qtype = qtype;
+	}
+	set->hash[way] = hash;
+	set->weight[way] += set->weight[way] < DG_TCP_NAME_WEIGHT_MAX;
+	set->name[way].count++;
+	set->name[way].last_ns = pkt->f->now_ns;
 }
 
 static __always_inline void tcp_name_note(struct xdp_md *ctx, const struct packet *pkt,
 					  const struct dg_scratch *scratch)
 {
 	__u64 hash = tcp_name_hash(pkt, scratch);
-	__u32 at = hash & (DG_TCP_NAME_SETS - 1), way;
+	__u32 at = hash & (DG_TCP_NAME_SETS - 1);
 	struct dg_tcp_name_set *set = bpf_map_lookup_elem(&dg_tcp_names, &at);
 
-	if (!set)
-		return;
-	way = tcp_name_way(set, hash);
-	if (way >= DG_TCP_NAME_WAYS)
-		return;
-	if (!set->weight[way] && !tcp_name_enter(ctx, pkt, &scratch->q, &set->name[way]))
-		return;
-	set->hash[way] = hash;
-	set->weight[way] += set->weight[way] < DG_TCP_NAME_WEIGHT_MAX;
-	set->name[way].count++;
-	set->name[way].last_ns = pkt->f->now_ns;
+	if (set)
+		tcp_name_count(ctx, pkt, &scratch->q, set, hash, 0, scratch->q.qtype);
+}
+
+/*
+ * A query that a listed name decides: noted under that name, not under what was asked below it, so that random labels
+ * do not wear the table out. Before the answer is written: afterwards the question stands elsewhere.
+ */
+static __always_inline void listed_name_note(struct xdp_md *ctx, const struct packet *pkt,
+					     const struct dg_scratch *scratch)
+{
+	const struct question *q = &scratch->q;
+	__u32 first = (q->labels - pkt->f->match_labels) & DG_LABELS_MAX;
+	const struct dg_hash *name = &scratch->label[first]; /* of the suffix by now */
+	__u64 hash = dg_mix64(name->a ^ name->b);
+	__u32 at = hash & (DG_TCP_NAME_SETS - 1);
+	struct dg_tcp_name_set *set = bpf_map_lookup_elem(&dg_listed, &at);
+
+	if (set)
+		tcp_name_count(ctx, pkt, q, set, hash, scratch->label_at[first], 0);
 }
 
 #endif

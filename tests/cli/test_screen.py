@@ -101,6 +101,15 @@ def test_shows_devices_and_tables(world, top):
     world.query(count=2)
     terminal.type(b"4")
     terminal.until(lambda lines: any(line.split()[:3] == ["operator", "1", "2"] for line in lines))
+    terminal.type(b"3")
+    terminal.until(lambda lines: any(line.split() == ["www.example", "2"] for line in lines))
+    world.cli("allow", "www.example")
+    world.query(count=2)  # passes: not a blocked name any more
+    world.cli("unblock", "www.example")
+    world.cli("block", "example", "--force")
+    world.query()
+    terminal.until(lambda lines: any(line.split() == ["example", "1"] for line in lines))
+    assert any(line.split() == ["www.example", "2"] for line in terminal.screen.display)
 
 
 def test_keeps_within_80_columns(world, top):

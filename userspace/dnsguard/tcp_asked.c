@@ -47,7 +47,8 @@ static json_t *name_json(const struct dg_tcp_name *name, __u64 now_ns)
 static json_t *names_json(const struct dg_maps *maps, __u64 now_ns)
 {
 	dg_scoped_free struct dg_tcp_name *names = calloc(ROWS, sizeof(*names));
-	const int count = names ? dg_tcp_names_read(maps, since(now_ns), names, ROWS) : 0;
+	const int count =
+		names ? dg_names_asked_read(maps->dg_tcp_names, since(now_ns), names, ROWS) : 0;
 	json_t *list = json_array();
 
 	for (int i = 0; i < count; i++)

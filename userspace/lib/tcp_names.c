@@ -63,8 +63,7 @@ static void set_insert(struct most *most, const struct dg_tcp_name_set *set, __u
 			most_insert(most, &set->name[way]);
 }
 
-int dg_tcp_names_read(const struct dg_maps *maps, __u64 since_ns, struct dg_tcp_name *ret,
-		      __u32 max)
+int dg_names_asked_read(int map_fd, __u64 since_ns, struct dg_tcp_name *ret, __u32 max)
 {
 	dg_scoped_free struct dg_tcp_name_set *sets = malloc(BATCH * sizeof(*sets));
 	struct most most = { .name = ret, .max = max };
@@ -75,8 +74,7 @@ int dg_tcp_names_read(const struct dg_maps *maps, __u64 since_ns, struct dg_tcp_
 		return -ENOMEM;
 	for (void *from = NULL; max && !status; from = &next) {
 		count = BATCH;
-		status = bpf_map_lookup_batch(maps->dg_tcp_names, from, &next, keys, sets, &count,
-					      NULL) ?
+		status = bpf_map_lookup_batch(map_fd, from, &next, keys, sets, &count, NULL) ?
 				 -errno :
 				 0;
 		if (status && status != -ENOENT)

@@ -4,11 +4,14 @@
  */
 #include "userspace/view/overview.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <time.h>
 
 #include "loader/loader.h"
 #include "userspace/lib/latency.h"
+#include "userspace/lib/names.h"
+#include "userspace/lib/tcp_names.h"
 #include "userspace/lib/values.h"
 #include "userspace/pressure/pressure.h"
 #include "userspace/view/kept.h"
@@ -16,6 +19,7 @@
 #define NS_PER_SEC 1000000000ull
 #define TALKERS_MAX 64
 #define TALKERS_WINDOW_NS (10 * NS_PER_SEC)
+#define BLOCKED_WINDOW_NS (60 * NS_PER_SEC)
 
 static const char *const action_names[] = {
 	[DG_ACT_PASS] = "pass", [DG_ACT_DROP] = "drop", [DG_ACT_REPLY] = "reply"
@@ -210,6 +214,27 @@ json_t *dg_talkers_json(int map_fd, __u32 max)
 	return list;
 }
 
+/* The listed names that decided most queries of the last minute, counted since they came into the table. */
+static json_t *blocked_json(const struct dg_overview *view)
+{
+	const __u64 now_ns = view->now->now_ns;
+	struct dg_tcp_name names[DG_OVERVIEW_ROWS];
+	int count = dg_names_asked_read(view->maps->dg_listed,
+					now_ns > BLOCKED_WINDOW_NS ? now_ns - BLOCKED_WINDOW_NS : 0,
+					names, DG_OVERVIEW_ROWS);
+	json_t *list = json_array();
+	char text[4 * DG_NAME_MAX + 5]; /* see dg_name_text() */
+
+	for (int i = 0; i < count; i++) {
+		dg_name_text(names[i].name, names[i].name_len, text);
+		for (char *c = text; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		json_array_append_new(list, json_pack("{s:s, s:I}", "name", text, "queries",
+						      (json_int_t)names[i].count));
+	}
+	return list;
+}
+
 static __u64 answers_of(const struct dg_list_stats *stats)
 {
 	__u64 sum = 0;
@@ -356,14 +381,16 @@ json_t *dg_overview_json(const struct dg_overview *view)
 
 	dg_overview_rates(view->before, view->now, &rates);
 	dg_kept_read(view->state_dir, &kept);
-	return json_pack("{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "schema", 1, "unix", (json_int_t)time(NULL), "interval_seconds", seconds,
-			 "paused_seconds", paused_json(view->now), "summary",
-			 summary_json(view->now, &rates), "rates", rates_json(&rates), "interfaces",
-			 ifaces_json(view), "verdicts",
-			 verdicts_json(&view->now->total, &view->before->total, seconds), "limited",
-			 dg_talkers_json(view->maps->dg_limited, DG_OVERVIEW_ROWS), "syn_senders",
-			 dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
-			 lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
-			 dg_kept_alerts_json(&kept), "response_seconds", latency_json(view));
+	return json_pack(
+		"{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"schema", 1, "unix", (json_int_t)time(NULL), "interval_seconds", seconds,
+		"paused_seconds", paused_json(view->now), "summary",
+		summary_json(view->now, &rates), "rates", rates_json(&rates), "interfaces",
+		ifaces_json(view), "verdicts",
+		verdicts_json(&view->now->total, &view->before->total, seconds), "limited",
+		dg_talkers_json(view->maps->dg_limited, DG_OVERVIEW_ROWS), "syn_senders",
+		dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
+		lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
+		dg_kept_alerts_json(&kept), "response_seconds", latency_json(view), "blocked",
+		blocked_json(view));
 }
