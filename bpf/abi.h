@@ -39,6 +39,8 @@
 #define DG_FLOW_BUCKETS 16384	 /* power of two; 64 bytes each */
 #define DG_TALKERS_TCP 4096	 /* power of two */
 #define DG_TCP_NAME_SETS 512	 /* power of two; DG_TCP_NAME_WAYS names each */
+#define DG_LISTED_SAMPLE                                                                           \
+	8 /* power of two: of so many queries for listed names one is noted, by its ID */
 #define DG_EVENT_RING_BYTES (1 << 20)
 #define DG_TCP_LISTENERS_MAX 256 /* listening addresses with a port */
 #define DG_ASKED_BUCKETS 8192	 /* power of two; 64 bytes each */

@@ -107,7 +107,7 @@ __noinline int query_walk(struct xdp_md *ctx)
 	question_forget();
 	if (verdict)
 		return verdict;
-	if (!pkt.f->dry && pkt.f->answer_kind != DG_ANSWER_ALLOW)
+	if (listed_name_due(&pkt))
 		listed_name_note(ctx, &pkt, scratch);
 	return listed_walk(ctx, &pkt, scratch);
 }

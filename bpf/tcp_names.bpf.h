@@ -64,21 +64,27 @@ static __always_inline bool tcp_name_enter(struct xdp_md *ctx, const struct pack
 	return true;
 }
 
-/* One more query for what `hash` stands for: the question's name from its octet `from` on, and a type (0 = any). */
+/* What is counted: the question's name from its octet `from` on, and a type (0 = any). */
+struct asked_name {
+	__u64 hash;
+	__u32 from;
+	__u16 qtype;
+};
+
 static __always_inline void tcp_name_count(struct xdp_md *ctx, const struct packet *pkt,
 					   const struct question *q, struct dg_tcp_name_set *set,
-					   __u64 hash, __u32 from, __u16 qtype)
+					   const struct asked_name *asked)
 {
-	__u32 way = tcp_name_way(set, hash);
+	__u32 way = tcp_name_way(set, asked->hash);
 
 	if (way >= DG_TCP_NAME_WAYS)
 		return;
 	if (!set->weight[way]) {
-		if (!tcp_name_enter(ctx, pkt, q, from, &set->name[way]))
+		if (!tcp_name_enter(ctx, pkt, q, asked->from, &set->name[way]))
 			return;
-		set->name[way].qtype = qtype;
+		set->name[way].qtype = asked->qtype;
 	}
-	set->hash[way] = hash;
+	set->hash[way] = asked->hash;
 	set->weight[way] += set->weight[way] < DG_TCP_NAME_WEIGHT_MAX;
 	set->name[way].count++;
 	set->name[way].last_ns = pkt->f->now_ns;
@@ -87,12 +93,19 @@ static __always_inline void tcp_name_count(struct xdp_md *ctx, const struct pack
 static __always_inline void tcp_name_note(struct xdp_md *ctx, const struct packet *pkt,
 					  const struct dg_scratch *scratch)
 {
-	__u64 hash = tcp_name_hash(pkt, scratch);
-	__u32 at = hash & (DG_TCP_NAME_SETS - 1);
+	const struct asked_name asked = { tcp_name_hash(pkt, scratch), 0, scratch->q.qtype };
+	__u32 at = asked.hash & (DG_TCP_NAME_SETS - 1);
 	struct dg_tcp_name_set *set = bpf_map_lookup_elem(&dg_tcp_names, &at);
 
 	if (set)
-		tcp_name_count(ctx, pkt, &scratch->q, set, hash, 0, scratch->q.qtype);
+		tcp_name_count(ctx, pkt, &scratch->q, set, &asked);
+}
+
+/* One in so many, for an answer costs little more than a note. IDs are random (RFC 5452 section 4.5). */
+static __always_inline bool listed_name_due(const struct packet *pkt)
+{
+	return !(pkt->f->dns_id & bpf_htons(DG_LISTED_SAMPLE - 1)) && !pkt->f->dry &&
+	       pkt->f->answer_kind != DG_ANSWER_ALLOW;
 }
 
 /*
@@ -105,12 +118,13 @@ static __always_inline void listed_name_note(struct xdp_md *ctx, const struct pa
 	const struct question *q = &scratch->q;
 	__u32 first = (q->labels - pkt->f->match_labels) & DG_LABELS_MAX;
 	const struct dg_hash *name = &scratch->label[first]; /* of the suffix by now */
-	__u64 hash = dg_mix64(name->a ^ name->b);
-	__u32 at = hash & (DG_TCP_NAME_SETS - 1);
+	const struct asked_name asked = { dg_mix64(name->a ^ name->b), scratch->label_at[first],
+					  0 };
+	__u32 at = asked.hash & (DG_TCP_NAME_SETS - 1);
 	struct dg_tcp_name_set *set = bpf_map_lookup_elem(&dg_listed, &at);
 
 	if (set)
-		tcp_name_count(ctx, pkt, q, set, hash, scratch->label_at[first], 0);
+		tcp_name_count(ctx, pkt, q, set, &asked);
 }
 
 #endif

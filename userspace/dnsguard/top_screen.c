@@ -51,7 +51,7 @@ static const struct pane {
 	  "blocked names",
 	  "none in the last minute",
 	  false,
-	  { { "name", "NAME", 60, TEXT }, { "queries", "QUERIES", 12, WHOLE } } },
+	  { { "name", "NAME", 60, TEXT }, { "queries", "QUERIES, ABOUT", 16, WHOLE } } },
 	{ "lists",
 	  "lists",
 	  "none",

@@ -214,7 +214,7 @@ json_t *dg_talkers_json(int map_fd, __u32 max)
 	return list;
 }
 
-/* The listed names that decided most queries of the last minute, counted since they came into the table. */
+/* The listed names that decided most queries of the last minute: about how many since they came into the table. */
 static json_t *blocked_json(const struct dg_overview *view)
 {
 	const __u64 now_ns = view->now->now_ns;
@@ -229,8 +229,9 @@ static json_t *blocked_json(const struct dg_overview *view)
 		dg_name_text(names[i].name, names[i].name_len, text);
 		for (char *c = text; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
-		json_array_append_new(list, json_pack("{s:s, s:I}", "name", text, "queries",
-						      (json_int_t)names[i].count));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I}", "name", text, "queries",
+						(json_int_t)names[i].count * DG_LISTED_SAMPLE));
 	}
 	return list;
 }
