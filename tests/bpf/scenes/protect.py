@@ -67,6 +67,8 @@ def _wide(book):
         book.say("holds", _neighbour(net), 2)
         _syn(book, net, "the /48 holds its share; a /24 has none", net.pick("pass_tcp", "drop_tcp_share"), src=_client(net))
         _syn(book, net, "twin: another prefix", src=_stranger(net))
+        book.say("holds", _client(net), 1)
+        _syn(book, net, "its own share, which both families have", "drop_tcp_share", src=_client(net))
 
 
 def _modes(book):
