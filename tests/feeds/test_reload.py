@@ -10,7 +10,7 @@ RELOADS = 100
 NAMES = 20000
 SETTLED = 10  # reloads after which nothing may grow
 SIZES = 0.1  # images of as many names differ by this at most: sometimes the smallest table has no room for all
-SLACK_KB = 512  # of a process: the allocator's own turns
+SLACK_KB = 2048  # of a process: threads and samples that come up in its first minute, a megabyte; then nothing in 200 reloads
 
 
 def lines(turn):
