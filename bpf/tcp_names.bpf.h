@@ -104,13 +104,13 @@ static __always_inline void tcp_name_note(struct xdp_md *ctx, const struct packe
 /* One in so many, for an answer costs little more than a note. IDs are random (RFC 5452 section 4.5). */
 static __always_inline bool listed_name_due(const struct packet *pkt)
 {
-	return !(pkt->f->dns_id & bpf_htons(DG_LISTED_SAMPLE - 1)) && !pkt->f->dry &&
-	       pkt->f->answer_kind != DG_ANSWER_ALLOW;
+	return pkt->f->match_labels && pkt->f->answer_kind != DG_ANSWER_ALLOW && !pkt->f->dry &&
+	       !(pkt->f->dns_id & bpf_htons(DG_LISTED_SAMPLE - 1));
 }
 
 /*
  * A query that a listed name decides: noted under that name, not under what was asked below it, so that random labels
- * do not wear the table out. Before the answer is written: afterwards the question stands elsewhere.
+ * do not wear the table out. An answer has the question where the query had it.
  */
 static __always_inline void listed_name_note(struct xdp_md *ctx, const struct packet *pkt,
 					     const struct dg_scratch *scratch)

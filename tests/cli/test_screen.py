@@ -43,11 +43,15 @@ class Terminal:
             return False
         return True
 
+    def is_drawn(self):
+        """Nothing more is on its way: what was seen is not half a screen."""
+        return not select.select([self.fd], [], [], 0.1)[0]
+
     def until(self, seen):
         """Waits until the screen is so; seen is a text, or a question about the lines."""
         deadline = time.monotonic() + PATIENCE
         ask = seen if callable(seen) else lambda lines: any(seen in line for line in lines)
-        while not ask(self.screen.display):
+        while not (ask(self.screen.display) and self.is_drawn()):
             assert self.look(), "it ended:\n" + "\n".join(self.screen.display)
             assert time.monotonic() < deadline, f"not seen: {seen}\n" + "\n".join(self.screen.display)
         return self.screen.display

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "userspace/lib/sources.h"
 
@@ -19,7 +20,7 @@
 #define MANY 20000
 #endif
 #define FEW (MANY / 20)
-#define GROWTH_MAX 130 /* of 20 times as many; one by one it would be 400 */
+#define GROWTH_MAX 60 /* of 20 times as many; one by one it would be 400 */
 
 struct world {
 	struct dg_maps maps;
@@ -104,7 +105,16 @@ static struct dg_source seen(const struct dg_maps *maps, const char *text)
 	return source;
 }
 
-/* All of them are there, and each inherits. Returns how long it took. */
+/* Of this process alone, in the kernel and outside: the machine may do what it likes meanwhile. */
+static __u64 spent_ns(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+	return (__u64)spent.tv_sec * 1000000000ull + (__u64)spent.tv_nsec;
+}
+
+/* All of them are there, and each inherits. Returns how much work it was. */
 static __u64 restored_ns(struct world *w, unsigned int count)
 {
 	dg_scoped_free struct dg_source_entry *entries = NULL;
@@ -112,9 +122,9 @@ static __u64 restored_ns(struct world *w, unsigned int count)
 
 	file_write(w, count);
 	maps_make(&w->maps);
-	began = dg_now_ns();
+	began = spent_ns();
 	assert_int_equal(dg_sources_restore(&w->maps, w->dir, NULL), 0);
-	began = dg_now_ns() - began;
+	began = spent_ns() - began;
 	assert_int_equal(dg_sources_list(&w->maps, &entries), count + 2);
 	assert_int_equal(seen(&w->maps, "10.0.0.1").banned_until_ns, DG_FOR_GOOD);
 	assert_int_equal(seen(&w->maps, "10.0.0.1").flags, DG_SRC_NO_SINKHOLE);
