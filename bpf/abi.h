@@ -221,6 +221,7 @@ struct dg_settings {
 /* One query in n is timed; 0 = none. */
 #define DG_ASKED_BELOW(n) ((n) ? (1ull << 32) / (n) : 0)
 #define DG_ASKED_DEFAULT 64
+#define DG_ASKED_ONE_IN_MAX 65536 /* up to here the division can be undone */
 
 /* ---- devices and services ------------------------------------------------------------------- */
 

@@ -1,9 +1,14 @@
 """UDP: a query to its answer, as the client waits for it; nothing else is timed."""
 
+import re
+import signal
+
 from guarded import QUERY, SERVER, Daemon, wait_for
 
 from callers import SERVER6, Bind
 from clock import about, named
+
+SAMPLE = "interfaces: [guarded]\nlimits: {{mode: off}}\nlatency: {{sample: {}}}\n"
 
 
 def test_the_delay_of_a_resolver_is_found(room):
@@ -28,13 +33,28 @@ def test_every_query_is_timed_when_that_is_wanted(room):
     assert (seen["answers"], seen["one_in"], seen["unanswered"]) == (80, 1, 0)
 
 
-def test_none_is_timed_when_that_is_wanted(room):
-    room.attach()
-    room.set_word("asked_below", 0)
-    room.resolver(1)
-    room.ask(100)
+def sampled(room, daemon, one_in, queries):
+    """How many of so many queries are measured once the file says so."""
+    room.config(SAMPLE.format(one_in))
+    daemon.kill(signal.SIGHUP)
+    daemon.log.until("configuration applied")
+    before = room.latency()["udp"]
+    room.ask(queries)
     seen = room.latency()["udp"]
-    assert (seen["answers"], seen["one_in"], seen["p99_seconds"]) == (0, 0, None)
+    assert before["one_in"] == seen["one_in"] == one_in
+    assert seen["p99_seconds"] is None or seen["answers"]
+    return seen["answers"] - before["answers"]
+
+
+def test_the_configured_share_is_measured_from_the_next_query_on(room):
+    daemon = Daemon(room, config=SAMPLE.format(1)).ready()
+    room.resolver(1)
+    room.ask(20)
+    assert room.latency()["udp"]["answers"] == 20
+    assert 50 <= sampled(room, daemon, 4, 400) <= 150
+    assert sampled(room, daemon, 0, 100) == 0
+    assert sampled(room, daemon, 1, 30) == 30
+    assert re.search(r"of 1 query in +1\n", room.cli("status").stdout)
 
 
 def test_a_real_resolver_is_timed(room):

@@ -62,6 +62,10 @@ static void test_sample(void **state)
 	assert_int_equal(dg_latency_sample(&settings), 1);
 	settings.asked_below = DG_ASKED_BELOW(0);
 	assert_int_equal(dg_latency_sample(&settings), 0);
+	for (__u32 one_in = 1; one_in <= DG_ASKED_ONE_IN_MAX; one_in++) {
+		settings.asked_below = DG_ASKED_BELOW(one_in);
+		assert_int_equal(dg_latency_sample(&settings), one_in);
+	}
 }
 
 /* ---- on maps of the kernel ------------------------------------------------------------------ */

@@ -104,7 +104,8 @@ static void test_each_key_moves_its_field(void **state)
 	      "service: {ports: [53, 5353]}\n"
 	      "clients: [192.0.2.0/24]\n"
 	      "answers: {mode: observe, negative-ttl: 5, address-ttl: 6, ede-text: false, budget: 1000,"
-	      " cookie-secret: 000102030405060708090a0b0c0d0e0f, pass-cookies: true}\n");
+	      " cookie-secret: 000102030405060708090a0b0c0d0e0f, pass-cookies: true}\n"
+	      "latency: {sample: 8}\n");
 	dg_settings_configure(&config, &config.given, &s);
 	assert_int_equal(s.limit_mode, DG_OBSERVE);
 	assert_int_equal(s.syn_mode, DG_ENFORCE);
@@ -117,6 +118,7 @@ static void test_each_key_moves_its_field(void **state)
 	assert_int_equal(s.negative_ttl, 5);
 	assert_int_equal(s.address_ttl, 6);
 	assert_int_equal(dg_budget_read(&s), 1000);
+	assert_int_equal(s.asked_below, DG_ASKED_BELOW(8));
 	assert_int_equal(s.cookie_secret[15], 15);
 	assert_int_equal(s.flags & DG_SET_EDE_TEXT, 0);
 	assert_int_equal(s.flags & DG_SET_COOKIE_SECRET, DG_SET_COOKIE_SECRET);

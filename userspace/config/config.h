@@ -158,6 +158,9 @@
 	X(TCP_REAPER_PENALTY, "tcp.reaper-penalty", DURATION, tcp_reaper_penalty_ns, 0,             \
 	  86400 * DG_CONFIG_SECOND_NS, "1m",                                                        \
 	  "how long a source that lost connections is held to a lower share under pressure")        \
+	X(LATENCY_SAMPLE, "latency.sample", COUNT, latency_sample, 0, DG_ASKED_ONE_IN_MAX,          \
+	  DG_DEFAULT_SAMPLE,                                                                        \
+	  "one UDP query in so many has its response time measured; 1 all, 0 none")                 \
 	X(ALERTS_LOG, "alerts.log", LOG, alerts_log, 0, DG_LOGS - 1, "auto",                        \
 	  "where alerts are logged with their fields; auto: journald, else syslog")                 \
 	X(ALERTS_ALERTMANAGER, "alerts.alertmanager", URLS, alertmanagers, 0, DG_CONFIG_URLS_MAX,   \
@@ -188,6 +191,7 @@
 #define DG_DEFAULT_SYN_RATE "20"
 #define DG_DEFAULT_SYN_INSTANT "50"
 #define DG_DEFAULT_BUDGET "200000"
+#define DG_DEFAULT_SAMPLE "64"
 
 enum dg_config_log { DG_LOGS_OFF, DG_LOGS_AUTO, DG_LOGS_JOURNAL, DG_LOGS_SYSLOG, DG_LOGS };
 
@@ -320,7 +324,8 @@ struct dg_config {
 	__u64 tcp_clear_below, tcp_clear_hold_ns;
 	__u64 tcp_share_alarm, tcp_share_factor, tcp_share_points, tcp_share_queries;
 	__u64 tcp_share_hold_ns;
-	__u64 alerts_log; /* enum dg_config_log */
+	__u64 latency_sample; /* 0 = none */
+	__u64 alerts_log;     /* enum dg_config_log */
 	struct dg_config_urls alertmanagers, webhooks;
 	struct dg_config_argv alerts_command;
 	char alerts_ca_file[DG_CONFIG_PATH_MAX];

@@ -13,6 +13,7 @@
 #include "userspace/config/reload.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/verbs.h"
+#include "userspace/lib/latency.h"
 #include "userspace/lib/render.h"
 
 enum { EFFECTIVE, DEFAULTS };
@@ -105,6 +106,7 @@ static void live_values(const struct dg_settings *s, struct dg_config *c)
 	live_take(c, DG_KEY_TCP_PROTECT, &c->tcp_protect, s->protect.mode);
 	live_take(c, DG_KEY_TCP_REAPER, &c->tcp_reaper, s->protect.reaper);
 	live_take(c, DG_KEY_BUDGET, &c->budget, dg_budget_read(s));
+	live_take(c, DG_KEY_LATENCY_SAMPLE, &c->latency_sample, dg_latency_sample(s));
 	live_take(c, DG_KEY_RATE_LIMIT, &c->rate_limit, rate_of(s, DG_CHARGE_QUERY, 0));
 	live_take(c, DG_KEY_INSTANT_LIMIT, &c->instant_limit, rate_of(s, DG_CHARGE_QUERY, 1));
 	if (!rate_of(s, DG_CHARGE_SYN, 0)) /* none was ever set */

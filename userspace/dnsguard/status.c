@@ -275,6 +275,7 @@ static const struct dg_section sections[] = {
 	{ "tcp.connections_counted", "TCP connections counted", DG_AS_YES_NO, NULL, NULL },
 	{ "latency.measured", "response times", DG_AS_YES_NO, NULL, NULL },
 	{ "latency.udp.p99_seconds", "  UDP, 99 % within", DG_AS_DELAY, NULL, NULL },
+	{ "latency.udp.one_in", "    of 1 query in", DG_AS_TEXT, NULL, NULL },
 	{ "latency.tcp.p99_seconds", "  TCP, 99 % within", DG_AS_DELAY, NULL, NULL },
 	{ "latency.tcp_first.p99_seconds", "  from the SYN on", DG_AS_DELAY, NULL, NULL },
 	{ "tcp_pressure.state", "TCP quota", DG_AS_TEXT, NULL, NULL },

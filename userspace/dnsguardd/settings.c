@@ -100,6 +100,8 @@ void dg_settings_configure(const struct dg_config *config, const struct dg_key_s
 	answers(config, keys, settings);
 	if (dg_keys_has(keys, DG_KEY_PORTS))
 		ports(config, settings);
+	if (dg_keys_has(keys, DG_KEY_LATENCY_SAMPLE))
+		settings->asked_below = DG_ASKED_BELOW(config->latency_sample);
 	if (dg_keys_has(keys, DG_KEY_CLIENTS))
 		flag(settings, DG_SET_CLIENTS_ONLY, config->client_count != 0);
 }
