@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -30,8 +31,12 @@ class Terminal:
             os.read(0, 1)
             os.environ["TERM"] = "linux"
             os.execvp(argv[0], [str(word) for word in argv])
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.resize(columns, lines)
         os.write(self.fd, b"\n")
+
+    def resize(self, columns, lines):
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def look(self):
         """Reads what there is; False: the program has ended."""
@@ -75,11 +80,33 @@ class Terminal:
 
 
 @pytest.fixture
+def syslog(world):
+    """The receiving end of syslog(3), for programs that are started through its words()."""
+    with Syslog(f"{world.dir}/log") as receiver:
+        yield receiver
+
+
+class Syslog(socket.socket):
+    def __init__(self, path):
+        super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.bind(path)
+        self.settimeout(PATIENCE)
+
+    @staticmethod
+    def words(path):
+        """Runs what follows where /dev holds nothing but that socket, as log."""
+        return ("unshare", "--mount", "sh", "-c",
+                f'mount -t tmpfs dev /dev && : >/dev/log && mount --bind {path} /dev/log && exec "$@"', "sh")
+
+
+@pytest.fixture
 def top(world):
     opened = []
 
     def start(**size):
-        argv = world.inside.enter(CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", "top")
+        log = f"{world.dir}/log"
+        argv = world.inside.enter(*(Syslog.words(log) if os.path.exists(log) else ()), CLI, "--bpffs", world.bpffs,
+                                  "--state-dir", f"{world.dir}/state", "top")
         opened.append(Terminal(argv, **size))
         return opened[-1]
 
@@ -152,7 +179,7 @@ def test_sorts_and_filters(world, top):
     terminal.until(lambda lines: "(reply)" not in lines[-1] and any("pass_clean" in line for line in lines))
 
 
-def test_bans_after_a_question(world, top):
+def test_bans_after_a_question(world, top, syslog):
     refuse_queries(world)
     terminal = top()
     terminal.until(CLIENT)
@@ -165,13 +192,14 @@ def test_bans_after_a_question(world, top):
     terminal.until("y or n")
     terminal.type(b"y")
     terminal.until(f"{CLIENT} is banned for 10 minutes")
+    assert f"source ban {CLIENT} --for 10m (a key in top), by " in syslog.recv(4096).decode()
     assert CLIENT in world.cli("source", "show").stdout
     before = world.frames("drop_banned")
     world.query(count=2)
     assert world.frames("drop_banned") == before + 2
 
 
-def test_exempts_after_a_question(world, top):
+def test_exempts_after_a_question(world, top, syslog):
     refuse_queries(world)
     terminal = top()
     terminal.until(CLIENT)
@@ -180,6 +208,7 @@ def test_exempts_after_a_question(world, top):
     before = world.frames("pass_clean")
     world.query(count=20)
     assert world.frames("pass_clean") == before + 20
+    assert re.search(rf"dnsguard\[\d+\]: source exempt {CLIENT}(/32)? --for 10m \(a key in top\), by \S+", syslog.recv(4096).decode())
 
 
 def test_a_key_without_a_sender_says_so(world, top):
@@ -205,7 +234,40 @@ def test_stands_still_when_told(world, top):
 def test_leaves_the_terminal_as_it_was(world, top):
     terminal = top()
     terminal.until("guarded")
+    during = termios.tcgetattr(terminal.fd)
     os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.ended() == 0
+    after = termios.tcgetattr(terminal.fd)
+    assert during[3] & (termios.ICANON | termios.ECHO) == 0  # while it ran it had the keys for itself
+    assert after[3] & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO
+    assert not terminal.screen.cursor.hidden
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ends_by_a_signal(world, top, number):
+    terminal = top()
+    terminal.until("guarded")
+    os.kill(terminal.pid, number)
+    assert terminal.ended() == 0
+
+
+def test_hears_of_another_size(world, top):
+    terminal = top()
+    terminal.until("guarded")
+    for columns, lines in ((120, 40), (24, 8), (80, 24)):
+        terminal.resize(columns, lines)
+        last = lines - 1
+        terminal.until(lambda shown: shown[last].startswith("1-5 table") and shown[0].startswith("dnsguard"))
+    terminal.until("guarded         enforcing")
+
+
+def test_goes_on_when_the_device_is_let_go(world, top):
+    """Its tables are what it looked at; that the device is not guarded any more is said."""
+    terminal = top()
+    terminal.until("enforcing")
+    world.cli("detach", "guarded")
+    terminal.until("no device is guarded")
+    terminal.type(b"q")
     assert terminal.ended() == 0
 
 
@@ -221,7 +283,7 @@ def test_shows_the_quota_and_what_fires(world, top):
     """Connections are live, the quota and alerts are what the daemon has written down."""
     name = f"{SERVER}:53"
     state = Path(world.dir) / "state"
-    (state / "pressure.json").write_text(json.dumps({"schema": 1, "listeners": [
+    (state / "pressure.json").write_text(json.dumps({"schema": 1, "warning_at": 60, "critical_at": 90, "listeners": [
         {"listener": name, "state": "critical", "quota": 4, "quota_shared": False, "pid": 1, "resolver": "named"}]}))
     (state / "alerts.json").write_text(json.dumps({"schema": 1, "sinks": [], "alerts": [
         {"alert": "DnsguardTcpQuota", "severity": "critical", "listener": name, "firing": True, "starts": 1},
@@ -234,5 +296,5 @@ def test_shows_the_quota_and_what_fires(world, top):
             terminal = top()
             lines = terminal.until("ALERT DnsguardTcpQuota")
             row, = [line for line in lines if line.startswith(name)]
-            assert "[####       |    ] 1 of 4" in row and "queue 1 of 8" in row and row.rstrip().endswith("critical")
+            assert row.split()[:2] == [name, "critical"] and "[###    |  ! ] 1 of 4  queue 1/8" in row
             assert not any("DnsguardOver" in line for line in lines)

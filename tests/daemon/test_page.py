@@ -138,6 +138,18 @@ def test_nothing_is_wider_than_a_phone(world, daemon):
     assert {shot.at(x, y) for x in (497, 498, 499) for y in range(0, 1600, 7)} == {LIGHT}
 
 
+def test_thresholds_are_the_configured_ones():
+    world = World()
+    try:
+        daemon = Daemon(world, config="interfaces: [guarded]\ntcp:\n  warning:\n    at: 55\n  critical:\n    at: 77\n").ready()
+        wait_for(lambda: json.loads(daemon.get("/api/now")[1])["thresholds"] == {"warning_percent": 55, "critical_percent": 77})
+        world.config("interfaces: [guarded]\ntcp:\n  warning:\n    at: 56\n")
+        daemon.kill(1)
+        wait_for(lambda: json.loads(daemon.get("/api/now")[1])["thresholds"] == {"warning_percent": 56, "critical_percent": 85})
+    finally:
+        world.close()
+
+
 def test_runs_under_a_strict_policy(daemon):
     response, body = daemon.get("/")
     policy = response.getheader("Content-Security-Policy")

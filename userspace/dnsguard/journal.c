@@ -2,8 +2,8 @@
 /*
  * journal.c - each change made by a command goes to the system's log, with who made it.
  *
- * Looks at the command line only. Texts that options are given are left out, and of a URL all but
- * the host: either may hold a secret.
+ * Of a command line, texts that options are given are left out, and of a URL all but the host: either
+ * may hold a secret. What is no command line (a key of `dnsguard top`) is told as it is handed in.
  */
 #include <string.h>
 #include <syslog.h>
@@ -52,9 +52,18 @@ static size_t option_append(char line[LINE_MAX_OCTETS], size_t used, const struc
 				       with_value ? value->text : "");
 }
 
+void dg_journal_line(const char *line)
+{
+	char who[DG_WHO_MAX];
+
+	openlog("dnsguard", LOG_PID, LOG_DAEMON);
+	syslog(LOG_NOTICE, "%s, by %s", line, dg_who_text(who, sizeof(who)));
+	closelog();
+}
+
 void dg_journal(const struct dg_cli *cli)
 {
-	char line[LINE_MAX_OCTETS], who[DG_WHO_MAX];
+	char line[LINE_MAX_OCTETS];
 	size_t used;
 
 	if (!dg_verb_changes(cli->verb))
@@ -65,7 +74,5 @@ void dg_journal(const struct dg_cli *cli)
 	for (int i = 0; cli->verb->options && cli->verb->options[i].name; i++)
 		if (cli->value[i].given && used < sizeof(line))
 			used = option_append(line, used, &cli->verb->options[i], &cli->value[i]);
-	openlog("dnsguard", LOG_PID, LOG_DAEMON);
-	syslog(LOG_NOTICE, "%s, by %s", line, dg_who_text(who, sizeof(who)));
-	closelog();
+	dg_journal_line(line);
 }

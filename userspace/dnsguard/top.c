@@ -137,12 +137,18 @@ static void deed_do(const struct dg_cli *cli, struct dg_top *top, enum dg_top_wi
 {
 	struct dg_error err = { 0 };
 	const bool ban = wish == DG_TOP_BAN;
+	char line[160];
 
-	if (dg_source_act(cli, ban ? DG_SOURCE_BAN : DG_SOURCE_EXEMPT, top->chosen, DEED_NS, &err))
+	if (dg_source_act(cli, ban ? DG_SOURCE_BAN : DG_SOURCE_EXEMPT, top->chosen, DEED_NS,
+			  &err)) {
 		snprintf(top->message, sizeof(top->message), "%.150s", err.text);
-	else
-		snprintf(top->message, sizeof(top->message), "%s is %s for 10 minutes", top->chosen,
-			 ban ? "banned" : "exempt");
+		return;
+	}
+	snprintf(top->message, sizeof(top->message), "%s is %s for 10 minutes", top->chosen,
+		 ban ? "banned" : "exempt");
+	snprintf(line, sizeof(line), "source %s %s --for 10m (a key in top)",
+		 ban ? "ban" : "exempt", top->chosen);
+	dg_journal_line(line);
 }
 
 /* Milliseconds until the next reading; none while the numbers stand still. */

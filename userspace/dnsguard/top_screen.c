@@ -13,7 +13,6 @@
 
 enum { PLAIN, GOOD, WARN, BAD, FAINT, COLOURS };
 
-#define HEAD_ROWS_MAX 4 /* devices, and listeners, that the head has room for */
 #define COLUMNS_MAX 5
 #define WIDTH_LEAST 20
 
@@ -213,10 +212,11 @@ static int head_draw(const struct dg_top *top, const json_t *doc)
 	return 2;
 }
 
-static void iface_draw(int y, const json_t *row)
+static void iface_draw(int y, const json_t *doc, const json_t *row)
 {
 	char line[256], a[32], b[32], c[32];
 
+	(void)doc;
 	snprintf(line, sizeof(line), "%-15s %-10s passed %-9s answered %-9s dropped %s",
 		 text_of(row, "name"), "", rate_text(number_of(row, "passed"), a),
 		 rate_text(number_of(row, "answered"), b), rate_text(number_of(row, "dropped"), c));
@@ -224,62 +224,91 @@ static void iface_draw(int y, const json_t *row)
 	put(y, 16, state_colour(text_of(row, "state")), text_of(row, "state"));
 }
 
-/* "[#######   |  ] 70 of 150": filled to the use, a mark where warnings begin. */
-static void gauge_text(const json_t *row, char *buf, size_t size)
+enum { GAUGE = 12 };
+
+/* "[#####   | ! ]": filled to the use, marks where warnings begin and where it is critical. */
+static void gauge_text(double share, const json_t *thresholds, char ret[GAUGE + 3])
 {
-	enum { CELLS = 16 };
+	const int warning = (int)(number_of(thresholds, "warning_percent") * GAUGE / 100),
+		  critical = (int)(number_of(thresholds, "critical_percent") * GAUGE / 100),
+		  filled = (int)(share * GAUGE + 0.5);
+
+	ret[0] = '[';
+	for (int i = 0; i < GAUGE; i++)
+		ret[1 + i] = i < filled		       ? '#' :
+			     critical && i == critical ? '!' :
+			     warning && i == warning   ? '|' :
+							 ' ';
+	ret[1 + GAUGE] = ']';
+	ret[2 + GAUGE] = '\0';
+}
+
+/* What follows the state: how full, until when, and who waits. */
+static void use_text(const json_t *row, char *buf, size_t size)
+{
 	const double quota = number_of(row, "quota"), connections = number_of(row, "connections");
-	char bar[CELLS + 1];
-	int filled = quota > 0 ? (int)(connections * CELLS / quota + 0.5) : 0;
+	const json_t *full = json_object_get(row, "seconds_to_full");
+	char use[64], forecast[32] = "";
 
-	if (quota <= 0) {
-		snprintf(buf, size, "%.0f connections, quota unknown", connections);
-		return;
-	}
-	for (int i = 0; i < CELLS; i++)
-		bar[i] = i < filled ? '#' : i == CELLS * 7 / 10 ? '|' : ' ';
-	bar[CELLS] = '\0';
-	snprintf(buf, size, "[%s] %.0f of %.0f", bar, connections, quota);
+	if (quota > 0)
+		snprintf(use, sizeof(use), "%.0f of %.0f", connections, quota);
+	else
+		snprintf(use, sizeof(use), "%.0f connections, quota unknown", connections);
+	if (json_is_number(full))
+		snprintf(forecast, sizeof(forecast), "  full in %.0f s", json_number_value(full));
+	snprintf(buf, size, "%s%s  queue %.0f/%.0f", use, forecast, number_of(row, "accept_queue"),
+		 number_of(row, "accept_queue_max"));
 }
 
-static void listener_draw(int y, const json_t *row)
+/* The state comes early: what a narrow screen cuts off is the queue. */
+static void listener_draw(int y, const json_t *doc, const json_t *row)
 {
-	const char *state = text_of(row, "state");
-	char line[256], gauge[80], forecast[32] = "";
+	const double quota = number_of(row, "quota"), connections = number_of(row, "connections");
+	const char *name = text_of(row, "listener"), *state = text_of(row, "state");
+	const int colour = state_colour(state);
+	char gauge[GAUGE + 3], use[160];
+	int x = (int)strlen(name) > 18 ? (int)strlen(name) + 1 : 19;
 
-	gauge_text(row, gauge, sizeof(gauge));
-	if (json_is_number(json_object_get(row, "seconds_to_full")))
-		snprintf(forecast, sizeof(forecast), ", full in %.0f s",
-			 number_of(row, "seconds_to_full"));
-	snprintf(line, sizeof(line), "%-22s %s, queue %.0f of %.0f%s", text_of(row, "listener"),
-		 gauge, number_of(row, "accept_queue"), number_of(row, "accept_queue_max"),
-		 forecast);
-	put(y, 0, PLAIN, line);
-	if (state[0] && COLS > 10)
-		put(y, COLS - (int)strlen(state) - 1, state_colour(state), state);
+	put(y, 0, PLAIN, name);
+	put(y, x, colour, state);
+	x += 10;
+	if (quota > 0) {
+		gauge_text(connections / quota, json_object_get(doc, "thresholds"), gauge);
+		put(y, x, colour, gauge);
+		x += GAUGE + 3;
+	}
+	use_text(row, use, sizeof(use));
+	put(y, x, PLAIN, use);
 }
 
-static void alert_draw(int y, const json_t *row)
+static void alert_draw(int y, const json_t *doc, const json_t *row)
 {
 	char line[256];
 
+	(void)doc;
 	snprintf(line, sizeof(line), "ALERT %s %s %s", text_of(row, "name"), text_of(row, "of"),
 		 text_of(row, "state"));
 	put(y, 0, BAD, line);
 }
 
+/* So many devices, listeners and alerts that a table fits below them. */
+static size_t head_rows(void)
+{
+	return LINES >= 24 ? 4 : LINES >= 16 ? 2 : 1;
+}
+
 /* A few rows of one part of the document; what there is no room for is counted. */
 static int part_draw(int y, const json_t *doc, const char *path,
-		     void (*draw)(int y, const json_t *row))
+		     void (*draw)(int y, const json_t *doc, const json_t *row))
 {
 	const json_t *rows = json_object_get(doc, path);
-	const size_t size = json_array_size(rows);
+	const size_t size = json_array_size(rows), room = head_rows();
 	char line[64];
 
-	for (size_t i = 0; i < size && i < HEAD_ROWS_MAX; i++)
-		draw(y++, json_array_get(rows, i));
-	if (size > HEAD_ROWS_MAX) {
-		snprintf(line, sizeof(line), "and %zu more", size - HEAD_ROWS_MAX);
+	for (size_t i = 0; i < size && i < room; i++)
+		draw(y++, doc, json_array_get(rows, i));
+	if (size > room) {
+		snprintf(line, sizeof(line), "and %zu more", size - room);
 		put(y++, 0, FAINT, line);
 	}
 	return y;
@@ -427,6 +456,8 @@ void dg_top_draw(struct dg_top *top, const json_t *doc)
 	if (top->help) {
 		help_draw();
 	} else {
+		if (!json_array_size(json_object_get(doc, "interfaces")))
+			put(y++, 0, BAD, "no device is guarded: dnsguard attach IFACE");
 		y = part_draw(y, doc, "interfaces", iface_draw);
 		y = part_draw(y, doc, "tcp", listener_draw);
 		y = part_draw(y, doc, "alerts", alert_draw);

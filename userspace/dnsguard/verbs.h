@@ -46,6 +46,8 @@ extern const struct dg_option dg_source_ban_options[], dg_source_exempt_options[
 
 /* Tells the system's log who changed what; of a command that changes nothing, nothing: journal.c. */
 void dg_journal(const struct dg_cli *cli);
+/* The same of a change that no command line tells; line is text without secrets. */
+void dg_journal_line(const char *line);
 int dg_verb_changes(const struct dg_verb *verb);
 
 /* Points a reading command at the lab when the host has no guard of its own: lab.c. */

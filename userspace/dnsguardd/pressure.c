@@ -256,6 +256,18 @@ static int look(struct dg_quotas *watch, const struct dg_maps *maps, __u64 now_n
 	return 0;
 }
 
+/* Who shows a quota marks its thresholds: after a reload the file must tell the new ones. */
+static void thresholds_note(struct dg_quotas *watch)
+{
+	const struct dg_config *config = watch->daemon->config;
+
+	if (watch->warning_at != config->tcp_warning_at ||
+	    watch->critical_at != config->tcp_critical_at)
+		watch->changed = true;
+	watch->warning_at = config->tcp_warning_at;
+	watch->critical_at = config->tcp_critical_at;
+}
+
 static void on_look(uv_timer_t *timer)
 {
 	struct dg_quotas *watch = timer->data;
@@ -267,6 +279,7 @@ static void on_look(uv_timer_t *timer)
 	    look(watch, &maps, now_ns))
 		return;
 	share_look(watch, &maps, now_ns);
+	thresholds_note(watch);
 	dg_quotas_ask(watch, now_ns);
 	if (watch->changed &&
 	    dg_keep_write(&watch->keep, &watch->daemon->loop, dg_quotas_text(watch)))

@@ -53,8 +53,9 @@ char *dg_quotas_text(const struct dg_quotas *watch)
 
 	for (unsigned int i = 0; i < watch->count; i++)
 		json_array_append_new(list, listener_json(watch, &watch->listener[i]));
-	doc = json_pack("{s:i, s:o, s:o}", "schema", SCHEMA, "listeners", list, "share",
-			share_json(&watch->share));
+	doc = json_pack("{s:i, s:o, s:o, s:I, s:I}", "schema", SCHEMA, "listeners", list, "share",
+			share_json(&watch->share), "warning_at", (json_int_t)watch->warning_at,
+			"critical_at", (json_int_t)watch->critical_at);
 	text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 	json_decref(doc);
 	return text;

@@ -54,7 +54,8 @@ struct dg_quotas {
 	bool ask_complained; /* that the child does not work was said */
 	struct dg_share share;
 	__u64 share_noted_ns;
-	bool changed; /* since it was saved */
+	bool changed;		       /* since it was saved */
+	__u64 warning_at, critical_at; /* percent, as they were at the last look */
 	struct dg_keep keep;
 	char path[4096];
 };

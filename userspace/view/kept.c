@@ -10,35 +10,55 @@
 
 #define SCHEMA 1
 
-/* An array of a file, owned; an empty one where it cannot be had. */
-static json_t *rows_read(const char *state_dir, const char *file, const char *key)
+/* A file, owned; NULL where it cannot be had. */
+static json_t *file_read(const char *state_dir, const char *file)
 {
 	char path[4096];
-	json_t *doc, *rows;
+	json_t *doc;
 
 	snprintf(path, sizeof(path), "%s/%s", state_dir, file);
 	doc = json_load_file(path, 0, NULL);
-	rows = json_integer_value(json_object_get(doc, "schema")) == SCHEMA ?
-		       json_incref(json_object_get(doc, key)) :
-		       NULL;
+	if (json_integer_value(json_object_get(doc, "schema")) == SCHEMA)
+		return doc;
 	json_decref(doc);
-	if (json_is_array(rows))
-		return rows;
-	json_decref(rows);
-	return json_array();
+	return NULL;
+}
+
+/* An array of it, owned; an empty one where there is none. */
+static json_t *rows_of(const json_t *doc, const char *key)
+{
+	json_t *rows = json_object_get(doc, key);
+
+	return json_is_array(rows) ? json_incref(rows) : json_array();
+}
+
+static json_t *percent_of(const json_t *doc, const char *key)
+{
+	json_t *percent = json_object_get(doc, key);
+
+	return json_integer_value(percent) > 0 ? json_incref(percent) : json_null();
 }
 
 void dg_kept_read(const char *state_dir, struct dg_kept *ret)
 {
-	ret->listeners = rows_read(state_dir, "pressure.json", "listeners");
-	ret->alerts = rows_read(state_dir, "alerts.json", "alerts");
+	json_t *pressure = file_read(state_dir, "pressure.json"),
+	       *alerts = file_read(state_dir, "alerts.json");
+
+	ret->listeners = rows_of(pressure, "listeners");
+	ret->warning_at = percent_of(pressure, "warning_at");
+	ret->critical_at = percent_of(pressure, "critical_at");
+	ret->alerts = rows_of(alerts, "alerts");
+	json_decref(pressure);
+	json_decref(alerts);
 }
 
 void dg_kept_drop(struct dg_kept *kept)
 {
 	json_decref(kept->listeners);
+	json_decref(kept->warning_at);
+	json_decref(kept->critical_at);
 	json_decref(kept->alerts);
-	*kept = (struct dg_kept){ NULL, NULL };
+	*kept = (struct dg_kept){ .listeners = NULL };
 }
 
 static const char *text_of(const json_t *row, const char *key)

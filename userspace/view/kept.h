@@ -11,8 +11,9 @@
 #include <jansson.h>
 
 struct dg_kept {
-	json_t *listeners; /* rows of pressure.json */
-	json_t *alerts;	   /* rows of alerts.json */
+	json_t *listeners;		  /* rows of pressure.json */
+	json_t *warning_at, *critical_at; /* of it, percent of a quota; null = nobody has said */
+	json_t *alerts;			  /* rows of alerts.json */
 };
 
 void dg_kept_read(const char *state_dir, struct dg_kept *ret);

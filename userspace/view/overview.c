@@ -383,7 +383,7 @@ json_t *dg_overview_json(const struct dg_overview *view)
 	dg_overview_rates(view->before, view->now, &rates);
 	dg_kept_read(view->state_dir, &kept);
 	return json_pack(
-		"{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:O, s:O}}",
 		"schema", 1, "unix", (json_int_t)time(NULL), "interval_seconds", seconds,
 		"paused_seconds", paused_json(view->now), "summary",
 		summary_json(view->now, &rates), "rates", rates_json(&rates), "interfaces",
@@ -393,5 +393,6 @@ json_t *dg_overview_json(const struct dg_overview *view)
 		dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
 		lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
 		dg_kept_alerts_json(&kept), "response_seconds", latency_json(view), "blocked",
-		blocked_json(view));
+		blocked_json(view), "thresholds", "warning_percent", kept.warning_at,
+		"critical_percent", kept.critical_at);
 }

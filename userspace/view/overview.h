@@ -29,7 +29,8 @@ struct dg_overview {
  * {udp, tcp}, bytes}, interfaces [{name, state, mode, passed, dropped, answered, verdicts [...]}], verdicts [{verdict,
  * action, per_second, bytes_per_second, frames, meaning}], limited [...], syn_senders [...], lists [{name, names,
  * per_second, answers}], tcp [{listener, connections, peak_minute, accept_queue, accept_queue_max, new_per_second,
- * quota, resolver, state, seconds_to_full}], alerts [{name, of, state, summary, seconds}], response_seconds {udp_p99, tcp_p99}, blocked [{name, queries}]}. Null is not known.
+ * quota, resolver, state, seconds_to_full}], alerts [{name, of, state, summary, seconds}], response_seconds {udp_p99,
+ * tcp_p99}, blocked [{name, queries}], thresholds {warning_percent, critical_percent}}. Null is not known.
  * All rates are a second. The caller's; NULL when memory is short.
  */
 json_t *dg_overview_json(const struct dg_overview *view);
