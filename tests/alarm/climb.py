@@ -47,10 +47,11 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
             time.sleep(max(self.began_at + len(clients) - time.monotonic(), 0))
             sock = self.room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.settimeout(ANSWERED_WITHIN)
-            clients.append((time.monotonic(), sock))
+            came_at = time.monotonic()
+            clients.append([came_at + ASKED_AGAIN, sock])
             self.room.sockets.append(sock)
             if not self.is_served(sock) and not self.refused_at:
-                self.refused_at = clients[-1][0]
+                self.refused_at = came_at
             self.stay(clients)
 
     def is_served(self, sock):
@@ -63,10 +64,10 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
 
     def stay(self, clients):
         """Each client asks again now and then, so that its connection is kept."""
-        now = time.monotonic()
-        for began, sock in clients:
-            if now - began >= ASKED_AGAIN and int(now - began) % ASKED_AGAIN == 0:
-                ask(sock)
+        for client in clients:
+            if client[0] <= time.monotonic():
+                client[0] += ASKED_AGAIN
+                ask(client[1])
 
     def end(self):
         self.join(400)
