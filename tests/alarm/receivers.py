@@ -54,7 +54,7 @@ class Receiver:
         while len(self.told(path)) < len(wanted):
             assert time.monotonic() < deadline, f"wanted {wanted}, heard {self.told(path)}"
             time.sleep(0.02)
-        assert self.told(path) == list(wanted)
+        assert self.told(path) == list(wanted), f"wanted {wanted}, heard {self.told(path)}"
 
     def close(self):
         self.server.shutdown()

@@ -19,7 +19,8 @@
 #include "userspace/lib/stats.h"
 
 #define LOOK_MS 1000
-#define SHARE_NS 60000000000ull
+#define SHARE_NS 60000000000ull /* between two looks at the share of TCP, at most */
+#define SHARE_LOOKS 4		/* at least, in what the operator has it hold for */
 #define NS_PER_SEC 1000000000ull
 
 /* ---- listeners -------------------------------------------------------------------------------- */
@@ -212,13 +213,21 @@ static int share_counts_read(const struct dg_maps *maps, struct dg_share_counts 
 	return 0;
 }
 
+static __u64 share_wait_ns(const struct dg_config *config)
+{
+	__u64 part = config->tcp_share_hold_ns / SHARE_LOOKS;
+
+	return part < SHARE_NS ? part : SHARE_NS;
+}
+
 static void share_look(struct dg_quotas *watch, const struct dg_maps *maps, __u64 now_ns)
 {
 	const struct dg_share_rules rules = share_rules_of(watch->daemon->config);
 	struct dg_share_counts counts = { 0 };
 	struct dg_share_now now;
 
-	if (watch->share_noted_ns && now_ns - watch->share_noted_ns < SHARE_NS)
+	if (watch->share_noted_ns &&
+	    now_ns - watch->share_noted_ns < share_wait_ns(watch->daemon->config))
 		return;
 	watch->share_noted_ns = now_ns;
 	if (share_counts_read(maps, &counts))

@@ -36,14 +36,22 @@ static json_t *listener_json(const struct dg_quotas *watch,
 static json_t *share_json(const struct dg_share *share)
 {
 	json_t *usual = json_array(), *weeks = json_array();
+	json_t *look_tcp = json_array(), *look_all = json_array();
 
+	for (int minute = 0; minute < DG_SHARE_MINUTES; minute++) {
+		json_array_append_new(look_tcp, json_integer((json_int_t)share->look[minute].tcp));
+		json_array_append_new(look_all, json_integer((json_int_t)share->look[minute].all));
+	}
 	for (int hour = 0; hour < DG_SHARE_HOURS; hour++) {
 		json_array_append_new(usual, json_real(share->usual[hour].share));
 		json_array_append_new(weeks, json_integer(share->usual[hour].weeks));
 	}
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:b}", "usual", usual, "weeks", weeks, "hour",
-			 (json_int_t)share->hour, "hour_tcp", (json_int_t)share->hour_began.tcp,
-			 "hour_all", (json_int_t)share->hour_began.all, "alarm", share->alarm.on);
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b}", "usual", usual,
+			 "weeks", weeks, "hour", (json_int_t)share->hour, "hour_tcp",
+			 (json_int_t)share->hour_began.tcp, "hour_all",
+			 (json_int_t)share->hour_began.all, "minute", (json_int_t)share->minute,
+			 "first_minute", (json_int_t)share->first_minute, "look_tcp", look_tcp,
+			 "look_all", look_all, "alarm", share->alarm.on);
 }
 
 char *dg_quotas_text(const struct dg_quotas *watch)
@@ -91,17 +99,40 @@ static void listener_take(const json_t *row, struct dg_quotas_listener *ret)
 	dg_pressure_restore(&ret->pressure, ret->state);
 }
 
+static __u64 number_take(const json_t *doc, const char *key)
+{
+	return (__u64)json_integer_value(json_object_get(doc, key));
+}
+
+/* The window goes on where it was: a share that nobody knows for minutes would end an alarm that is not over. */
+static void looks_take(const json_t *doc, struct dg_share *ret)
+{
+	const json_t *tcp = json_object_get(doc, "look_tcp"),
+		     *all = json_object_get(doc, "look_all");
+
+	if (json_array_size(tcp) != DG_SHARE_MINUTES || json_array_size(all) != DG_SHARE_MINUTES)
+		return;
+	for (size_t minute = 0; minute < DG_SHARE_MINUTES; minute++)
+		ret->look[minute] = (struct dg_share_counts){
+			.tcp = (__u64)json_integer_value(json_array_get(tcp, minute)),
+			.all = (__u64)json_integer_value(json_array_get(all, minute)),
+		};
+	ret->minute = number_take(doc, "minute");
+	ret->first_minute = number_take(doc, "first_minute");
+}
+
 static void share_take(const json_t *doc, struct dg_share *ret)
 {
 	const json_t *usual = json_object_get(doc, "usual"), *weeks = json_object_get(doc, "weeks");
 
 	for (size_t hour = 0; hour < DG_SHARE_HOURS; hour++) {
-		ret->usual[hour].share = json_real_value(json_array_get(usual, hour));
+		ret->usual[hour].share = json_number_value(json_array_get(usual, hour));
 		ret->usual[hour].weeks = (__u32)json_integer_value(json_array_get(weeks, hour));
 	}
-	ret->hour = (__u64)json_integer_value(json_object_get(doc, "hour"));
-	ret->hour_began.tcp = (__u64)json_integer_value(json_object_get(doc, "hour_tcp"));
-	ret->hour_began.all = (__u64)json_integer_value(json_object_get(doc, "hour_all"));
+	ret->hour = number_take(doc, "hour");
+	ret->hour_began.tcp = number_take(doc, "hour_tcp");
+	ret->hour_began.all = number_take(doc, "hour_all");
+	looks_take(doc, ret);
 	ret->alarm.on = json_is_true(json_object_get(doc, "alarm"));
 }
 
