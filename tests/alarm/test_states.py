@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from callers import Bind, Unbound, hang_up
+from callers import Bind, Dnsdist, Recursor, Unbound, begin, hang_up, still_open
 from guarded import SERVER, Daemon, wait_for
 from receivers import AM_PORT, Alertmanager
 
@@ -84,17 +84,21 @@ def test_bind_fills_and_empties_and_all_receivers_hear_of_it(room, receiver):
              [f"{name} {status} an argument nobody" for name, status in rise + fall])
 
 
-def test_unbound_that_lets_nobody_stay_is_exhausted_by_those_who_come_again(room, receiver):
-    Unbound(room, "incoming-num-tcp: 20")
+@pytest.mark.parametrize("resolver", [
+    lambda room: Unbound(room, "incoming-num-tcp: 20"),
+    lambda room: Dnsdist(room, f'setLocal("{SERVER}:53", {{ maxConcurrentTCPConnections = 20 }})'),
+], ids=["Unbound", "dnsdist"])
+def test_one_that_sends_clients_away_is_exhausted_by_those_who_come_again(room, receiver, resolver):
+    """Unbound closes idle clients early when it is full, dnsdist whoever is too many: neither has a queue that only grows."""
     guard = Guard(room, receiver)
+    resolver(room)
     guard.knows_quota(20)
     done, seen = threading.Event(), []
 
     def come_again():
-        """Unbound closes idle clients early when it is full: whoever is sent away comes back."""
         callers = []
         while not done.is_set():
-            callers += room.call(60 - len(callers))
+            callers += begin(room.call(60 - len(callers)))
             time.sleep(0.05)
             callers = [sock for sock in callers if still_open(sock)]
         hang_up(callers)
@@ -118,17 +122,19 @@ def test_unbound_that_lets_nobody_stay_is_exhausted_by_those_who_come_again(room
     assert receiver.told()[-3:] == [(FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved")]
 
 
-def still_open(sock):
-    sock.setblocking(False)
-    try:
-        open_ = sock.recv(1) != b""
-    except BlockingIOError:
-        open_ = True
-    except OSError:
-        open_ = False
-    if not open_:
-        sock.close()
-    return open_
+def test_recursor_fills_and_empties(room, receiver):
+    guard = Guard(room, receiver)
+    Recursor(room, "max-tcp-clients=10\nmax-tcp-per-client=0\nclient-tcp-timeout=100")
+    guard.knows_quota(10)
+    callers = begin(room.call(9))
+    receiver.hears((FILLING, "firing"), (NEARLY, "firing"))
+    callers += begin(room.call(6))
+    rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
+    receiver.hears(*rise)
+    assert state(guard) == EXHAUSTED
+    hang_up(callers)
+    receiver.hears(*rise, (FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved"))
+    assert state(guard) == OK
 
 
 # ---- flapping, restart, receivers that are away ---------------------------------------------------

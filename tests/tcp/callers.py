@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from guarded import PATIENCE, SERVER, World, run, wait_for
+from guarded import PATIENCE, SERVER, Http, World, run, wait_for
 
 SERVER6, CLIENT6 = "2001:db8::1", "2001:db8::2"
 KEY = 'key "rndc-key" { algorithm hmac-sha256; secret "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"; };'
@@ -93,6 +93,29 @@ def hang_up(sockets, reset=False):
         sock.close()
 
 
+def begin(sockets):
+    """The first octet of a query: a resolver that defers accepting has the connection from there on, not before."""
+    for sock in sockets:
+        try:
+            sock.sendall(b"\0")
+        except OSError:
+            pass  # sent away already
+    return sockets
+
+
+def still_open(sock):
+    sock.setblocking(False)
+    try:
+        open_ = sock.recv(1) != b""
+    except BlockingIOError:
+        open_ = True
+    except OSError:
+        open_ = False
+    if not open_:
+        sock.close()
+    return open_
+
+
 def answers(room, *argv):
     return run(*room.inside.enter(*argv), check=False)
 
@@ -155,14 +178,54 @@ class Recursor:
     def __init__(self, room, options=""):
         self.dir = Path(room.dir) / "recursor"
         self.dir.mkdir()
-        (self.dir / "recursor.conf").write_text(f"local-address={SERVER}\nsocket-dir={self.dir}\nthreads=1\n{options}\n")
+        (self.dir / "recursor.conf").write_text(f"local-address={SERVER}\nsocket-dir={self.dir}\nthreads=1\n"
+                                                f"allow-from=0.0.0.0/0\n{options}\n")
         self.child = room.start("pdns_recursor", f"--config-dir={self.dir}", "--daemon=no")
+        self.room = room
         wait_for(lambda: (self.dir / "pdns_recursor.controlsocket").exists() and room.tcp()["listeners"])
+
+    def clients(self):
+        return int(answers(self.room, "rec_control", f"--config-dir={self.dir}", "get", "tcp-clients").stdout)
 
 
 class Dnsdist:
     def __init__(self, room, binds):
         self.conf = Path(room.dir) / "dnsdist.conf"
-        self.conf.write_text(f'{binds}\nnewServer("127.0.0.1:5300")\nsetSecurityPollSuffix("")\n')
+        self.room = room
+        self.conf.write_text(f"""{binds}
+newServer("127.0.0.1:5300")
+setACL("0.0.0.0/0")
+setTCPRecvTimeout(100)
+setSecurityPollSuffix("")
+webserver("127.0.0.1:8083")
+setWebserverConfig({{apiKey="key"}})
+""")
         self.child = room.start("dnsdist", "-C", self.conf, "--supervised", "--disable-syslog")
         wait_for(lambda: room.tcp()["listeners"])
+
+    def clients(self):
+        """(connections now, most at one time), as its bind says."""
+        http = Http(self.room.inside, port=8083)
+        http.request("GET", "/metrics", headers={"X-API-Key": "key"})
+        said = http.getresponse().read().decode()
+        http.close()
+        return tuple(int(re.search(rf"^dnsdist_frontend_{name}{{.*}} (\d+)$", said, re.M)[1])
+                     for name in ("tcpcurrentconnections", "tcpmaxconcurrentconnections"))
+
+
+class Knot:
+    """kresd, with so many files as it may open."""
+
+    def __init__(self, room, files):
+        home = Path(room.dir) / "kresd"
+        home.mkdir()
+        (home / "conf").write_text(f"net.listen('{SERVER}', 53, {{ kind = 'dns' }})\ncache.size = 10 * MB\n")
+        self.child = room.start("prlimit", f"--nofile={files}:{files}", "kresd", "-n", "-c", home / "conf", home)
+        wait_for(lambda: room.tcp()["listeners"])
+        self.at_rest = self.files()
+
+    def files(self):
+        return len(list(Path(f"/proc/{self.child.pid}/fd").iterdir()))
+
+    def clients(self):
+        return self.files() - self.at_rest

@@ -5,7 +5,7 @@ import os
 import pytest
 from guarded import SERVER, run, wait_for
 
-from callers import SERVER6, Bind, Unbound, hang_up
+from callers import SERVER6, Bind, Dnsdist, Knot, Recursor, Unbound, begin, hang_up, still_open
 
 
 def accept(listener, count):
@@ -50,6 +50,49 @@ def test_unbound_has_as_many_clients_as_are_counted(room):
     hang_up(callers)
     wait_for(lambda: unbound.usage() == 0)
     room.becomes(connections=0, peak=7)
+
+
+def test_recursor_has_as_many_clients_as_are_counted_and_no_more_than_it_takes(room):
+    room.attach()
+    recursor = Recursor(room, "max-tcp-clients=10\nmax-tcp-per-client=0\nclient-tcp-timeout=100")
+    callers = begin(room.call(7))
+    wait_for(lambda: recursor.clients() == 7)
+    room.becomes(connections=7, accept_queue=0)
+    callers += begin(room.call(9))
+    # It has taken one too many when it stops to accept.
+    row = room.becomes(connections=16, accept_queue=5, quota=10)
+    assert recursor.clients() == row["connections"] - row["accept_queue"]
+    hang_up(callers)
+    wait_for(lambda: recursor.clients() == 0)
+    room.becomes(connections=0, accept_queue=0, peak=16)
+
+
+def test_dnsdist_has_as_many_clients_as_are_counted_and_no_more_than_it_takes(room):
+    room.attach()
+    dnsdist = Dnsdist(room, f'setLocal("{SERVER}:53", {{ maxConcurrentTCPConnections = 10 }})')
+    callers = begin(room.call(7))
+    wait_for(lambda: dnsdist.clients() == (7, 7))
+    room.becomes(connections=7, peak=7, accept_queue=0)
+    callers += begin(room.call(3))
+    wait_for(lambda: dnsdist.clients() == (10, 10))
+    room.becomes(connections=10, peak=10, quota=10)
+    (late,) = begin(room.call(1))
+    wait_for(lambda: not still_open(late))  # accepted, and closed unread
+    row = room.becomes(connections=10, peak=11, closed_by={"local": 0, "remote": 0, "reset": 1})
+    assert (row["accept_queue"], dnsdist.clients()[0]) == (0, 10)
+    hang_up(callers)
+    room.becomes(connections=0)
+
+
+def test_knot_resolver_has_as_many_clients_as_are_counted(room):
+    room.attach()
+    knot = Knot(room, 900)
+    callers = begin(room.call(7))
+    wait_for(lambda: knot.clients() == 7)
+    room.becomes(connections=7)
+    hang_up(callers[:3])
+    wait_for(lambda: knot.clients() == 4)
+    room.becomes(connections=4, peak=7)
 
 
 # ---- peaks, ends and hold times -------------------------------------------------------------------

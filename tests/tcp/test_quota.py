@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callers import Bind, Dnsdist, Recursor, Unbound, hang_up
+from callers import Bind, Dnsdist, Knot, Recursor, Unbound, hang_up
 from guarded import CLI, SANDBOX, SERVER, run, wait_for
 
 RNDC_KEY = Path("/etc/bind/rndc.key")
@@ -135,9 +135,9 @@ def listen_as(room, name, *options, wrap=()):
 
 def test_knot_resolver_has_only_its_open_files(room):
     room.attach()
-    child = listen_as(room, "kresd", wrap=("prlimit", "--nofile=900:900"))
+    knot = Knot(room, 900)
     row = room.listener()
-    assert (row["resolver"], row["pid"], row["quota"], row["quota_source"]) == ("kresd", child.pid, 900, FILES)
+    assert (row["resolver"], row["pid"], row["quota"], row["quota_source"]) == ("kresd", knot.child.pid, 900, FILES)
 
 
 # ---- the doctor -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@
 struct load {
 	double connections;
 	unsigned int queue;
+	unsigned int most; /* where who is too many is sent away */
 };
 
 struct scene {
@@ -38,7 +39,7 @@ static struct load clipped(double wanted, unsigned int quota)
 	double over = wanted > quota ? wanted - quota : 0;
 
 	over = over < QUEUE_MAX ? over : QUEUE_MAX;
-	return (struct load){ (wanted < quota ? wanted : quota) + over, (unsigned int)over };
+	return (struct load){ (wanted < quota ? wanted : quota) + over, (unsigned int)over, 0 };
 }
 
 static struct load one_a_second(unsigned int second)
@@ -48,35 +49,35 @@ static struct load one_a_second(unsigned int second)
 
 static struct load up_and_gone(unsigned int second)
 {
-	return second < 200 ? clipped(second, 150) : (struct load){ 0, 0 };
+	return second < 200 ? clipped(second, 150) : (struct load){ 0, 0, 0 };
 }
 
 static struct load flat_at_72(unsigned int second)
 {
-	return (struct load){ second < 300 ? 72 : 62, 0 };
+	return (struct load){ second < 300 ? 72 : 62, 0, 0 };
 }
 
 static struct load flat_at_59(unsigned int second)
 {
-	return (struct load){ second < 20 ? 72 : 59, 0 };
+	return (struct load){ second < 20 ? 72 : 59, 0, 0 };
 }
 
 /* Nine seconds high, one low: never high for ten in a row. */
 static struct load short_peaks(unsigned int second)
 {
-	return (struct load){ second % 10 ? 80 : 20, 0 };
+	return (struct load){ second % 10 ? 80 : 20, 0, 0 };
 }
 
 /* Half a minute high, half a minute low, for ten minutes. */
 static struct load flapping(unsigned int second)
 {
-	return (struct load){ second / 30 % 2 ? 10 : 95, 0 };
+	return (struct load){ second / 30 % 2 ? 10 : 95, 0, 0 };
 }
 
 /* A resolver that has just started takes its usual clients back within seconds, and stays there. */
 static struct load start_up(unsigned int second)
 {
-	return (struct load){ second < 6 ? second * 10 : 60, 0 };
+	return (struct load){ second < 6 ? second * 10 : 60, 0, 0 };
 }
 
 /* Ups and downs around 50 that lead nowhere: a fixed row of pseudo-random steps. */
@@ -87,24 +88,24 @@ static struct load noise(unsigned int second)
 	state ^= state >> 15;
 	state *= 2246822519u;
 	state ^= state >> 13;
-	return (struct load){ 40 + state % 21, 0 };
+	return (struct load){ 40 + state % 21, 0, 0 };
 }
 
 /* One of two threads is full, the other has room: 68 of 100, and a queue that nobody empties. */
 static struct load one_thread_full(unsigned int second)
 {
-	return (struct load){ 68, second < 8 ? second : 8 };
+	return (struct load){ 68, second < 8 ? second : 8, 0 };
 }
 
 static struct load quota_unknown_queue_full(unsigned int second)
 {
-	return (struct load){ 500, second < 10 ? second : second < 40 ? QUEUE_MAX : 0 };
+	return (struct load){ 500, second < 10 ? second : second < 40 ? QUEUE_MAX : 0, 0 };
 }
 
 /* Every slot taken, and the queue emptied again each second: full, but nobody waits for good. */
 static struct load full_and_served(unsigned int second)
 {
-	return (struct load){ 100 + (second % 2) * 3, (second % 2) * 3 };
+	return (struct load){ 100 + (second % 2) * 3, (second % 2) * 3, 0 };
 }
 
 /* Every slot taken, a queue that goes up and down but never away: nobody is served in time. */
@@ -112,7 +113,7 @@ static struct load full_and_waiting(unsigned int second)
 {
 	unsigned int queue = 4 + second * 7 % 5;
 
-	return (struct load){ 100 + queue, queue };
+	return (struct load){ 100 + queue, queue, 0 };
 }
 
 /* A burst that waits is let in, one after the other. */
@@ -120,7 +121,19 @@ static struct load full_and_drained(unsigned int second)
 {
 	unsigned int queue = second < 9 ? 9 - second : 0;
 
-	return (struct load){ 100 + queue, queue };
+	return (struct load){ 100 + queue, queue, 0 };
+}
+
+/* Who is too many is sent away, never queued: for twenty seconds they come, then none does. */
+static struct load full_and_sent_away(unsigned int second)
+{
+	return (struct load){ 100, 0, second < 20 ? 101 : 100 };
+}
+
+/* The same seen once: the quota was reached, and one who came is no exhaustion. */
+static struct load one_sent_away(unsigned int second)
+{
+	return (struct load){ 100, 0, second == 3 ? 101 : 100 };
 }
 
 static const struct scene scenes[] = {
@@ -140,6 +153,9 @@ static const struct scene scenes[] = {
 	  "12:exhausted 100:critical 101:warning 102:ok" },
 	{ "every slot taken, the queue never empty", 100, 0, 10, full_and_waiting, "2:exhausted" },
 	{ "every slot taken, the queue gets shorter", 100, 0, 12, full_and_drained, "5:critical" },
+	{ "every slot taken, who comes is sent away", 100, 0, 200, full_and_sent_away,
+	  "2:exhausted 80:critical" },
+	{ "every slot taken, one was sent away", 100, 0, 60, one_sent_away, "5:critical" },
 	{ "every slot taken, but the queue is served", 100, 0, 60, full_and_served, "5:critical" },
 };
 
@@ -177,6 +193,7 @@ static void live(const struct scene *scene, char *seen, size_t size)
 			.waiting = load.queue,
 			.accept_queue = load.queue,
 			.accept_queue_max = QUEUE_MAX,
+			.most = load.most,
 			.seconds_to_full = seconds_to_full(scene, second),
 		};
 

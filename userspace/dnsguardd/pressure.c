@@ -22,6 +22,7 @@
 #define SHARE_NS 60000000000ull /* between two looks at the share of TCP, at most */
 #define SHARE_LOOKS 4		/* at least, in what the operator has it hold for */
 #define NS_PER_SEC 1000000000ull
+#define MOST_SECONDS 3 /* longer than from one look to the next, so that none is missed */
 
 /* ---- listeners -------------------------------------------------------------------------------- */
 
@@ -101,6 +102,22 @@ static void listeners_look(struct dg_quotas *watch, const struct dg_tcp_books *b
 
 /* ---- the model -------------------------------------------------------------------------------- */
 
+/* dnsdist accepts whoever is too many and closes at once; the others leave them in the accept queue. */
+static bool sends_away(const struct dg_quotas_listener *listener)
+{
+	return !strcmp(listener->quota.resolver, "dnsdist");
+}
+
+static __u64 most_of(const double *levels)
+{
+	double most = 0;
+
+	for (int second = DG_FORECAST_SECONDS - MOST_SECONDS; second < DG_FORECAST_SECONDS;
+	     second++)
+		most = levels[second] > most ? levels[second] : most;
+	return (__u64)most;
+}
+
 /* One quota for several listeners of a process: all of their connections count. */
 static bool same_quota(const struct dg_quotas *watch, const struct dg_quotas_listener *a,
 		       const struct dg_quotas_listener *b)
@@ -130,6 +147,7 @@ static void sample_make(const struct dg_quotas *watch, const struct dg_quotas_li
 		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
 			levels[second] += one[second];
 	}
+	ret->most = sends_away(listener) ? most_of(levels) : 0;
 	ret->seconds_to_full =
 		ret->quota ? dg_forecast(levels, DG_FORECAST_SECONDS, (double)ret->quota) : -1;
 }

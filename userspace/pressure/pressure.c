@@ -71,12 +71,15 @@ static bool slots_taken(const struct dg_pressure_sample *sample)
 	return sample->quota && accepted >= (sample->slots ? sample->slots : sample->quota);
 }
 
-/* Of a quota that nobody knows this much is known: where the queue is full nobody is let in. */
+/*
+ * Of a quota that nobody knows this much is known: where the queue is full nobody is let in. A resolver that accepts and closes
+ * whoever is too many never has a queue; with it, having had more than its quota is the sign.
+ */
 static bool is_exhausted(const struct dg_pressure_sample *sample)
 {
 	if (!sample->quota)
 		return sample->accept_queue_max && sample->accept_queue >= sample->accept_queue_max;
-	return slots_taken(sample) && sample->accept_queue;
+	return (slots_taken(sample) && sample->accept_queue) || sample->most > sample->quota;
 }
 
 /* ---- up and down ----------------------------------------------------------------------------- */

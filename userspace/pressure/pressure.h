@@ -31,7 +31,7 @@ enum dg_pressure_state {
 	DG_PRESSURE_OK,
 	DG_PRESSURE_WARNING,
 	DG_PRESSURE_CRITICAL,
-	DG_PRESSURE_EXHAUSTED, /* every slot taken and the accept queue does not get shorter */
+	DG_PRESSURE_EXHAUSTED, /* every slot taken, and who comes waits in vain or is sent away */
 	DG_PRESSURE_STATES
 };
 extern const char *const dg_pressure_names[DG_PRESSURE_STATES];
@@ -61,6 +61,7 @@ struct dg_pressure_sample {
 	__u64 waiting;	    /* of those: not accepted yet, on all listeners that share the quota */
 	__u64 accept_queue; /* of this listener; of its longest socket, where slots are given */
 	__u64 accept_queue_max;
+	__u64 most; /* at one time in the last seconds, where who is too many is sent away; 0 = they wait */
 	double seconds_to_full; /* -1 = not foreseen */
 };
 
