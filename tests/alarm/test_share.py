@@ -9,6 +9,7 @@ from pathlib import Path
 
 from callers import Bind
 from guarded import PATIENCE, QUERY, SERVER, Daemon, wait_for
+from test_states import labels_of_rule
 
 UNUSUAL = "DnsguardTcpShareUnusual"
 HOURS = 7 * 24
@@ -72,6 +73,7 @@ def test_more_tcp_than_usual_is_told_through_a_restart_until_it_is_over(room, re
     ask_tcp(room, 100)
     receiver.hears((UNUSUAL, "firing"))
     body = receiver.got[-1][2]["alerts"][0]
+    assert body["labels"] == labels_of_rule(UNUSUAL) | {"instance": socket.gethostname()}
     assert "50.0 % of queries come over TCP; usual at this hour is 2.0 %" == body["annotations"]["summary"]
     wait_for(lambda: kept(room)["share"]["alarm"] and kept(room, "alerts")["sinks"][0]["delivered"])
     daemon.stop(signal.SIGKILL)

@@ -8,8 +8,9 @@ import threading
 import time
 
 import pytest
+import yaml
 from callers import Bind, Dnsdist, Recursor, Unbound, begin, hang_up, still_open
-from guarded import SERVER, Daemon, wait_for
+from guarded import ROOT, SERVER, Daemon, wait_for
 from receivers import AM_PORT, Alertmanager
 
 ROW = f'{{listener="{SERVER}:53"}}'
@@ -72,8 +73,8 @@ def test_bind_fills_and_empties_and_all_receivers_hear_of_it(room, receiver):
     assert state(guard) == EXHAUSTED
     wait_for(lambda: checked(room) == (2, f"DNSGUARD CRITICAL - TCP quota of {SERVER}:53: exhausted\n"))
     wait_for(lambda: set(manager.alerts()) == {FILLING, NEARLY, FULL})
-    labels = manager.alerts()[FULL]["labels"]
-    assert (labels["listener"], labels["severity"]) == (f"{SERVER}:53", "critical")
+    for name, alert in manager.alerts().items():
+        assert alert["labels"] == labels_of_rule(name) | {"instance": socket.gethostname(), "listener": f"{SERVER}:53"}
     hang_up(callers)
     rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
     fall = [(FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved")]
@@ -222,6 +223,12 @@ def test_a_reload_tells_a_new_receiver_what_fires_and_the_old_one_nothing(room, 
     receiver.hears((FILLING, "firing"))
 
 
+def labels_of_rule(name):
+    """What Prometheus would say: an Alertmanager takes two alerts for one only if all labels are the same."""
+    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "dnsguard.rules.yaml").read_text())["groups"]
+    return next({"alertname": name, **rule["labels"]} for group in groups for rule in group["rules"] if rule["alert"] == name)
+
+
 def kept(room):
     try:
         return json.loads(open(f"{room.dir}/state/alerts.json").read())
@@ -287,3 +294,25 @@ alerts:
     receiver.answer = 400
     done = room.cli("alert", "test", "--json", "--config", config, check=False)
     assert all("400" in row["error"] for row in json.loads(done.stdout)["sinks"] if row["sink"] != "command")
+
+
+def test_alert_test_tries_what_the_running_daemon_reads(room, receiver):
+    Guard(room, receiver)
+    path = f"{room.dir}/config.yaml"
+    said = json.loads(room.cli("alert", "test", "--json").stdout)
+    assert said["files"] == [path] and "warning" not in said
+    receiver.hears(("DnsguardTest", "firing"))
+    room.config(open(path).read().replace(f"{receiver.url}/hook", f"[{receiver.url}/hook, {receiver.url}/second]"))
+    said = room.cli("alert", "test").stdout
+    assert path in said and "dnsguard reload" in said
+    receiver.hears(("DnsguardTest", "firing"), path="/second")
+
+
+@pytest.mark.parametrize("text, said", [(None, "has left nothing in"), ('{"schema": 1, "al', "alerts.json:1: cannot be read"),
+                                        ('{"schema": 7}', "of another version")])
+def test_alert_ls_says_what_it_cannot_read(room, text, said):
+    if text:
+        with open(f"{room.dir}/state/alerts.json", "w") as file:
+            file.write(text)
+    done = room.cli("alert", "ls", check=False)
+    assert done.returncode == (1 if text else 3) and said in done.stdout + done.stderr

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from guarded import ROOT, Daemon
 
@@ -62,7 +63,14 @@ def test_shows_only_what_there_is(world):
             assert name in families or re.sub(r"_(bucket|sum|count)$", "", name) in families, f"{where}: {name}"
 
 
-@pytest.mark.parametrize("series", ["recording.yaml"])
+def test_every_alert_is_seen_firing_and_silent():
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "dnsguard.rules.yaml").read_text())["groups"]
+    tried = yaml.safe_load((ROOT / "tests" / "daemon" / "alerts.yaml").read_text())["tests"]
+    seen = {(case["alertname"], bool(case["exp_alerts"])) for test in tried for case in test["alert_rule_test"]}
+    assert seen == {(rule["alert"], fires) for group in rules for rule in group["rules"] for fires in (True, False)}
+
+
+@pytest.mark.parametrize("series", ["recording.yaml", "alerts.yaml"])
 def test_rules_do_what_they_say(series):
     done = subprocess.run(["promtool", "test", "rules", ROOT / "tests" / "daemon" / series], text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
