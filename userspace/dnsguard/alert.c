@@ -11,8 +11,10 @@
 #include <time.h>
 
 #include "userspace/alert/send.h"
+#include "userspace/config/reload.h"
 #include "userspace/dnsguard/alert.h"
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/config.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 #include "userspace/pressure/pressure.h"
@@ -26,29 +28,12 @@ static const char *state_dir(const struct dg_cli *cli)
 	return cli->state_dir ? cli->state_dir : DG_STATE_DIR_DEFAULT;
 }
 
-/* The process that holds the daemon's lock file, 0 = none; who only has its number is not it. */
-static long daemon_pid(const char *bpffs)
-{
-	dg_scoped_file FILE *lock = NULL, *comm = NULL;
-	struct dg_path path;
-	char proc[64], name[32] = "";
-	long pid = 0;
-
-	if (dg_run_path("dnsguardd", bpffs, &path))
-		return 0;
-	lock = fopen(path.text, "re");
-	if (!lock || fscanf(lock, "%ld", &pid) != 1)
-		return 0;
-	snprintf(proc, sizeof(proc), "/proc/%ld/comm", pid);
-	comm = fopen(proc, "re");
-	return comm && fgets(name, sizeof(name), comm) && !strncmp(name, "dnsguardd", 9) ? pid : 0;
-}
-
 json_t *dg_pressure_kept(const struct dg_cli *cli, const char *name, bool *ret_running)
 {
 	char path[PATH_MAX];
+	pid_t pid;
 
-	*ret_running = daemon_pid(cli->bpffs) != 0;
+	*ret_running = !dg_daemon_pid(cli->bpffs, &pid, NULL);
 	snprintf(path, sizeof(path), "%s/%s", state_dir(cli), name);
 	return json_load_file(path, 0, NULL);
 }
@@ -180,14 +165,24 @@ static json_t *ls_json(const struct dg_cli *cli, bool *ret_running)
 	return doc;
 }
 
-/* Who may not look must not be told that there is nothing. */
+/* Who may not look, and where the daemon's file is not to be read, must not be told that there is nothing. */
 static int may_look(const struct dg_cli *cli, struct dg_error *err)
 {
-	if (!access(state_dir(cli), R_OK | X_OK) || errno == ENOENT)
-		return 0;
-	return dg_fail(err, -errno, DG_EXIT_FAILED,
-		       "cannot look into %s: %s; run it as root, with sudo", state_dir(cli),
-		       strerror(errno));
+	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
+
+	if (access(state_dir(cli), R_OK | X_OK) && errno != ENOENT)
+		return dg_fail(err, -errno, DG_EXIT_FAILED,
+			       "cannot look into %s: %s; run it as root, with sudo", state_dir(cli),
+			       strerror(errno));
+	return dg_alerts_load(state_dir(cli), &alerts, err);
+}
+
+static json_t *ls_warning(const struct dg_cli *cli, const json_t *doc)
+{
+	if (json_array_size(json_object_get(doc, "sinks")))
+		return json_string(
+			"dnsguardd is not running: nobody is told anything, and this is how things were");
+	return json_sprintf("dnsguardd is not running, and has left nothing in %s", state_dir(cli));
 }
 
 int dg_alert_ls_run(const struct dg_cli *cli, struct dg_error *err)
@@ -200,10 +195,7 @@ int dg_alert_ls_run(const struct dg_cli *cli, struct dg_error *err)
 		return status;
 	doc = ls_json(cli, &running);
 	if (doc && !running)
-		json_object_set_new(
-			doc, "warning",
-			json_string(
-				"dnsguardd is not running: nobody is told anything, and this is how things were"));
+		json_object_set_new(doc, "warning", ls_warning(cli, doc));
 	status = dg_render(stdout, doc, ls_sections, cli->json);
 	return status ? status : running ? DG_EXIT_OK : DG_EXIT_NOT_ATTACHED;
 }
@@ -211,7 +203,8 @@ int dg_alert_ls_run(const struct dg_cli *cli, struct dg_error *err)
 /* ---- test ------------------------------------------------------------------------------------- */
 
 const struct dg_option dg_alert_test_options[] = {
-	{ "config", DG_OPT_TEXT, "FILE", "the daemon's configuration; " DG_CONFIG_PATH, 0, 0,
+	{ "config", DG_OPT_TEXT, "FILE",
+	  "the configuration to try; that of the running daemon, else " DG_CONFIG_PATH, 0, 0,
 	  NULL },
 	{ 0 },
 };
@@ -224,6 +217,8 @@ static const struct dg_column test_columns[] = {
 };
 
 static const struct dg_section test_sections[] = {
+	{ "files", "configuration", DG_AS_LIST, NULL, NULL },
+	{ "warning", "warning", DG_AS_TEXT, NULL, NULL },
 	{ "sinks", "", DG_AS_TEXT, test_columns, "nobody is told: name receivers below alerts:" },
 	{ 0 },
 };
@@ -282,22 +277,49 @@ static json_t *test_all(const struct dg_config *config, bool *ret_failed)
 	return list;
 }
 
+/* "alerts.x: a -> b", "+ alerts.x[]: a": of what is below alerts: */
+static void change_count(const char *change, void *arg)
+{
+	int *changes = arg;
+
+	change += strspn(change, "+- ");
+	*changes += !strncmp(change, "alerts.", strlen("alerts."));
+}
+
+/* What was read is not what the daemon tells by; NULL = nothing is to be said. */
+static json_t *test_warning(const struct dg_config *config, const json_t *running)
+{
+	const char *theirs = json_string_value(json_object_get(running, "lines"));
+	dg_scoped_free char *ours = dg_config_lines(config);
+	int changes = 0;
+
+	if (!config->file_count)
+		return json_string(DG_CONFIG_PATH " is not there: every key is at its default");
+	if (!ours || !theirs || dg_config_diff(theirs, ours, change_count, &changes) < 0 ||
+	    !changes)
+		return NULL;
+	return json_string("the running dnsguardd has not read this yet; dnsguard reload");
+}
+
 int dg_alert_test_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	const struct dg_value *file = &cli->value[0];
 	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
+	json_t *keep dg_scoped(dg_json_drop) = NULL;
+	const char *path = dg_config_path(cli, file->given ? file->text : NULL, &keep);
 	bool failed = false;
-	json_t *list;
+	json_t *list, *doc;
 	int status;
 
 	if (!config)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
-	status = dg_config_load(file->given ? file->text : NULL, config, err);
+	status = dg_config_load(path, config, err);
 	if (status)
 		return status;
 	list = test_all(config, &failed);
 	failed |= !json_array_size(list);
-	status = dg_render(stdout, json_pack("{s:i, s:o}", "schema", 1, "sinks", list),
-			   test_sections, cli->json);
+	doc = json_pack("{s:i, s:o, s:o*, s:o}", "schema", 1, "files", dg_config_files_json(config),
+			"warning", test_warning(config, keep), "sinks", list);
+	status = dg_render(stdout, doc, test_sections, cli->json);
 	return status ? status : failed ? DG_EXIT_FAILED : DG_EXIT_OK;
 }

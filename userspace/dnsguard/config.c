@@ -42,7 +42,7 @@ const char *dg_config_path(const struct dg_cli *cli, const char *named, json_t *
 
 /* ---- check ---------------------------------------------------------------------------------- */
 
-static json_t *files_json(const struct dg_config *config)
+json_t *dg_config_files_json(const struct dg_config *config)
 {
 	json_t *files = json_array();
 
@@ -66,7 +66,7 @@ int dg_config_check_run(const struct dg_cli *cli, struct dg_error *err)
 	if (cli->json)
 		return dg_render(stdout,
 				 json_pack("{s:i, s:b, s:o}", "schema", 1, "good", 1, "files",
-					   files_json(config)),
+					   dg_config_files_json(config)),
 				 NULL, true);
 	for (__u32 i = 0; i < config->file_count; i++)
 		printf("%s is good\n", config->files[i]);
@@ -296,7 +296,7 @@ int dg_config_show_run(const struct dg_cli *cli, struct dg_error *err)
 	if (cli->json)
 		return dg_render(stdout,
 				 json_pack("{s:i, s:o, s:o}", "schema", 1, "files",
-					   files_json(config), "keys", keys_json(config)),
+					   dg_config_files_json(config), "keys", keys_json(config)),
 				 NULL, true);
 	show_text(config, !cli->value[DEFAULTS].given);
 	return DG_EXIT_OK;

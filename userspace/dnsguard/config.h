@@ -17,4 +17,7 @@
  */
 const char *dg_config_path(const struct dg_cli *cli, const char *named, json_t **keep);
 
+/* The files that were read, in their order. NULL = out of memory. */
+json_t *dg_config_files_json(const struct dg_config *config);
+
 #endif
