@@ -179,6 +179,19 @@ def test_sorts_and_filters(world, top):
     terminal.until(lambda lines: "(reply)" not in lines[-1] and any("pass_clean" in line for line in lines))
 
 
+def test_shows_verdicts_of_each_device(world, top):
+    world.make_device("second", "peer2")
+    world.cli("attach", "second")
+    world.query(count=3)
+    terminal = top()
+    terminal.type(b"5")
+    terminal.until("n: of all devices")
+    for device, seen in (("guarded", True), ("second", False), ("all devices", True)):
+        terminal.type(b"n")
+        terminal.until(lambda lines: any(f"n: of {device}" in line for line in lines)
+                       and any("pass_clean" in line for line in lines) == seen)
+
+
 def test_bans_after_a_question(world, top, syslog):
     refuse_queries(world)
     terminal = top()

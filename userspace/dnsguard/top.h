@@ -18,6 +18,7 @@ enum dg_top_wish { DG_TOP_NOTHING, DG_TOP_QUIT, DG_TOP_REDRAW, DG_TOP_BAN, DG_TO
 
 struct dg_top {
 	int pane;	     /* which of the tables is shown */
+	size_t device;	     /* whose verdicts are shown, counted from 1; 0 = of all */
 	int selected, first; /* rows of it */
 	int rows;	     /* it has, as drawn last */
 	int sort[8];	     /* column by which each pane is sorted, -1 = as it comes */

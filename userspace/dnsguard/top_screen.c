@@ -29,13 +29,15 @@ struct column {
 static const struct pane {
 	const char *path, *title;
 	const char *none;
-	bool senders; /* rows that can be banned and exempt */
+	bool senders;	/* rows that can be banned and exempt */
+	bool by_device; /* each device has rows of its own, under the same path */
 	struct column column[COLUMNS_MAX];
 } panes[] = {
 	{ "limited",
 	  "limited senders",
 	  "nobody in the last 10 seconds",
 	  true,
+	  false,
 	  { { "prefix", "PREFIX", 44, TEXT },
 	    { "frames", "FRAMES", 12, WHOLE },
 	    { "seconds_ago", "LAST SEEN", 12, AGO } } },
@@ -43,6 +45,7 @@ static const struct pane {
 	  "senders of SYNs",
 	  "nobody in the last 10 seconds",
 	  true,
+	  false,
 	  { { "prefix", "PREFIX", 44, TEXT },
 	    { "frames", "FRAMES", 12, WHOLE },
 	    { "seconds_ago", "LAST SEEN", 12, AGO } } },
@@ -50,10 +53,12 @@ static const struct pane {
 	  "blocked names",
 	  "none in the last minute",
 	  false,
+	  false,
 	  { { "name", "NAME", 60, TEXT }, { "queries", "QUERIES, ABOUT", 16, WHOLE } } },
 	{ "lists",
 	  "lists",
 	  "none",
+	  false,
 	  false,
 	  { { "name", "LIST", 33, TEXT },
 	    { "names", "NAMES", 11, WHOLE },
@@ -63,6 +68,7 @@ static const struct pane {
 	  "verdicts",
 	  "no frame was seen yet",
 	  false,
+	  true,
 	  { { "verdict", "VERDICT", 23, TEXT },
 	    { "per_second", "NOW", 11, RATE },
 	    { "frames", "IN ALL", 14, WHOLE },
@@ -82,9 +88,15 @@ static const char *text_of(const json_t *row, const char *key)
 	return text ? text : "";
 }
 
+/* Seven characters at most: the sums fit 80 columns, whatever they are. */
 static const char *rate_text(double rate, char buf[32])
 {
-	snprintf(buf, 32, rate >= 100 ? "%.0f/s" : "%.1f/s", rate);
+	if (rate >= 1e6)
+		snprintf(buf, 32, "%.3gM/s", rate / 1e6);
+	else if (rate >= 1e4)
+		snprintf(buf, 32, "%.3gk/s", rate / 1e3);
+	else
+		snprintf(buf, 32, rate >= 100 ? "%.0f/s" : "%.1f/s", rate);
 	return buf;
 }
 
@@ -122,15 +134,24 @@ static int compare(const json_t *a, const json_t *b, const struct column *column
 	return (x < y) - (x > y);
 }
 
+/* The device whose verdicts are shown; NULL = all of them. */
+static const json_t *device_of(const struct dg_top *top, const json_t *doc)
+{
+	return top->device && panes[top->pane].by_device ?
+		       json_array_get(json_object_get(doc, "interfaces"), top->device - 1) :
+		       NULL;
+}
+
 /* The rows to show, in order; the caller's. */
 static json_t *rows_of(const struct dg_top *top, const json_t *doc)
 {
 	const struct pane *pane = &panes[top->pane];
+	const json_t *device = device_of(top, doc);
 	const int sort = top->sort[top->pane];
 	json_t *rows = json_array(), *row;
 	size_t i, at;
 
-	json_array_foreach(json_object_get(doc, pane->path), i, row)
+	json_array_foreach(json_object_get(device ? device : doc, pane->path), i, row)
 	{
 		if (!holds(row, pane, top->filter))
 			continue;
@@ -203,11 +224,11 @@ static int head_draw(const struct dg_top *top, const json_t *doc)
 	put(0, 0, GOOD, line);
 	corner_draw(doc);
 	snprintf(line, sizeof(line),
-		 "passed %s  answered %s  dropped %s  limited %.0f  UDP %s  TCP %s",
+		 "passed %s  answered %s  dropped %s  UDP %s  TCP %s  limited %.0f",
 		 rate_text(number_of(rates, "passed"), a),
 		 rate_text(number_of(rates, "answered"), b),
-		 rate_text(number_of(rates, "dropped"), c), number_of(rates, "limited_sources"),
-		 rate_text(number_of(queries, "udp"), d), rate_text(number_of(queries, "tcp"), e));
+		 rate_text(number_of(rates, "dropped"), c), rate_text(number_of(queries, "udp"), d),
+		 rate_text(number_of(queries, "tcp"), e), number_of(rates, "limited_sources"));
 	put(1, 0, PLAIN, line);
 	return 2;
 }
@@ -338,10 +359,11 @@ static void row_draw(int y, const struct pane *pane, const json_t *row)
 	}
 }
 
-static void titles_draw(int y, const struct dg_top *top)
+static void titles_draw(int y, const struct dg_top *top, const json_t *doc)
 {
 	const struct pane *pane = &panes[top->pane];
-	char title[40];
+	const json_t *device = device_of(top, doc);
+	char title[80];
 	int x = 1;
 
 	for (int i = 0; i < COLUMNS_MAX && pane->column[i].key; i++) {
@@ -351,6 +373,11 @@ static void titles_draw(int y, const struct dg_top *top)
 			 column->title);
 		cell_put(y, x, column, title, column->face != TEXT);
 		x += column->width;
+	}
+	if (pane->by_device) {
+		snprintf(title, sizeof(title), "n: of %s",
+			 device ? text_of(device, "name") : "all devices");
+		put(y, x + 9, PLAIN, title);
 	}
 	mvchgat(y, 0, -1, A_REVERSE, PLAIN, NULL);
 }
@@ -384,12 +411,15 @@ static void table_draw(int y, struct dg_top *top, const json_t *doc)
 {
 	const struct pane *pane = &panes[top->pane];
 	const int room = LINES - 1 - (y + 2) > 0 ? LINES - 1 - (y + 2) : 0;
-	json_t *rows = rows_of(top, doc);
+	json_t *rows;
 
+	if (top->device > json_array_size(json_object_get(doc, "interfaces")))
+		top->device = 0; /* behind the last one come all of them */
+	rows = rows_of(top, doc);
 	top->rows = (int)json_array_size(rows);
 	scroll_to(top, room);
 	tabs_draw(y, top);
-	titles_draw(y + 1, top);
+	titles_draw(y + 1, top, doc);
 	for (int i = 0; i < room && top->first + i < top->rows; i++) {
 		row_draw(y + 2 + i, pane, json_array_get(rows, (size_t)(top->first + i)));
 		if (top->first + i == top->selected)
@@ -434,6 +464,7 @@ static void help_draw(void)
 		"1 to 5, Tab     which table is shown",
 		"up, down        choose a row; Page Up, Page Down, Home, End",
 		"s               sort by the next column, then as it came",
+		"n               verdicts of the next device, then of all",
 		"/               show only rows that hold a text; Esc drops the filter",
 		"b               ban the chosen sender for 10 minutes, after a question",
 		"e               exempt it from limits and blocked names for 10 minutes",
@@ -538,6 +569,8 @@ static enum dg_top_wish plain_key(struct dg_top *top, int key)
 		pane_show(top, (top->pane + 1) % PANES);
 	else if (key == 's')
 		sort_next(top);
+	else if (key == 'n')
+		top->device++;
 	else if (key == '/')
 		top->typing = true;
 	else if (key == 27)
