@@ -119,11 +119,12 @@ int dg_clock_read(__u32 *ret_jiffy_ns, __u64 *ret_jiffy_zero_ns, struct dg_error
 
 	libbpf_set_print(NULL);
 	skel = clock_bpf__open_and_load();
+	if (!skel && errno == EPERM)
+		return dg_load_forbidden(err);
 	if (!skel)
-		return dg_fail(
-			err, -errno, DG_EXIT_FAILED,
-			"cannot load the program that reads the kernel's clock: %s; run it as root, with sudo",
-			strerror(errno));
+		return dg_fail(err, -errno, DG_EXIT_FAILED,
+			       "cannot load the program that reads the kernel's clock: %s",
+			       strerror(errno));
 	status = clock_measure(bpf_program__fd(skel->progs.dnsguard_clock), ret_jiffy_ns,
 			       ret_jiffy_zero_ns);
 	clock_bpf__destroy(skel);

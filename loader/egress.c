@@ -176,8 +176,10 @@ static __u32 filter_find(const char *bpffs, const char *ifname, __u32 ifindex, b
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	__u32 id = bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
+	__u32 id;
 
+	libbpf_set_print(NULL); /* a device without a clsact qdisc is no news */
+	id = bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
 	*ret_ours = pin_is_program(bpffs, PIN_CLSACT, ifname, id) ||
 		    pin_is_program(bpffs, PIN_CLSACT_NEW, ifname, id);
 	return id;

@@ -139,17 +139,10 @@ static void verifier_ask(const struct dg_instance_want *want, char *buf, size_t 
 
 static int load_failed(const struct dg_instance_want *want, int status, struct dg_error *err)
 {
-	char missing[64], tail[768];
+	char tail[768];
 
-	if (status == -EPERM && dg_missing_caps(missing, sizeof(missing))[0])
-		return dg_fail(err, status, DG_EXIT_FAILED,
-			       "this process lacks %s: run it as root, with sudo", missing);
 	if (status == -EPERM)
-		return dg_fail(
-			err, status, DG_EXIT_FAILED,
-			"the kernel forbids loading programs here (%s): a container or lockdown stands in the "
-			"way; see: cat /sys/kernel/security/lockdown",
-			strerror(-status));
+		return dg_load_forbidden(err);
 	if (status == -ENOMEM)
 		return dg_fail(
 			err, status, DG_EXIT_FAILED,

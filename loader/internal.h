@@ -29,6 +29,8 @@ struct ingress_bpf; /* the skeleton; complete in instance.c alone */
 int dg_preflight(const char *bpffs, struct dg_error *err);
 /* "CAP_BPF, CAP_PERFMON": what this process lacks; "" = nothing. Returns buf. */
 char *dg_missing_caps(char *buf, size_t size);
+/* Says who forbade bpf(2) with EPERM: a right that is missing, or what stands around the process. Returns -EPERM. */
+int dg_load_forbidden(struct dg_error *err);
 
 /* ---- device.c ---- */
 

@@ -57,6 +57,16 @@ char *dg_missing_caps(char *buf, size_t size)
 	return buf;
 }
 
+int dg_load_forbidden(struct dg_error *err)
+{
+	char missing[64];
+
+	if (dg_missing_caps(missing, sizeof(missing))[0])
+		return dg_fail(err, -EPERM, DG_EXIT_FAILED,
+			       "this process lacks %s: run it as root, with sudo", missing);
+	return dg_bpf_forbidden(err);
+}
+
 static int caps_check(struct dg_error *err)
 {
 	char missing[64];

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import subprocess
+import sys
 
 from guarded import BUILD, CLI, run
 
@@ -46,6 +47,19 @@ class Held:
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
+
+
+# Runs its arguments where bpf(2) is not permitted, by a seccomp filter like a container's.
+SHUT_OUT = """
+import ctypes, os, struct, sys
+call = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+rows = [(0x20, 0, 0, 0), (0x15, 0, 1, call), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7fff0000)]  # ld nr; jeq; EPERM; allow
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
+filter = struct.pack("HxxxxxxP", len(rows), ctypes.addressof(text))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 # ---- attach ---------------------------------------------------------------------------------------
@@ -284,6 +298,15 @@ def test_another_layout_is_refused_and_can_be_cleared(world):
     world.cli("attach", "guarded")
 
 
+def test_a_container_that_forbids_bpf_is_named(world):
+    """All capabilities are there: "run it as root" would help nobody."""
+    done = run(*world.inside.enter(sys.executable, "-c", SHUT_OUT, CLI, "--bpffs", world.bpffs, "--state-dir",
+                                   f"{world.dir}/state", "attach", "guarded"), check=False)
+    assert done.returncode == FAILED and done.stderr.count("\n") == 1
+    assert "seccomp" in done.stderr and "lockdown" in done.stderr and "run it as root" not in done.stderr
+    assert prog_on(world) is None and pins(world) == []
+
+
 # ---- detach ---------------------------------------------------------------------------------------
 
 
@@ -295,7 +318,7 @@ def test_detach_keeps_state_purge_does_not(world):
     assert world.cli("status", check=False).returncode == NOT_ATTACHED
     world.cli("attach", "guarded")
     assert world.settings()["slip"] == 9
-    world.cli("detach", "guarded", "--purge")
+    assert world.cli("detach", "guarded", "--purge").stderr == ""
     assert pins(world) == []
 
 

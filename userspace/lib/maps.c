@@ -33,6 +33,15 @@ int dg_pin_path(const char *bpffs, const char *name, struct dg_path *ret)
 	return len < 0 || (size_t)len >= sizeof(ret->text) ? -ENAMETOOLONG : 0;
 }
 
+int dg_bpf_forbidden(struct dg_error *err)
+{
+	return dg_fail(
+		err, -EPERM, DG_EXIT_FAILED,
+		"bpf(2) is not permitted here, not even to root: a container without CAP_BPF, or with a "
+		"seccomp profile that does not let it through (before Docker 23 and containerd 1.7: run it with "
+		"seccomp=unconfined), or lockdown: cat /sys/kernel/security/lockdown");
+}
+
 static int open_failed(const char *bpffs, const char *name, int errnum, struct dg_error *err)
 {
 	if (errnum == ENOENT && !strcmp(name, dg_map_names[0]))
@@ -44,6 +53,8 @@ static int open_failed(const char *bpffs, const char *name, int errnum, struct d
 			       "the pins under %s/dnsguard are incomplete, %s is missing: "
 			       "dnsguard detach --all --purge, then attach again",
 			       bpffs, name);
+	if (errnum == EPERM && !geteuid())
+		return dg_bpf_forbidden(err);
 	if (errnum == EPERM || errnum == EACCES)
 		return dg_fail(err, -EPERM, DG_EXIT_FAILED,
 			       "cannot open %s/dnsguard/%s: %s; run it as root, with sudo", bpffs,

@@ -28,6 +28,8 @@ struct dg_maps {
 #define DG_MAP_COUNT (sizeof(struct dg_maps) / sizeof(int))
 extern const char *const dg_map_names[DG_MAP_COUNT];
 
+/* Says what can keep bpf(2) from root: what stands around the process. Returns -EPERM. */
+int dg_bpf_forbidden(struct dg_error *err);
 /*
  * Opens all maps pinned under <bpffs>/dnsguard. 0; -ENOENT when nothing is pinned (status DG_EXIT_NOT_ATTACHED);
  * -EPERM; -EPROTO when the pinned layout has another ABI version. *ret is untouched on failure.
