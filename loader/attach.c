@@ -77,28 +77,6 @@ static int link_info_read(int link_fd, struct bpf_link_info *ret)
 	return bpf_obj_get_info_by_fd(link_fd, ret, &len) ? -errno : 0;
 }
 
-/*
- * The tag of the link's program. fdinfo tells it to everybody; the way by bpf_prog_get_fd_by_id() takes
- * CAP_SYS_ADMIN, which the daemon has not.
- */
-static void link_tag_read(int link_fd, __u8 ret[8])
-{
-	dg_scoped_file FILE *file = NULL;
-	char path[64], line[128];
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", link_fd);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *hex = line + strlen("prog_tag:\t");
-
-		if (strncmp(line, "prog_tag:\t", strlen("prog_tag:\t")))
-			continue;
-		for (int i = 0; i < 8 && sscanf(hex + 2 * i, "%2hhx", &ret[i]) == 1; i++)
-			;
-		return;
-	}
-}
-
 int dg_link_state(const char *bpffs, const char *ifname, struct dg_link_state *ret)
 {
 	dg_scoped_fd int fd = -1;
@@ -116,7 +94,7 @@ int dg_link_state(const char *bpffs, const char *ifname, struct dg_link_state *r
 		*ret = (struct dg_link_state){ .ifindex = info.xdp.ifindex,
 					       .prog_id = info.prog_id };
 	if (!status)
-		link_tag_read(fd, ret->prog_tag);
+		memcpy(ret->prog_tag, dg_tag_of_link(fd).octet, sizeof(ret->prog_tag));
 	return status;
 }
 

@@ -89,19 +89,6 @@ static int pin_rename(const char *bpffs, enum pin from, enum pin to, const char 
 
 /* ---- the program ---------------------------------------------------------------------------- */
 
-static int maps_share(struct egress_bpf *skel, const struct dg_maps *share)
-{
-	const int *fds = (const int *)share;
-	int status = 0;
-
-	for (size_t i = 0; !status && i < DG_MAP_COUNT; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, dg_map_names[i]);
-
-		status = map ? bpf_map__reuse_fd(map, fds[i]) : -ENOENT;
-	}
-	return status;
-}
-
 int dg_egress_load(const struct dg_maps *maps, int *ret_prog_fd)
 {
 	scoped_skeleton struct egress_bpf *skel = NULL;
@@ -111,8 +98,7 @@ int dg_egress_load(const struct dg_maps *maps, int *ret_prog_fd)
 	skel = egress_bpf__open();
 	if (!skel)
 		return -errno;
-	bpf_map__set_autocreate(skel->maps.dg_scratch, false); /* of the ingress program alone */
-	status = maps_share(skel, maps);
+	status = dg_companion_share(skel->obj, maps);
 	if (!status)
 		status = egress_bpf__load(skel);
 	if (status)
@@ -300,16 +286,28 @@ int dg_egress_runs(const char *bpffs, const char *ifname)
 	return filter_find(bpffs, ifname, ifindex, &ours) && ours;
 }
 
+/* Does what runs on the device come from the same source as what this build would load? */
+static bool is_current(const char *bpffs, const char *ifname, const struct dg_maps *maps)
+{
+	dg_scoped_fd int link = pin_open(bpffs, PIN_TCX, ifname);
+	dg_scoped_fd int filter = pin_open(bpffs, PIN_CLSACT, ifname);
+	dg_scoped_fd int fresh = -1;
+
+	if (!dg_egress_runs(bpffs, ifname) || dg_egress_load(maps, &fresh))
+		return false;
+	return dg_tag_same(link >= 0 ? dg_tag_of_link(link) : dg_tag_of_program(filter),
+			   dg_tag_of_program(fresh));
+}
+
 int dg_egress_ensure(const char *bpffs, const char *ifname, struct dg_error *err)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	dg_scoped_fd int lock = -1;
-	int status = 0;
+	int status = dg_lock(bpffs, &lock, err);
 
-	if (dg_egress_runs(bpffs, ifname))
-		return 0;
-	status = dg_lock(bpffs, &lock, err);
 	if (!status)
 		status = dg_maps_open(bpffs, &maps, err);
-	return status ? status : dg_egress_attach(bpffs, ifname, &maps, err);
+	if (status || is_current(bpffs, ifname, &maps))
+		return status;
+	return dg_egress_attach(bpffs, ifname, &maps, err);
 }

@@ -3,8 +3,8 @@
  * internal.h - what the files of the loader offer each other. Nobody else includes this.
  *
  * preflight: may we at all? device: facts of a NIC. instance: one loaded program. pins: names in the bpffs.
- * slots: rows of dg_ifaces. tcpstate: the counter of TCP connections. egress: the clock of answers. owner: who holds the device instead of us. record: what was before a trial. attach, trial and
- * detach: the life cycle.
+ * slots: rows of dg_ifaces. tcpstate: the counter of TCP connections. egress: the clock of answers. companion: what those two
+ * share. owner: who holds the device instead of us. record: what was before a trial. attach, trial and detach: the life cycle.
  */
 #ifndef DG_LOADER_INTERNAL_H
 #define DG_LOADER_INTERNAL_H
@@ -21,6 +21,7 @@ static inline void dg_close_dir(DIR **dir)
 	*dir = NULL;
 }
 
+struct bpf_object;
 struct ingress_bpf; /* the skeleton; complete in instance.c alone */
 
 /* ---- preflight.c ---- */
@@ -118,6 +119,19 @@ int dg_records_list(const char *bpffs, char ret[DG_IF_MAX][16]);
 
 /* For attach, which holds the lock. -EBUSY when a trial runs on the device; one without a holder is rolled back. */
 int dg_trial_clear(const char *bpffs, const char *ifname, struct dg_error *err);
+
+/* ---- companion.c ---- */
+
+/* Before the load: the guard's maps for the object's, by name. -ENOENT: it has not all of them. */
+int dg_companion_share(struct bpf_object *object, const struct dg_maps *share);
+
+struct dg_tag {
+	__u8 octet[8]; /* all 0 = not told */
+};
+struct dg_tag dg_tag_of_program(int prog_fd);
+struct dg_tag dg_tag_of_link(int link_fd);
+/* Both told, and the same. */
+bool dg_tag_same(struct dg_tag a, struct dg_tag b);
 
 /* ---- tcpstate.c ---- */
 

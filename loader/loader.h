@@ -115,6 +115,11 @@ int dg_hash_key_read(const char *state_dir, __u64 key[4], struct dg_error *err);
 /* 1: TCP connections are being counted; 0: the kernel refused the program that does, or nothing is attached. */
 int dg_tcpstate_runs(const char *bpffs);
 /*
+ * Starts counting where nobody counts, or where a program of another source does: that one is replaced without a gap. -errno and
+ * err when it cannot; devices are guarded all the same.
+ */
+int dg_tcpstate_ensure(const char *bpffs, struct dg_error *err);
+/*
  * The process that has a listening socket open, by the socket's inode. Looks into /proc and, where that shows only our
  * own processes, asks the kernel (CAP_BPF and CAP_PERFMON). -ENOENT: not found, or not allowed to look.
  */
@@ -125,7 +130,10 @@ int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
 
 /* 1: the answers that leave by the device are timed; 0: the kernel refused the program that does, or it is not attached. */
 int dg_egress_runs(const char *bpffs, const char *ifname);
-/* Attaches that program where it is missing. -errno and err when it stays missing; the device is guarded all the same. */
+/*
+ * Attaches that program where it is missing, or replaces in place one of another source. -errno and err when it cannot; the device
+ * is guarded all the same.
+ */
 int dg_egress_ensure(const char *bpffs, const char *ifname, struct dg_error *err);
 /* That program with these maps, attached nowhere. For tests and benchmarks. -errno. */
 int dg_egress_load(const struct dg_maps *maps, int *ret_prog_fd);

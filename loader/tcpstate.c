@@ -25,35 +25,21 @@ static void skeleton_free(struct tcpstate_bpf **skel)
 }
 #define scoped_skeleton dg_scoped(skeleton_free)
 
-static int maps_share(struct tcpstate_bpf *skel, const struct dg_maps *share)
+/* Loaded, not attached. -errno. */
+static int skeleton_load(const struct dg_maps *maps, __u64 instance, struct tcpstate_bpf **ret)
 {
-	const int *fds = (const int *)share;
-	int status = 0;
-
-	for (size_t i = 0; !status && i < DG_MAP_COUNT; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, dg_map_names[i]);
-
-		status = map ? bpf_map__reuse_fd(map, fds[i]) : -ENOENT;
-	}
-	return status;
-}
-
-/* Loaded, attached and standing by. -errno. */
-static int skeleton_start(const struct dg_maps *maps, __u64 instance, struct tcpstate_bpf **ret)
-{
-	scoped_skeleton struct tcpstate_bpf *skel = tcpstate_bpf__open();
+	scoped_skeleton struct tcpstate_bpf *skel = NULL;
 	int status;
 
+	libbpf_set_print(NULL);
+	skel = tcpstate_bpf__open();
 	if (!skel)
 		return -errno;
 	skel->rodata->dg_netns = dg_tcp_netns();
 	skel->rodata->dg_instance = instance;
-	bpf_map__set_autocreate(skel->maps.dg_scratch, false); /* of the packet program alone */
-	status = skel->rodata->dg_netns ? maps_share(skel, maps) : -ENOENT;
+	status = skel->rodata->dg_netns ? dg_companion_share(skel->obj, maps) : -ENOENT;
 	if (!status)
 		status = tcpstate_bpf__load(skel);
-	if (!status)
-		status = tcpstate_bpf__attach(skel);
 	if (status)
 		return status;
 	*ret = dg_take_ptr(skel);
@@ -84,9 +70,10 @@ int dg_tcpstate_attach(const char *bpffs, const struct dg_maps *maps, struct dg_
 	scoped_skeleton struct tcpstate_bpf *skel = NULL;
 	int status = dg_tcp_books_open(maps, &books);
 
-	libbpf_set_print(NULL);
 	if (!status)
-		status = skeleton_start(maps, dg_now_ns(), &skel);
+		status = skeleton_load(maps, dg_now_ns(), &skel);
+	if (!status)
+		status = tcpstate_bpf__attach(skel); /* standing by */
 	if (!status)
 		status = skeleton_install(bpffs, skel, &books);
 	if (status)
@@ -111,10 +98,40 @@ void dg_tcpstate_detach(const char *bpffs)
 		unlink(path.text);
 }
 
-int dg_tcpstate_runs(const char *bpffs)
+/* The descriptor of the pinned link, or -errno. */
+static int pin_open(const char *bpffs)
 {
 	struct dg_path path;
-	dg_scoped_fd int fd = dg_pin_path(bpffs, PIN, &path) ? -1 : bpf_obj_get(path.text);
+	int fd, status = dg_pin_path(bpffs, PIN, &path);
+
+	if (status)
+		return status;
+	fd = bpf_obj_get(path.text);
+	return fd < 0 ? -errno : fd;
+}
+
+int dg_tcpstate_runs(const char *bpffs)
+{
+	dg_scoped_fd int fd = pin_open(bpffs);
 
 	return fd >= 0;
+}
+
+int dg_tcpstate_ensure(const char *bpffs, struct dg_error *err)
+{
+	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
+	scoped_skeleton struct tcpstate_bpf *skel = NULL;
+	dg_scoped_fd int lock = -1, link = -1;
+	int status = dg_lock(bpffs, &lock, err);
+
+	if (!status)
+		status = dg_maps_open(bpffs, &maps, err);
+	if (status)
+		return status;
+	link = pin_open(bpffs);
+	if (link >= 0 && !skeleton_load(&maps, 0, &skel) &&
+	    dg_tag_same(dg_tag_of_link(link),
+			dg_tag_of_program(bpf_program__fd(skel->progs.dnsguard_tcp))))
+		return 0;
+	return dg_tcpstate_attach(bpffs, &maps, err);
 }

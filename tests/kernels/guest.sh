@@ -107,7 +107,12 @@ device_timed() {
 	stranger=$(tc filter show dev s egress)
 	attach "egress beside another filter"
 	is "egress beside another filter: answers are timed" '"measured":true' "$(timed)"
+	before=$(tc filter show dev s egress)
 	attach "egress, replaced"
+	if [ "$before" != "$stranger" ]; then # by filter: another program, in the place of the one before
+		is "egress, replaced: by another program" different "$([ "$before" = "$(tc filter show dev s egress)" ] || echo different)"
+		is "egress, replaced: as many filters as before" "$(echo "$before" | wc -l)" "$(tc filter show dev s egress | wc -l)"
+	fi
 	is "egress, replaced: answers are timed" '"measured":true' "$(timed)"
 	detach "egress beside another filter"
 	is "egress beside another filter: only the other is left" "$stranger" "$(tc filter show dev s egress)"

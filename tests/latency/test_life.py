@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 from guarded import BUILD, CLI, Daemon, Lines, run, wait_for
@@ -113,6 +114,57 @@ def test_the_daemon_attaches_what_is_missing(room):
     assert room.latency()["measured"] is True
 
 
+def hold(room, where, how):
+    run(*room.inside.enter(HOLDER, where, how), stdin=subprocess.DEVNULL)
+
+
+def test_an_upgrade_replaces_the_program_of_an_earlier_build_in_place(room):
+    """What runs is adopted only where it is what the new daemon would load."""
+    room.resolver(1)
+    room.attach()
+    hold(room, room.bpffs / "dnsguard" / "progs" / "tcx-guarded", "egress")
+    older = tcx(room)
+    assert room.latency()["measured"] is True and counts(room) == 0
+    daemon = Daemon(room, "--interface", "guarded").ready()
+    daemon.log.until("guarded: adopted as it is")
+    assert tcx(room)[0] == older[0] and tcx(room)[1] != older[1]
+    assert counts(room) == 1
+    ours = tcx(room)
+    daemon.stop()
+    Daemon(room, "--interface", "guarded").ready()
+    assert tcx(room) == ours
+
+
+def test_no_answer_is_missed_while_it_is_replaced(room):
+    room.resolver(1)
+    room.attach()
+    room.cli("limit", "set", "--mode", "off")
+    room.time_all()
+    done, asked = threading.Event(), []
+
+    def ask():
+        while not done.is_set():
+            room.ask(32)
+            asked.append(32)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        programs = {tcx(room)[1]}
+        for _ in range(5):
+            before = len(asked)
+            room.attach()
+            programs.add(tcx(room)[1])
+            wait_for(lambda: len(asked) > before)
+    finally:
+        done.set()
+        asker.join()
+    assert len(programs) == 6
+    udp = room.latency()["udp"]
+    assert (udp["answers"], udp["unanswered"]) == (sum(asked), 0)
+    assert sum(cpu["value"]["asked"] for cpu in room.latency_rows()[0]) == sum(asked)
+
+
 def test_a_refused_program_hinders_nothing_and_is_said(room):
     room.attach()
     in_the_way = room.bpffs / "dnsguard" / "progs" / "tcx-guarded"
@@ -125,7 +177,7 @@ def test_a_refused_program_hinders_nothing_and_is_said(room):
 
 
 def test_filters_of_others_stay(room):
-    run(*room.inside.enter(HOLDER, "guarded", "filter"), stdin=subprocess.DEVNULL)
+    hold(room, "guarded", "filter")
     before = room.filters()
     room.resolver(1)
     room.attach()

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * holder.c - holds somebody else's program on a device until its standard input ends. Usage: holder IFACE link|netlink|filter
+ * holder.c - puts another program where ours stands or would stand, and waits until its standard input ends.
+ * Usage: holder IFACE link|netlink|filter, or holder PIN egress|tcpstate
  *
  * Says "held" once it does. By link the program goes with this process, by netlink it stays. A filter
- * stands at egress, in the very place that ours would have, and stays as well.
+ * stands at egress, in the very place that ours would have, and stays as well. What is pinned as PIN it makes a program of another
+ * source, as an earlier build's is: at egress through the link, on socket states by another link.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -23,10 +25,31 @@ static int filter(int ifindex, int prog_fd)
 	return status && status != -EEXIST ? status : bpf_tc_attach(&hook, &opts);
 }
 
-static int hold(struct stranger_bpf *skel, int ifindex, const char *how)
+static int egress_replace(const char *pin, int prog_fd)
+{
+	int link = bpf_obj_get(pin);
+
+	return link < 0 || bpf_link_update(link, prog_fd, NULL) ? -errno : 0;
+}
+
+static int tcpstate_replace(const char *pin, const struct bpf_program *prog)
+{
+	struct bpf_link *link = bpf_program__attach(prog);
+
+	if (!link || unlink(pin) || bpf_link__pin(link, pin))
+		return -errno;
+	return bpf_link__destroy(link); /* the pin keeps it */
+}
+
+static int hold(struct stranger_bpf *skel, const char *where, const char *how)
 {
 	int prog_fd = bpf_program__fd(skel->progs.stranger);
+	int ifindex = (int)if_nametoindex(where);
 
+	if (!strcmp(how, "egress"))
+		return egress_replace(where, bpf_program__fd(skel->progs.stranger_egress));
+	if (!strcmp(how, "tcpstate"))
+		return tcpstate_replace(where, skel->progs.stranger_tcp);
 	if (!strcmp(how, "filter"))
 		return filter(ifindex, bpf_program__fd(skel->progs.stranger_egress));
 	if (!strcmp(how, "netlink"))
@@ -39,7 +62,7 @@ int main(int argc, char **argv)
 	struct stranger_bpf *skel = argc == 3 ? stranger_bpf__open_and_load() : NULL;
 	char byte;
 
-	if (!skel || hold(skel, (int)if_nametoindex(argv[1]), argv[2])) {
+	if (!skel || hold(skel, argv[1], argv[2])) {
 		fprintf(stderr, "holder: cannot hold it: %s\n", strerror(errno));
 		return 1;
 	}

@@ -1,13 +1,19 @@
 """What the daemon adds: the counts are right again where they were not, and Prometheus has them."""
 
+import json
 import subprocess
 
 import pytest
-from guarded import SERVER, Daemon, run, wait_for
+from guarded import BUILD, SERVER, Daemon, run, wait_for
 
 from callers import hang_up
 
 ROW = f'{{listener="{SERVER}:53"}}'
+
+
+def link_id(pin):
+    shown = json.loads(run("bpftool", "-j", "link", "show", "pinned", pin).stdout)
+    return (shown[0] if isinstance(shown, list) else shown)["id"]
 
 
 def sample(daemon, name):
@@ -69,3 +75,23 @@ def test_a_count_that_went_wrong_is_set_right(room, daemon):
     assert room.listener()["connections"] == 0
     room.becomes(connections=4, peak=4)
     daemon.log.until("count of TCP connections was moved by 4")
+
+
+def test_an_upgrade_replaces_the_program_of_an_earlier_build(room):
+    """One that counts otherwise gives way, though the packet walk is the same and stays; what it missed is found."""
+    room.attach()
+    pin = room.bpffs / "dnsguard" / "progs" / "tcpstate"
+    run(*room.inside.enter(BUILD / "tests" / "loader" / "holder", pin, "tcpstate"), stdin=subprocess.DEVNULL)
+    older, program = link_id(pin), room.link()
+    room.listen()
+    room.call(2)
+    assert room.listener()["connections"] is None
+    daemon = Daemon(room, "--interface", "guarded").ready()
+    daemon.log.until("guarded: adopted as it is")
+    ours = link_id(pin)
+    assert ours != older and room.link() == program
+    room.call(1)
+    room.becomes(connections=3, opened=1)
+    daemon.stop()
+    Daemon(room, "--interface", "guarded").ready()
+    assert link_id(pin) == ours

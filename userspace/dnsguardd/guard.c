@@ -150,6 +150,17 @@ static void say_attached(const struct plan *plan, unsigned int i, int observe)
 	       observe ? ", observing" : "", result->note[0] ? "; " : "", result->note);
 }
 
+/* What only counts may be of another build though the walk is the same: an upgrade brings all of it. */
+static void companions_ensure(const char *bpffs, const char *ifname)
+{
+	struct dg_error untimed = { 0 }, uncounted = { 0 };
+
+	if (dg_egress_ensure(bpffs, ifname, &untimed))
+		dg_log(DG_LOG_WARNING, "%s", untimed.text);
+	if (dg_tcpstate_ensure(bpffs, &uncounted))
+		dg_log(DG_LOG_WARNING, "%s", uncounted.text);
+}
+
 static int attach(struct plan *plan, unsigned int i, struct dg_error *err)
 {
 	const struct dg_config_iface *iface = &plan->next->ifaces[i];
@@ -163,13 +174,11 @@ static int attach(struct plan *plan, unsigned int i, struct dg_error *err)
 		.initial = &plan->initial,
 		.pin_link = 1,
 	};
-	struct dg_error unmeasured = { 0 };
 	int failed;
 
 	if (is_guarded(plan, iface)) {
 		dg_log(DG_LOG_INFO, "%s: adopted as it is", iface->name);
-		if (dg_egress_ensure(want.bpffs, iface->name, &unmeasured))
-			dg_log(DG_LOG_WARNING, "%s", unmeasured.text);
+		companions_ensure(want.bpffs, iface->name);
 		return 0;
 	}
 	failed = dg_attach(&want, &plan->result[i], err);
