@@ -79,21 +79,42 @@ static int saved_read(const char *path, const char *text, struct saved *ret, str
 	return failed;
 }
 
+static void note_make(struct saved *saved, enum dg_config_key_id id, const char *who)
+{
+	const time_t now = time(NULL);
+	struct tm utc;
+	char when[32];
+
+	dg_keys_add(&saved->config.given, id);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%MZ", gmtime_r(&now, &utc));
+	snprintf(saved->note[id], NOTE_MAX, "%s, %s", when, who);
+}
+
 static int change_apply(struct saved *saved, const struct dg_config_change *change, const char *who,
 			struct dg_error *err)
 {
 	const struct dg_config_key *key = &dg_config_keys[change->id];
 	struct dg_error reason = { 0 };
-	const time_t now = time(NULL);
-	struct tm utc;
-	char when[32];
 
 	if (dg_config_value_read(key, change->value, &saved->config, &reason))
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s cannot be saved: %.900s", key->path,
 			       reason.text);
-	dg_keys_add(&saved->config.given, change->id);
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%MZ", gmtime_r(&now, &utc));
-	snprintf(saved->note[change->id], NOTE_MAX, "%s, %s", when, who);
+	note_make(saved, change->id, who);
+	return 0;
+}
+
+static int changes_apply(struct saved *saved, const struct dg_config_changes *changes,
+			 struct dg_error *err)
+{
+	int failed = 0;
+
+	for (unsigned int i = 0; !failed && i < changes->count; i++)
+		failed = change_apply(saved, &changes->change[i], changes->who, err);
+	if (failed || !changes->interfaces)
+		return failed;
+	saved->config.iface_count = changes->interfaces->iface_count;
+	memcpy(saved->config.ifaces, changes->interfaces->ifaces, sizeof(saved->config.ifaces));
+	note_make(saved, DG_KEY_INTERFACES, changes->who);
 	return 0;
 }
 
@@ -219,8 +240,8 @@ int dg_config_save_begin(const char *path, const struct dg_config_changes *chang
 	failed = text_read(file, &old, &st, err);
 	if (!failed)
 		failed = saved_read(file, old, saved, err);
-	for (unsigned int i = 0; !failed && i < changes->count; i++)
-		failed = change_apply(saved, &changes->change[i], changes->who, err);
+	if (!failed)
+		failed = changes_apply(saved, changes, err);
 	if (failed)
 		return failed;
 	text = saved_text(saved);

@@ -19,7 +19,8 @@ struct dg_config_change {
 struct dg_config_changes {
 	struct dg_config_change *change;
 	unsigned int count;
-	const char *who; /* noted beside each value */
+	const struct dg_config *interfaces; /* whose list of devices is written; NULL: it stays */
+	const char *who;		    /* noted beside each value */
 };
 
 /*

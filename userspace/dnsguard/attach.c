@@ -8,6 +8,7 @@
 
 #include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/devices.h"
 #include "userspace/dnsguard/trial.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
@@ -15,7 +16,7 @@
 #define LIMITER_BYTES_MIN (64 << 10)
 #define LIMITER_BYTES_MAX (1 << 30)
 
-enum { TRY, CONFIRM, OBSERVE, MODE, LIMITER };
+enum { TRY, CONFIRM, OBSERVE, MODE, LIMITER, SAVE };
 
 static const char *const mode_words[] = { "auto", "native", "generic",
 					  NULL }; /* enum dg_attach_mode */
@@ -42,6 +43,9 @@ const struct dg_option dg_attach_options[] = {
 		      .min = LIMITER_BYTES_MIN,
 		      .max = LIMITER_BYTES_MAX,
 		      .help = "memory of the rate limiter, for the first device (8M)" },
+	[SAVE] = { .name = "save",
+		   .type = DG_OPT_FLAG,
+		   .help = "write it to conf.d/50-cli.yaml as well, so that it lasts" },
 	{ 0 },
 };
 
@@ -150,6 +154,31 @@ static int confirm_run(const struct dg_cli *cli, struct dg_error *err)
 			 sections, cli->json);
 }
 
+/* What is on trial may be gone in a minute: not to be written down. */
+static int save_check(const struct dg_cli *cli, const struct dg_device_change *change,
+		      struct dg_error *err)
+{
+	if (!cli->value[SAVE].given)
+		return 0;
+	if (cli->value[TRY].given || cli->value[CONFIRM].given)
+		return dg_fail(
+			err, -EINVAL, DG_EXIT_USAGE,
+			"--save is for good, a trial is not: when it is over, dnsguard attach %.15s --save",
+			change->name);
+	return dg_devices_save(cli, change, 1, true, err);
+}
+
+/* Guarded it is. Should it not come into the file now, after it could have a moment ago, that is said. */
+static int attached_save(const struct dg_cli *cli, const struct dg_device_change *change,
+			 struct dg_error *err)
+{
+	int failed = cli->value[SAVE].given ? dg_devices_save(cli, change, 1, false, err) : 0;
+
+	if (!failed)
+		dg_devices_tell(cli, change, 1, cli->value[SAVE].given);
+	return failed;
+}
+
 int dg_attach_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped(dg_attach_result_close) struct dg_attach_result result = DG_ATTACH_RESULT_NONE;
@@ -162,8 +191,13 @@ int dg_attach_run(const struct dg_cli *cli, struct dg_error *err)
 		.limiter_bytes = cli->value[LIMITER].number,
 		.pin_link = !cli->value[TRY].given,
 	};
-	int status;
+	const struct dg_device_change change = { .name = want.ifname,
+						 .mode = want.mode,
+						 .observe = want.observe };
+	int status = save_check(cli, &change, err);
 
+	if (status)
+		return status;
 	if (cli->value[CONFIRM].given)
 		return confirm_run(cli, err);
 	status = dg_attach(&want, &result, err);
@@ -171,5 +205,8 @@ int dg_attach_run(const struct dg_cli *cli, struct dg_error *err)
 		return status;
 	if (!want.pin_link)
 		return trial_run(cli, &want, &result, err);
+	status = attached_save(cli, &change, err);
+	if (status)
+		return status;
 	return attach_tell(cli, &want, &result, result.replaced ? "replaced in place" : "guarded");
 }

@@ -7,17 +7,21 @@
 
 #include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
+#include "userspace/dnsguard/devices.h"
 #include "userspace/dnsguard/trial.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 
-enum { ALL, PURGE };
+enum { ALL, PURGE, SAVE };
 
 const struct dg_option dg_detach_options[] = {
 	[ALL] = { .name = "all", .type = DG_OPT_FLAG, .help = "every guarded device" },
 	[PURGE] = { .name = "purge",
 		    .type = DG_OPT_FLAG,
 		    .help = "with the last device, remove counters, bans and settings from the kernel too" },
+	[SAVE] = { .name = "save",
+		   .type = DG_OPT_FLAG,
+		   .help = "write it to conf.d/50-cli.yaml as well, so that no start guards it again" },
 	{ 0 },
 };
 
@@ -74,6 +78,24 @@ static int names_collect(const struct dg_cli *cli, struct names *names, struct d
 	return 0;
 }
 
+/* With --save what is gone here goes from the file, without it the file is asked. A purge leaves nobody to be told. */
+static int names_save(const struct dg_cli *cli, const struct names *names, bool rehearse,
+		      struct dg_error *err)
+{
+	const bool save = cli->value[SAVE].given;
+	struct dg_device_change changes[DG_IF_MAX];
+	const unsigned int count = (unsigned int)names->count;
+	int failed = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		changes[i] = (struct dg_device_change){ .name = names->name[i], .gone = true };
+	if (save)
+		failed = dg_devices_save(cli, changes, count, rehearse, err);
+	if (!failed && !rehearse && (save || !cli->value[PURGE].given))
+		dg_devices_tell(cli, changes, count, save);
+	return failed;
+}
+
 int dg_detach_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	struct names names = { 0 };
@@ -81,6 +103,8 @@ int dg_detach_run(const struct dg_cli *cli, struct dg_error *err)
 	char message[DG_IF_MAX * 17 + 64] = "";
 	int status = names_collect(cli, &names, err);
 
+	if (!status)
+		status = names_save(cli, &names, true, err);
 	for (int i = 0; !status && i < names.count; i++) {
 		status = device_detach(cli->bpffs, names.name[i], cli->value[PURGE].given, err);
 		snprintf(message + strlen(message), sizeof(message) - strlen(message), "%s%s",
@@ -93,6 +117,8 @@ int dg_detach_run(const struct dg_cli *cli, struct dg_error *err)
 	/* What an unreadable or deviceless guard left behind. */
 	if (!status && !names.count)
 		status = dg_purge(cli->bpffs, err);
+	if (!status)
+		status = names_save(cli, &names, false, err);
 	if (status) {
 		json_decref(list);
 		return status;

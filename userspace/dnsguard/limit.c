@@ -268,8 +268,9 @@ static int save_begin(const struct dg_cli *cli, const char *path, struct dg_stat
 {
 	struct dg_config_change change[KEYS_MAX];
 	char who[DG_WHO_MAX];
-	const struct dg_config_changes changes = { change, changes_of(cli, change),
-						   dg_who_text(who, sizeof(who)) };
+	const struct dg_config_changes changes = { .change = change,
+						   .count = changes_of(cli, change),
+						   .who = dg_who_text(who, sizeof(who)) };
 
 	if (!cli->value[SAVE].given)
 		return 0;
