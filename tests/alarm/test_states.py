@@ -10,11 +10,12 @@ import time
 import pytest
 import yaml
 from callers import Bind, Dnsdist, Recursor, Unbound, begin, hang_up, still_open
-from guarded import ROOT, SERVER, Daemon, wait_for
+from guarded import ROOT, SERVER, Daemon, run, wait_for
 from receivers import AM_PORT, Alertmanager
 
 ROW = f'{{listener="{SERVER}:53"}}'
 OK, WARNING, CRITICAL, EXHAUSTED = range(4)
+SECRET = "s3cret"
 FILLING, NEARLY, FULL = "DnsguardTcpFilling", "DnsguardTcpNearlyFull", "DnsguardTcpExhausted"
 # Short, so that a test need not be long; no forecast, so that only what is so counts.
 RULES = """
@@ -197,17 +198,36 @@ def test_a_receiver_that_hangs_holds_nobody_up(room, receiver):
     hanging.bind(("127.0.0.1", AM_PORT))
     hanging.listen()  # and never says a word
     Bind(room, "tcp-clients 20;")
-    guard = Guard(room, receiver, f"  alertmanager: http://127.0.0.1:{AM_PORT}")
+    guard = Guard(room, receiver, f"  alertmanager: http://me:{SECRET}@127.0.0.1:{AM_PORT}/?token={SECRET}")
     guard.knows_quota(20)
     callers = room.call(13)
     receiver.hears((FILLING, "firing"))
+    assert "dnsguard-notify" in (seen := run("ps", "axwweo", "args").stdout) and SECRET not in seen  # it waits for an answer
     began = time.monotonic()
     assert state(guard) == WARNING and time.monotonic() - began < 5
     hang_up(callers)
     receiver.hears((FILLING, "firing"), (FILLING, "resolved"))
     sinks = {sink["sink"].split()[0]: sink for sink in listed(room)["sinks"]}
     assert (sinks["alertmanager"]["delivered"], sinks["alertmanager"]["queued"]) == (0, 1)
+    shown = room.cli("alert", "ls").stdout
+    assert f"alertmanager 127.0.0.1:{AM_PORT}" in shown
+    assert SECRET not in "".join([shown, json.dumps(kept(room)), *guard.log.rest_of()])
     assert guard.stop() == 0
+
+
+def test_a_command_that_hangs_ends_with_the_daemon_and_takes_its_children_along(room, receiver):
+    pids = f"{room.dir}/pids"
+    open(pids, "w").close()
+    for path in (room.dir, pids):
+        os.chmod(path, 0o777)  # the command is nobody
+    guard = Guard(room, receiver, f"  command: [/bin/sh, -c, 'sleep 1000 & echo $$ $! >{pids}; wait']",
+                  rules=RULES + f'  quotas: ["{SERVER}:53=10"]\n')
+    room.listen()
+    room.call(7)
+    wait_for(lambda: open(pids).read().endswith("\n"))
+    assert guard.stop() == 0
+    for pid in open(pids).read().split():
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "\nState:\tZ" in open(f"/proc/{pid}/status").read())
 
 
 def test_a_reload_tells_a_new_receiver_what_fires_and_the_old_one_nothing(room, receiver):
@@ -290,10 +310,29 @@ alerts:
     assert {name: row["delivered"] for name, row in rows.items()} == {"webhook": True, "alertmanager": True,
                                                                         "command": False}
     assert receiver.told() == [("DnsguardTest", "firing")]
-    assert [path for _, path, _ in receiver.got] == ["/am/api/v2/alerts", "/hook"]
+    assert sorted(path for _, path, _ in receiver.got) == ["/am/api/v2/alerts", "/hook"]
     receiver.answer = 400
     done = room.cli("alert", "test", "--json", "--config", config, check=False)
     assert all("400" in row["error"] for row in json.loads(done.stdout)["sinks"] if row["sink"] != "command")
+
+
+def test_alert_test_says_why_and_no_secret(room, receiver):
+    receiver.answer = 302
+    there = receiver.url.removeprefix("http://")
+    config = room.config(f"""
+alerts:
+  log: off
+  alertmanager: ["http://127.0.0.1:1/{SECRET}"]
+  webhook: ["{receiver.url}/redirect?{SECRET}", "https://me:{SECRET}@{there}/"]
+  command: [/bin/sh, -c, 'sleep 40 & echo some >&2; echo words >&2; exit 3']
+""")
+    began = time.monotonic()
+    done = room.cli("alert", "test", "--json", "--config", config, check=False)
+    assert time.monotonic() - began < 20  # the command is over when it ends, whoever still has its pipe
+    errors = [row["error"] for row in json.loads(done.stdout)["sinks"]]
+    for error, said in zip(errors, ("connect", "redirects are not followed", "TLS", "exit status 3: some"), strict=True):
+        assert said in error
+    assert SECRET not in done.stdout + done.stderr + room.cli("config", "show", config).stdout
 
 
 def test_alert_test_tries_what_the_running_daemon_reads(room, receiver):

@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "userspace/lib/maps.h"
@@ -109,62 +110,16 @@ static int job_start(const char *path, int job_fd, int err_fd, pid_t *ret)
 	return -status;
 }
 
-/* What it complains of, until it ends. Bytes beyond the room are read past. */
-static int complaint_hear(int fd, char *buf, size_t size)
-{
-	const __u64 deadline_ns = dg_now_ns() + DG_NOTIFY_SECONDS * NS_PER_SEC;
-	char past[512];
-	size_t len = 0;
-	ssize_t got = 1;
-
-	buf[0] = '\0';
-	while (got > 0) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		__u64 now_ns = dg_now_ns();
-		bool full = len + 1 == size;
-
-		if (now_ns >= deadline_ns ||
-		    poll(&ready, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) == 0)
-			return -ETIME;
-		got = full ? read(fd, past, sizeof(past)) : read(fd, buf + len, size - 1 - len);
-		len += got > 0 && !full ? (size_t)got : 0;
-		buf[len] = '\0';
-	}
-	return 0;
-}
-
-static int job_end(pid_t pid, int heard, char *complaint, struct dg_error *err)
-{
-	int ended = 0;
-
-	if (heard)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
-		;
-	if (heard)
-		return dg_fail(err, heard, DG_EXIT_FAILED, "no end within %d seconds",
-			       DG_NOTIFY_SECONDS);
-	if (WIFEXITED(ended) && !WEXITSTATUS(ended))
-		return 0;
-	complaint[strcspn(complaint, "\n")] = '\0';
-	if (!strncmp(complaint, DG_NOTIFY_PROGRAM ": ", strlen(DG_NOTIFY_PROGRAM ": ")))
-		complaint += strlen(DG_NOTIFY_PROGRAM ": ");
-	return dg_fail(err, -EIO, DG_EXIT_FAILED, "%s",
-		       !complaint[0]		   ? "it failed and said nothing" :
-		       dg_text_is_clean(complaint) ? complaint :
-						     DG_QUOTE(complaint));
-}
-
-int dg_send_wait(int job_fd, struct dg_error *err)
+int dg_send_begin(int job_fd, struct dg_sending *ret, struct dg_error *err)
 {
 	dg_scoped_fd int ours = -1, its = -1;
-	char path[PATH_MAX], complaint[512];
+	char path[PATH_MAX];
 	int ends[2], status = dg_child_find(DG_NOTIFY_PROGRAM, path, err);
 	pid_t pid;
 
 	if (status)
 		return status;
-	if (pipe2(ends, O_CLOEXEC))
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "no pipe: %s", strerror(errno));
 	ours = ends[0];
 	its = ends[1];
@@ -172,6 +127,88 @@ int dg_send_wait(int job_fd, struct dg_error *err)
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot start %s: %s", path,
 			       strerror(-status));
-	dg_close_fd(&its);
-	return job_end(pid, complaint_hear(ours, complaint, sizeof(complaint)), complaint, err);
+	*ret = (struct dg_sending){ .pid = pid,
+				    .err_fd = dg_take_fd(ours),
+				    .deadline_ns = dg_now_ns() + DG_NOTIFY_SECONDS * NS_PER_SEC };
+	return 0;
+}
+
+/* What is there now. Bytes beyond the room are read past. */
+static size_t complaint_take(int fd, char *buf, size_t size, size_t len)
+{
+	char past[512];
+	ssize_t got = 1;
+
+	while (got > 0) {
+		bool full = len + 1 == size;
+
+		got = full ? read(fd, past, sizeof(past)) : read(fd, buf + len, size - 1 - len);
+		len += got > 0 && !full ? (size_t)got : 0;
+	}
+	buf[len] = '\0';
+	return len;
+}
+
+/* What it complains of until it ends: not until its pipe does, which a command may have left to others. */
+static int complaint_hear(const struct dg_sending *sending, char *buf, size_t size)
+{
+	dg_scoped_fd int process = pidfd_open(sending->pid, 0);
+	struct pollfd ready[2] = { { .fd = process, .events = POLLIN },
+				   { .fd = sending->err_fd, .events = POLLIN } };
+	size_t len = 0;
+
+	while (!ready[0].revents) {
+		__u64 now_ns = dg_now_ns();
+		__u64 left_ns = now_ns < sending->deadline_ns ? sending->deadline_ns - now_ns : 0;
+
+		if (!left_ns || process < 0)
+			return -ETIME;
+		poll(ready, 2, (int)(left_ns / NS_PER_MS) + 1);
+		len = complaint_take(sending->err_fd, buf, size, len);
+		if (ready[1].revents & POLLHUP)
+			ready[1].fd = -1;
+	}
+	return 0;
+}
+
+/* A command leads a group of its own: what it has started goes with it. */
+static int job_end(pid_t pid, int heard)
+{
+	int ended = 0;
+
+	if (heard) {
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+	}
+	while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
+		;
+	return ended;
+}
+
+static int failure_tell(int ended, char *complaint, struct dg_error *err)
+{
+	char how[32];
+
+	complaint[strcspn(complaint, "\n")] = '\0';
+	if (!strncmp(complaint, DG_NOTIFY_PROGRAM ": ", strlen(DG_NOTIFY_PROGRAM ": ")))
+		return dg_fail(err, -EIO, DG_EXIT_FAILED, "%s",
+			       complaint + strlen(DG_NOTIFY_PROGRAM ": "));
+	snprintf(how, sizeof(how), WIFEXITED(ended) ? "exit status %d" : "ended by signal %d",
+		 WIFEXITED(ended) ? WEXITSTATUS(ended) : WTERMSIG(ended));
+	return dg_fail(err, -EIO, DG_EXIT_FAILED, "%s%s%s", how,
+		       complaint[0] ? ": " : ", and it said nothing",
+		       dg_text_is_clean(complaint) ? complaint : DG_QUOTE(complaint));
+}
+
+int dg_send_end(struct dg_sending *sending, struct dg_error *err)
+{
+	char complaint[512] = "";
+	int heard = complaint_hear(sending, complaint, sizeof(complaint));
+	int ended = job_end(sending->pid, heard);
+
+	dg_close_fd(&sending->err_fd);
+	if (heard)
+		return dg_fail(err, heard, DG_EXIT_FAILED, "no end within %d seconds",
+			       DG_NOTIFY_SECONDS);
+	return WIFEXITED(ended) && !WEXITSTATUS(ended) ? 0 : failure_tell(ended, complaint, err);
 }

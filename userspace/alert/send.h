@@ -7,6 +7,8 @@
 #ifndef DG_SEND_H
 #define DG_SEND_H
 
+#include <sys/types.h>
+
 #include "userspace/alert/body.h"
 
 #define DG_NOTIFY_PROGRAM "dnsguard-notify"
@@ -30,7 +32,15 @@ int dg_send_log(enum dg_config_log where, const struct dg_log_paths *paths,
 int dg_send_job(const struct dg_sink *sink, const struct dg_config *config,
 		const struct dg_message *messages, unsigned int count, int *ret_fd);
 
-/* Runs the job and waits for its end, at most DG_NOTIFY_SECONDS. -EIO: *err says what the receiver said. */
-int dg_send_wait(int job_fd, struct dg_error *err);
+/* A job under way. */
+struct dg_sending {
+	pid_t pid;
+	int err_fd; /* it complains there */
+	__u64 deadline_ns;
+};
+/* Starts the job. *ret goes to dg_send_end(), which is to be called once. -errno with *err. */
+int dg_send_begin(int job_fd, struct dg_sending *ret, struct dg_error *err);
+/* Waits for its end, at most DG_NOTIFY_SECONDS from its begin. -EIO, -ETIME: *err says what the receiver said. */
+int dg_send_end(struct dg_sending *sending, struct dg_error *err);
 
 #endif

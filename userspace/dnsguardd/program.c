@@ -96,12 +96,17 @@ static void settle(struct dg_program *program)
 		shut_all(program);
 }
 
-/* A helper runs as nobody: to end it takes a capability that is off at all other times. */
+/*
+ * A helper runs as nobody: to end it takes a capability that is off at all other times. One that leads a group of its own, as an
+ * operator's command does, ends with all that it has started.
+ */
 static void signal_send(struct dg_program *program, int number)
 {
 	dg_caps_killing(1);
-	if (!program->exited)
+	if (!program->exited) {
+		kill(-program->process.pid, number);
 		uv_process_kill(&program->process, number);
+	}
 	dg_caps_killing(0);
 }
 

@@ -49,6 +49,7 @@ int dg_job_exec(const struct dg_job *job, struct dg_error *err)
 	rc = rights_drop(err);
 	if (rc)
 		return rc;
+	setpgid(0, 0); /* whoever ends a command that hangs ends what it has started as well */
 	execve(job->argv[0], (char *const *)job->argv, (char *const *)job->environment);
 	return dg_fail(err, -errno, DG_EXIT_FAILED, "%s cannot be run as nobody: %s", job->argv[0],
 		       strerror(errno));

@@ -53,6 +53,11 @@ static void request_set(CURL *curl, const struct dg_job *job, struct curl_slist 
 
 static int refusal(long status, struct answer *answer, struct dg_error *err)
 {
+	if (status / 100 == 3)
+		return dg_fail(err, -EIO, DG_EXIT_FAILED,
+			       "the server answered with status %ld: redirects are not followed; "
+			       "name the URL that it leads to",
+			       status);
 	answer->text[strcspn(answer->text, "\r\n")] = '\0';
 	return dg_fail(err, -EIO, DG_EXIT_FAILED, "the server answered with status %ld%s%s", status,
 		       answer->text[0] ? ": " : "",
