@@ -20,7 +20,7 @@ def verbs():
 
 
 def options(*verb):
-    return re.findall(r"^  --([a-z-]+)", run(CLI, *verb, "--help").stdout, re.MULTILINE)
+    return re.findall(r"^ +--([a-z-]+)", run(CLI, *verb, "--help").stdout, re.MULTILINE)
 
 
 def manual(name):
@@ -43,6 +43,22 @@ def test_every_verb_and_option_is_in_the_manual_and_the_completions():
         assert f"'{name}')" in bash and f"'{name}')" in zsh, name
         for option in options(*name.split()):
             assert f"--{option}" in text and f"--{option}" in bash and f"--{option}" in zsh, (name, option)
+
+
+def test_a_first_word_alone_shows_all_that_share_it():
+    """However it is asked; also where the word is a command of its own (doctor), and where it shows something (list)."""
+    names = verbs()
+    groups = {name.split()[0] for name in names if " " in name}
+    assert {"list", "lab", "doctor", "report"} <= groups
+    for group in groups:
+        shown = run(CLI, group, "--help").stdout
+        assert shown == run(CLI, "help", group).stdout == run(CLI, group, "-h").stdout
+        for name in (name for name in names if name.split()[0] == group):
+            assert re.search(rf"^  {name} ", shown, re.MULTILINE), name
+            assert {f"--{option}" for option in options(*name.split())} <= set(re.findall(r"^ +(--[a-z-]+)", shown, re.MULTILINE))
+    assert "add" not in run(CLI, "list", "ls", "--help").stdout
+    refused = run(CLI, "lab", check=False)
+    assert refused.returncode == 2 and "half a command: add one of: up, run" in refused.stderr
 
 
 def test_every_option_of_the_daemon_is_in_its_manual():

@@ -29,10 +29,12 @@ static int report(const struct dg_cli *cli, const struct dg_error *err)
 	return err->status ? err->status : DG_EXIT_FAILED;
 }
 
-static void help_print(const struct dg_verb *verb)
+static void help_print(const struct dg_cli *cli)
 {
-	if (verb)
-		dg_verb_print(stdout, verb);
+	if (cli->group)
+		dg_group_print(stdout, dg_verbs, cli->group);
+	else if (cli->verb)
+		dg_verb_print(stdout, cli->verb);
 	else
 		dg_usage_print(stdout, dg_verbs);
 }
@@ -69,7 +71,7 @@ int main(int argc, char **argv)
 	if (cli.version)
 		return printf("dnsguard %s\n", DG_VERSION) < 0;
 	if (cli.help || !cli.verb) {
-		help_print(cli.verb);
+		help_print(&cli);
 		return DG_EXIT_OK;
 	}
 	defaults_fill(&cli);

@@ -336,20 +336,42 @@ static const struct dg_verb *verb_shown(const struct dg_verb *verbs, const char 
 	return verb && !verb->min_args ? verb : verb_find(verbs, first, "ls");
 }
 
-/* The verb that starts with this word: two words, one word, or the one that shows. */
+static bool is_group(const struct dg_verb *verbs, const char *first)
+{
+	const size_t len = strlen(first);
+
+	for (; verbs->name; verbs++)
+		if (!strncmp(verbs->name, first, len) && verbs->name[len] == ' ')
+			return true;
+	return false;
+}
+
+/* A first word without its second may mean the one that shows. Asked what it takes, it is all that share it. */
+static int group_take(struct walk *walk, const char *first, const char *second)
+{
+	struct dg_cli *cli = walk->cli;
+	const bool asks =
+		cli->help || (second && (!strcmp(second, "--help") || !strcmp(second, "-h")));
+
+	cli->verb = verb_find(walk->verbs, first, NULL);
+	if (is_group(walk->verbs, first))
+		cli->group = first;
+	if (!cli->verb && (!second || second[0] == '-'))
+		cli->verb = verb_shown(walk->verbs, first);
+	if (cli->verb || (cli->group && asks && (!second || second[0] == '-')))
+		return 0;
+	return verb_unknown(walk, first, second);
+}
+
+/* The verb that starts with this word: two words, or one. */
 static int verb_take(struct walk *walk, const char *first)
 {
 	const char *second = walk->next < walk->argc ? walk->argv[walk->next] : NULL;
 	const struct dg_verb *verb = second ? verb_find(walk->verbs, first, second) : NULL;
 
-	if (verb)
-		walk->next++;
 	if (!verb)
-		verb = verb_find(walk->verbs, first, NULL);
-	if (!verb && (!second || second[0] == '-'))
-		verb = verb_shown(walk->verbs, first);
-	if (!verb)
-		return verb_unknown(walk, first, second);
+		return group_take(walk, first, second);
+	walk->next++;
 	walk->cli->verb = verb;
 	return 0;
 }
@@ -415,15 +437,20 @@ int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv,
 
 /* ---- usage ---------------------------------------------------------------------------------- */
 
-static void options_print(FILE *out, const struct dg_option *options)
+static void options_print_at(FILE *out, const struct dg_option *options, int indent)
 {
 	char left[64];
 
 	for (; options && options->name; options++) {
 		snprintf(left, sizeof(left), "--%s%s%s", options->name, options->arg ? " " : "",
 			 options->arg ? options->arg : "");
-		fprintf(out, "  %-32s %s\n", left, options->help);
+		fprintf(out, "%*s%-*s %s\n", indent, "", 34 - indent, left, options->help);
 	}
+}
+
+static void options_print(FILE *out, const struct dg_option *options)
+{
+	options_print_at(out, options, 2);
 }
 
 void dg_usage_print(FILE *out, const struct dg_verb *verbs)
@@ -441,6 +468,29 @@ void dg_usage_print(FILE *out, const struct dg_verb *verbs)
 	fprintf(out,
 		"\nexit status: 0 done, 1 failed, 2 usage, 3 not attached or not running, 4 not found,\n"
 		"5 refused by a safety check\n");
+}
+
+void dg_group_print(FILE *out, const struct dg_verb *verbs, const char *first)
+{
+	const struct dg_verb *alone = verb_find(verbs, first, NULL);
+	const size_t len = strlen(first);
+	char left[64];
+
+	alone = alone ? alone : verb_shown(verbs, first);
+	fprintf(out, "usage: dnsguard %s COMMAND [OPTIONS]", first);
+	if (alone)
+		fprintf(out, "        without a command: %s %s", alone->name, alone->args);
+	fputs("\n\ncommands:\n", out);
+	for (; verbs->name; verbs++) {
+		if (strncmp(verbs->name, first, len) ||
+		    (verbs->name[len] && verbs->name[len] != ' '))
+			continue;
+		snprintf(left, sizeof(left), "%s %s", verbs->name, verbs->args);
+		fprintf(out, "  %-32s %s\n", left, verbs->help);
+		options_print_at(out, verbs->options, 6);
+	}
+	fputs("\noptions of each:\n", out);
+	options_print(out, dg_global_options);
 }
 
 void dg_verb_print(FILE *out, const struct dg_verb *verb)

@@ -53,6 +53,7 @@ struct dg_cli {
 	bool help;	/* show the usage of verb, or of everything when verb is NULL */
 	bool version;	/* show the version */
 	const struct dg_verb *verb;
+	const char *group; /* a first word that others share, given without a second; else NULL */
 	int args;
 	const char *arg[DG_ARGS_MAX];
 	struct dg_value value[DG_OPTIONS_MAX]; /* as the rows of verb->options */
@@ -84,8 +85,9 @@ int dg_cli_parse(const struct dg_verb *verbs, int argc, const char *const *argv,
 /* Understood before and after every verb. */
 extern const struct dg_option dg_global_options[];
 
-/* The usage of everything, or of one verb, printed from the tables. */
+/* The usage of everything, of all verbs that share a first word, or of one verb, printed from the tables. */
 void dg_usage_print(FILE *out, const struct dg_verb *verbs);
+void dg_group_print(FILE *out, const struct dg_verb *verbs, const char *first);
 void dg_verb_print(FILE *out, const struct dg_verb *verb);
 
 /* The word of a list (ending with NULL) that is nearest to `word`, or NULL when none is near. */

@@ -146,7 +146,7 @@ static void dnsguard_yaml_5(void)
 	dg_config_write_manual(stdout);
 	puts(".Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/dnsguard/dnsguard.yaml\n"
 	     ".It Pa /etc/dnsguard/conf.d/*.yaml\n.It Pa /etc/dnsguard/conf.d/50-cli.yaml\n"
-	     "written by\n.Cm dnsguard limit set Fl Fl save ;\n"
+	     "written by\n.Cm dnsguard limit set , attach\nand\n.Cm detach\nwith\n.Fl Fl save ;\n"
 	     "may be edited, comments in it are lost.\n.El");
 	puts(".Sh EXAMPLES\n.Bd -literal\nmode: enforce\ninterfaces: [eth0]\n"
 	     "clients: [192.0.2.0/24, \"2001:db8::/32\"]\nlimits: {rate-limit: 50}\n.Ed");
