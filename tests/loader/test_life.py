@@ -181,15 +181,15 @@ def test_attaches_at_once_take_turns(world):
 
 def test_a_slot_counts_on_for_its_device_and_anew_for_another(world):
     world.cli("attach", "guarded")
-    world.query()
+    world.query(count=100)
     world.cli("detach", "guarded")
     world.cli("attach", "guarded")
-    assert world.status()["interfaces"][0]["frames"] >= 1
+    assert world.status()["interfaces"][0]["frames"] >= 100
     world.cli("detach", "guarded")
     world.make_device("second", "peer2")
     second = json.loads(world.cli("attach", "second", "--json").stdout)
     assert second["slot"] == 1  # one that nobody had, before one that remembers another
-    assert world.status()["interfaces"][0]["frames"] == 0
+    assert world.status()["interfaces"][0]["frames"] < 100  # IPv6 says a word or two where a device comes up
 
 
 def test_device_made_anew_under_its_old_name(world):
