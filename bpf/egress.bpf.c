@@ -3,7 +3,8 @@
  * egress.bpf.c - sees the resolver's answers leave and says how long they took.
  *
  * Counts and does nothing else: whatever it sees, the packet goes on to whoever comes next. What is no answer from a guarded
- * port leaves after a few loads. Answers in IP fragments are not read, as their queries are not.
+ * port leaves after a few loads. An answer in IP fragments has left when its first one has: it holds what the answer is known
+ * by, and the kernel sends the others right behind it.
  */
 #include <linux/pkt_cls.h>
 
@@ -85,6 +86,50 @@ static __always_inline void answer_note(const struct __sk_buff *skb, struct pack
 		tcp_answer_note(skb, pkt);
 }
 
+/* RFC 791: offset 0. Ports are in this fragment and in no other. */
+static __always_inline bool ipv4_fragment_read(struct packet *pkt)
+{
+	const struct iphdr *ip = pkt->data + (pkt->f->l3 & 31);
+
+	if ((const void *)(ip + 1) > pkt->data_end || ip->frag_off & bpf_htons(0x1fff))
+		return false;
+	pkt->f->l4 = (pkt->f->l3 & 31) + sizeof(*ip);
+	ipv4_addrs_read(pkt, ip);
+	return true;
+}
+
+/* RFC 8200 section 4.5: the Fragment header right behind the fixed one. */
+struct ipv6_fragment {
+	__u8 next_header, reserved;
+	__be16 offset; /* in the upper 13 bits */
+	__be32 id;
+};
+
+static __always_inline bool ipv6_fragment_read(struct packet *pkt)
+{
+	const struct ipv6hdr *ip = pkt->data + (pkt->f->l3 & 31);
+	const struct ipv6_fragment *fragment = (const void *)(ip + 1);
+
+	if ((const void *)(fragment + 1) > pkt->data_end || fragment->offset & bpf_htons(0xfff8))
+		return false;
+	pkt->f->protocol = fragment->next_header;
+	pkt->f->l4 = (pkt->f->l3 & 31) + sizeof(*ip) + sizeof(*fragment);
+	ipv6_addrs_read(pkt, ip);
+	return true;
+}
+
+/* Has it been read: a whole packet, or the first fragment of a datagram? TCP is not sent in fragments. */
+static __always_inline bool answer_read(struct packet *pkt)
+{
+	enum dg_verdict verdict = network_read(pkt);
+
+	if (verdict != DG_PASS_FRAGMENT)
+		return verdict == DG_NEXT;
+	if (!(pkt->f->family == DG_IPV6 ? ipv6_fragment_read(pkt) : ipv4_fragment_read(pkt)))
+		return false;
+	return pkt->f->protocol == IPPROTO_UDP;
+}
+
 SEC("tc")
 int dnsguard_egress(struct __sk_buff *skb)
 {
@@ -94,7 +139,7 @@ int dnsguard_egress(struct __sk_buff *skb)
 			      .set = conf_settings(),
 			      .f = &facts };
 
-	if (pkt.set && !link_read(&pkt) && !network_read(&pkt))
+	if (pkt.set && !link_read(&pkt) && answer_read(&pkt))
 		answer_note(skb, &pkt);
 	return TC_ACT_UNSPEC; /* as if nobody had been here */
 }

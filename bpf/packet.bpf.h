@@ -61,6 +61,20 @@ static __always_inline enum dg_verdict link_read(struct packet *pkt)
 	return DG_NEXT;
 }
 
+static __always_inline void ipv4_addrs_read(struct packet *pkt, const struct iphdr *ip)
+{
+	pkt->f->saddr = (struct dg_addr){ 0, 0xffff0000ull | (__u64)ip->saddr << 32 };
+	pkt->f->daddr = (struct dg_addr){ 0, 0xffff0000ull | (__u64)ip->daddr << 32 };
+}
+
+static __always_inline void ipv6_addrs_read(struct packet *pkt, const struct ipv6hdr *ip)
+{
+	const __u64 *addr = (const void *)&ip->saddr;
+
+	pkt->f->saddr = (struct dg_addr){ addr[0], addr[1] };
+	pkt->f->daddr = (struct dg_addr){ addr[2], addr[3] };
+}
+
 static __always_inline enum dg_verdict ipv4_read(struct packet *pkt)
 {
 	const struct iphdr *ip = pkt->data + (pkt->f->l3 & 31);
@@ -81,8 +95,7 @@ static __always_inline enum dg_verdict ipv4_read(struct packet *pkt)
 		return DG_PASS_BAD_LENGTH;
 	pkt->f->ip_len = total - sizeof(*ip);
 	pkt->f->l4 = (pkt->f->l3 & 31) + sizeof(*ip);
-	pkt->f->saddr = (struct dg_addr){ 0, 0xffff0000ull | (__u64)ip->saddr << 32 };
-	pkt->f->daddr = (struct dg_addr){ 0, 0xffff0000ull | (__u64)ip->daddr << 32 };
+	ipv4_addrs_read(pkt, ip);
 	return DG_NEXT;
 }
 
@@ -106,7 +119,6 @@ static __always_inline enum dg_verdict ipv6_stranger(__u8 next_header)
 static __always_inline enum dg_verdict ipv6_read(struct packet *pkt)
 {
 	const struct ipv6hdr *ip = pkt->data + (pkt->f->l3 & 31);
-	const __u64 *addr;
 
 	if ((const void *)(ip + 1) > pkt->data_end || ip->version != 6)
 		return DG_PASS_NOT_DNS;
@@ -116,9 +128,7 @@ static __always_inline enum dg_verdict ipv6_read(struct packet *pkt)
 		return ipv6_stranger(ip->nexthdr);
 	pkt->f->ip_len = bpf_ntohs(ip->payload_len);
 	pkt->f->l4 = (pkt->f->l3 & 31) + sizeof(*ip);
-	addr = (const void *)&ip->saddr;
-	pkt->f->saddr = (struct dg_addr){ addr[0], addr[1] };
-	pkt->f->daddr = (struct dg_addr){ addr[2], addr[3] };
+	ipv6_addrs_read(pkt, ip);
 	return DG_NEXT;
 }
 

@@ -9,7 +9,7 @@
 
 #include "tests/bench/drive.h"
 #include "tests/bench/drive.skel.h"
-#include "tests/bpf/guard.h"
+#include "tests/bpf/frames.h"
 #include "userspace/lib/query.h"
 
 #define ROUNDS 15
@@ -17,7 +17,6 @@
 #define SHORT_ROUNDS 4000
 #define SERVER "192.0.2.53"
 #define CLIENT "192.0.2.1"
-#define L4 (14 + 20)
 #define EVERY_QUERY (1ull << 32)
 
 struct bench {
@@ -72,11 +71,8 @@ static int query_make(struct bench *bench)
 static void answer_make(struct bench *bench)
 {
 	memcpy(bench->answer, bench->query, (size_t)bench->len);
-	memcpy(bench->answer + 14 + 12, bench->query + 14 + 16, 4);
-	memcpy(bench->answer + 14 + 16, bench->query + 14 + 12, 4);
-	memcpy(bench->answer + L4, bench->query + L4 + 2, 2);
-	memcpy(bench->answer + L4 + 2, bench->query + L4, 2);
-	bench->answer[L4 + 8 + 2] |= 0x80;
+	frame_turn(bench->answer);
+	bench->answer[FRAME_L4 + 8 + 2] |= 0x80;
 }
 
 /* Shows the query to ingress and finds the note it left. */
@@ -176,7 +172,7 @@ static int measure_all(struct bench *bench)
 		err = measure(bench, "egress: answer over UDP, timed", true);
 	if (!err)
 		err = check_answers(bench);
-	bench->answer[L4] = 1; /* from another port */
+	bench->answer[FRAME_L4] = 1; /* from another port */
 	return err ? err : measure(bench, "egress: not DNS", false);
 }
 

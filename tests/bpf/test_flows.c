@@ -5,13 +5,8 @@
  * Connections that are in use among SYNs in any number, more connections than cells, heavy names among light ones, and what
  * is written for whoever times answers. Shown to the real program under an injected clock.
  */
-#include <netinet/in.h>
+#include "tests/bpf/frames.h"
 
-#include "tests/bpf/guard.h"
-
-#define L4 (14 + 20)
-#define DATA (L4 + 20)
-#define START (5 * GUARD_SECOND)
 #define FLOOD 100000 /* SYNs: twice the cells */
 #define USED 200     /* connections */
 #define CELLS (DG_FLOW_BUCKETS * DG_FLOW_WAYS)
@@ -20,39 +15,6 @@
 #define HEAVY_EVERY 50
 
 /* ---- frames --------------------------------------------------------------------------------- */
-
-static void put16(__u8 *at, __u16 value)
-{
-	at[0] = (__u8)(value >> 8);
-	at[1] = (__u8)value;
-}
-
-static void put32(__u8 *at, __u32 value)
-{
-	put16(at, (__u16)(value >> 16));
-	put16(at + 2, (__u16)value);
-}
-
-/* From `source` to the guarded address; `data` octets are to follow. */
-static void segment(struct guard_run *run, __u32 source, __u32 sequence, __u8 flags, __u16 data)
-{
-	static const __u8 link[14] = { 2, 0, 0, 0, 0, 0x53, 2, 0, 0, 0, 0, 7, 0x08, 0x00 };
-	static const __u8 ipv4[20] = {
-		0x45, [6] = 0x40, [8] = 64, [9] = IPPROTO_TCP, [16] = 192, 0, 2, 53
-	};
-
-	memset(run->frame, 0, DATA + data);
-	memcpy(run->frame, link, sizeof(link));
-	memcpy(run->frame + 14, ipv4, sizeof(ipv4));
-	put16(run->frame + 14 + 2, (__u16)(20 + 20 + data));
-	put32(run->frame + 14 + 12, source);
-	put16(run->frame + L4, 40000);
-	put16(run->frame + L4 + 2, 53);
-	put32(run->frame + L4 + 4, sequence);
-	run->frame[L4 + 12] = 5 << 4;
-	run->frame[L4 + 13] = flags;
-	run->frame_len = DATA + data;
-}
 
 static void show(const struct guard *guard, struct guard_run *run, __u64 now_ns)
 {
@@ -64,7 +26,7 @@ static void syn(const struct guard *guard, __u32 source, __u64 now_ns)
 {
 	struct guard_run run;
 
-	segment(&run, source, 0, 0x02, 0);
+	frame_segment(&run, source, 0, FRAME_SYN, 0);
 	show(guard, &run, now_ns);
 }
 
@@ -77,10 +39,10 @@ static void query(const struct guard *guard, __u32 source, __u32 turn, __u32 nam
 						   1, [14] = 8,	       [25] = 1, [27] = 1 };
 	struct guard_run run;
 
-	segment(&run, source, 1 + turn * QUERY_BYTES, 0x10, QUERY_BYTES);
-	memcpy(run.frame + DATA, message, sizeof(message));
+	frame_segment(&run, source, 1 + turn * QUERY_BYTES, FRAME_ACK, QUERY_BYTES);
+	memcpy(run.frame + FRAME_DATA, message, sizeof(message));
 	for (int i = 0; i < 8; i++)
-		run.frame[DATA + 15 + i] = (__u8)('a' + (name >> 4 * i & 15));
+		run.frame[FRAME_DATA + 15 + i] = (__u8)('a' + (name >> 4 * i & 15));
 	show(guard, &run, now_ns);
 }
 
@@ -90,8 +52,7 @@ static struct guard_counts base;
 
 static void begin(struct guard *guard)
 {
-	must(guard_reset(guard), "reset");
-	must(guard_service(guard, "192.0.2.53", DG_SVC_GUARDED), "service");
+	guard_begin(guard);
 	must(guard_read(guard, &base), "counters");
 }
 
@@ -120,12 +81,12 @@ static void syn_flood(struct guard *guard)
 
 	begin(guard);
 	for (__u32 i = 0; i < USED; i++)
-		syn(guard, 0x0a000000 + i, START);
-	queries_of_used(guard, 0, START);
+		syn(guard, 0x0a000000 + i, FRAME_START);
+	queries_of_used(guard, 0, FRAME_START);
 	for (__u32 i = 0; i < FLOOD; i++)
-		syn(guard, 0x40000000 + i, START + GUARD_SECOND);
-	queries_of_used(guard, 1, START + 30 * GUARD_SECOND);
-	queries_of_used(guard, 0, START + 30 * GUARD_SECOND);
+		syn(guard, 0x40000000 + i, FRAME_START + GUARD_SECOND);
+	queries_of_used(guard, 1, FRAME_START + 30 * GUARD_SECOND);
+	queries_of_used(guard, 0, FRAME_START + 30 * GUARD_SECOND);
 	counts = counted(guard);
 	ok(counts.tcp.reached[0] == USED && counts.tcp.reached[1] == USED,
 	   "%u SYNs do not push out %u connections that asked: %llu asked twice", FLOOD, USED,
@@ -150,7 +111,7 @@ static void crowd(struct guard *guard)
 	__u64 homeless, kept;
 
 	begin(guard);
-	crowd_call(guard, 0x40000000, START);
+	crowd_call(guard, 0x40000000, FRAME_START);
 	counts = counted(guard);
 	homeless = counts.tcp.homeless;
 	kept = counts.tcp.reached[0];
@@ -158,7 +119,7 @@ static void crowd(struct guard *guard)
 	   "of %u connections for %u cells every query is counted", CROWD, CELLS);
 	ok(homeless > 0 && kept + homeless == CROWD && kept > CELLS * 8 / 10,
 	   "%llu of them have a cell, %llu found none", kept, homeless);
-	crowd_call(guard, 0x60000000, START + 70 * GUARD_SECOND);
+	crowd_call(guard, 0x60000000, FRAME_START + 70 * GUARD_SECOND);
 	counts = counted(guard);
 	ok(counts.tcp.reached[0] - kept > CELLS * 8 / 10,
 	   "after a minute of silence others have the cells: %llu", counts.tcp.reached[0] - kept);
@@ -191,20 +152,20 @@ static void times(struct guard *guard)
 
 	must(buckets == MAP_FAILED ? -errno : 0, "map the flows");
 	begin(guard);
-	syn(guard, 0x0a000001, START);
+	syn(guard, 0x0a000001, FRAME_START);
 	flow = flow_of(buckets);
-	ok(flow->syn_at == stamp(START) && !flow->query_at && flow->flags == DG_FLOW_SYN,
+	ok(flow->syn_at == stamp(FRAME_START) && !flow->query_at && flow->flags == DG_FLOW_SYN,
 	   "a SYN leaves its time");
-	syn(guard, 0x0a000001, START + GUARD_SECOND);
-	ok(flow->syn_at == stamp(START), "the first one's when it comes again");
-	query(guard, 0x0a000001, 0, 1, START + 2 * GUARD_SECOND);
-	query(guard, 0x0a000001, 1, 1, START + 3 * GUARD_SECOND);
-	ok(flow->query_at == stamp(START + 2 * GUARD_SECOND) && flow->queries == 2,
+	syn(guard, 0x0a000001, FRAME_START + GUARD_SECOND);
+	ok(flow->syn_at == stamp(FRAME_START), "the first one's when it comes again");
+	query(guard, 0x0a000001, 0, 1, FRAME_START + 2 * GUARD_SECOND);
+	query(guard, 0x0a000001, 1, 1, FRAME_START + 3 * GUARD_SECOND);
+	ok(flow->query_at == stamp(FRAME_START + 2 * GUARD_SECOND) && flow->queries == 2,
 	   "of two queries the older one's time is kept");
 	flow->syn_at = flow->query_at = 0;
 	flow->flags |= DG_FLOW_ANSWERED;
-	query(guard, 0x0a000001, 2, 1, START + 4 * GUARD_SECOND);
-	ok(flow->query_at == stamp(START + 4 * GUARD_SECOND) && !flow->syn_at &&
+	query(guard, 0x0a000001, 2, 1, FRAME_START + 4 * GUARD_SECOND);
+	ok(flow->query_at == stamp(FRAME_START + 4 * GUARD_SECOND) && !flow->syn_at &&
 		   flow->flags == (DG_FLOW_SYN | DG_FLOW_ANSWERED),
 	   "once it is answered the next one's");
 	munmap(buckets, bytes);
@@ -243,16 +204,16 @@ static void names(struct guard *guard)
 
 	begin(guard);
 	names_clear(guard);
-	syn(guard, 0x0a000001, START);
+	syn(guard, 0x0a000001, FRAME_START);
 	for (__u32 i = 0; i < NAMES; i++)
 		query(guard, 0x0a000001, i, i % HEAVY_EVERY ? 0x12345678 + i * 2654435761u : 0,
-		      START + i * 1000000ull);
+		      FRAME_START + i * 1000000ull);
 	heavy = name_count(guard, 'a');
 	ok(heavy >= NAMES / HEAVY_EVERY * 9 / 10 && heavy <= NAMES / HEAVY_EVERY,
 	   "asked for once in %u among %u others a name is known: %llu of %u", HEAVY_EVERY, NAMES,
 	   heavy, NAMES / HEAVY_EVERY);
 	for (__u32 i = 0; i < 100; i++)
-		query(guard, 0x0a000001, NAMES + i, 0xffffffff, START + NAMES * 1000000ull);
+		query(guard, 0x0a000001, NAMES + i, 0xffffffff, FRAME_START + NAMES * 1000000ull);
 	ok(name_count(guard, 'p') >= 50, "a new heavy one makes its way: %llu",
 	   name_count(guard, 'p'));
 }
@@ -268,7 +229,6 @@ int main(void)
 	crowd(&guard);
 	times(&guard);
 	names(&guard);
-	printf("1..%u\n", tap.number);
 	guard_unload(&guard);
-	return tap.failed ? 1 : 0;
+	return tap_end();
 }

@@ -7,72 +7,24 @@
  */
 #include <arpa/inet.h>
 
-#include "tests/bpf/guard.h"
-
-#define L4 (14 + 20)
-#define START (5 * GUARD_SECOND)
+#include "tests/bpf/frames.h"
 
 /* ---- frames --------------------------------------------------------------------------------- */
-
-static void put16(__u8 *at, __u16 value)
-{
-	at[0] = (__u8)(value >> 8);
-	at[1] = (__u8)value;
-}
-
-static void put32(__u8 *at, __u32 value)
-{
-	put16(at, (__u16)(value >> 16));
-	put16(at + 2, (__u16)value);
-}
-
-/* Ethernet and IPv4 from `source` to the guarded address; the rest follows at L4. */
-static void packet_begin(struct guard_run *run, __u32 source, __u8 protocol, __u32 l4_len)
-{
-	static const __u8 link[14] = { 2, 0, 0, 0, 0, 0x53, 2, 0, 0, 0, 0, 7, 0x08, 0x00 };
-	static const __u8 ipv4[20] = { 0x45, [6] = 0x40, [8] = 64, [16] = 192, 0, 2, 53 };
-
-	memset(run->frame, 0, L4 + l4_len);
-	memcpy(run->frame, link, sizeof(link));
-	memcpy(run->frame + 14, ipv4, sizeof(ipv4));
-	put16(run->frame + 14 + 2, (__u16)(20 + l4_len));
-	run->frame[14 + 9] = protocol;
-	put32(run->frame + 14 + 12, source);
-	run->frame_len = L4 + l4_len;
-}
-
-static void syn_frame(struct guard_run *run, __u32 source, __u32 sequence)
-{
-	packet_begin(run, source, IPPROTO_TCP, 20);
-	put16(run->frame + L4, 40000);
-	put16(run->frame + L4 + 2, 53);
-	put32(run->frame + L4 + 4, sequence);
-	run->frame[L4 + 12] = 5 << 4;
-	run->frame[L4 + 13] = 0x02; /* SYN */
-}
 
 static void query_frame(struct guard_run *run, __u32 source)
 {
 	static const __u8 question[] = { 0x12, 0x34, 1, 0,   0,	  1,   0,   0, 0, 0, 0, 0,
 					 1,    'q',  4, 't', 'e', 's', 't', 0, 0, 1, 0, 1 };
 
-	packet_begin(run, source, IPPROTO_UDP, 8 + sizeof(question));
-	put16(run->frame + L4, 40000);
-	put16(run->frame + L4 + 2, 53);
-	put16(run->frame + L4 + 4, 8 + sizeof(question));
-	memcpy(run->frame + L4 + 8, question, sizeof(question));
+	frame_begin(run, source, IPPROTO_UDP, 8 + sizeof(question));
+	put16(run->frame + FRAME_L4 + 4, 8 + sizeof(question));
+	memcpy(run->frame + FRAME_L4 + 8, question, sizeof(question));
 }
 
 static enum dg_verdict show(const struct guard *guard, struct guard_run *run, __u64 now_ns)
 {
 	must(guard_show(guard, run, now_ns, 0), "test run");
 	return run->probe.verdict;
-}
-
-static void begin(struct guard *guard)
-{
-	must(guard_reset(guard), "reset");
-	must(guard_service(guard, "192.0.2.53", DG_SVC_GUARDED), "service");
 }
 
 static struct dg_stats stats_read(const struct guard *guard)
@@ -98,7 +50,7 @@ static void syn_show(const struct guard *guard, __u32 number, __u64 now_ns)
 {
 	struct guard_run run;
 
-	syn_frame(&run, 0x0a000000 + number % 60000, number);
+	frame_segment(&run, 0x0a000000 + number % 60000, number, FRAME_SYN, 0);
 	show(guard, &run, now_ns);
 }
 
@@ -108,9 +60,9 @@ static void syn_overflow(struct guard *guard)
 	__u64 again, first;
 	__u32 asked = 0;
 
-	begin(guard);
+	guard_begin(guard);
 	for (__u32 i = 0; i < SYNS; i++) {
-		__u64 now = START + i * (GUARD_SECOND / SYN_PER_SEC);
+		__u64 now = FRAME_START + i * (GUARD_SECOND / SYN_PER_SEC);
 
 		syn_show(guard, i, now);
 		if (i % 10 || i < SYN_PER_SEC)
@@ -133,12 +85,12 @@ static void syn_washed_out(struct guard *guard)
 {
 	__u64 before;
 
-	begin(guard);
+	guard_begin(guard);
 	for (__u32 i = 0; i < SYNS; i++)
-		syn_show(guard, i, START + i * (GUARD_SECOND / SYN_PER_SEC));
+		syn_show(guard, i, FRAME_START + i * (GUARD_SECOND / SYN_PER_SEC));
 	before = syn_count(guard, DG_SYN_FIRST);
 	for (__u32 i = 0; i < 1000; i++)
-		syn_show(guard, i, START + SYNS * (GUARD_SECOND / SYN_PER_SEC));
+		syn_show(guard, i, FRAME_START + SYNS * (GUARD_SECOND / SYN_PER_SEC));
 	ok(syn_count(guard, DG_SYN_FIRST) >= before + 990,
 	   "of 1,000 repeats from before the table ran over %llu count as first",
 	   syn_count(guard, DG_SYN_FIRST) - before);
@@ -165,7 +117,7 @@ static void talkers_play(const struct guard *guard, frame_fn *frame)
 	struct guard_run run;
 
 	for (__u32 i = 0; i < LIGHT; i++) {
-		__u64 now = START + i * (GUARD_SECOND / 10000);
+		__u64 now = FRAME_START + i * (GUARD_SECOND / 10000);
 
 		for (int twice = 0; twice < 2; twice++) {
 			frame(&run, 0x0a000000 + i * 7919);
@@ -182,7 +134,7 @@ static void talkers_judge(const char *what, int map)
 {
 	struct dg_talker top[10] = { 0 };
 	const __u32 frames = LIGHT / 10;
-	int count = dg_talkers_read(map, START, top, 10);
+	int count = dg_talkers_read(map, FRAME_START, top, 10);
 	__be32 addr = htonl(HEAVY);
 	struct dg_addr heavy = dg_addr_from_v4(&addr);
 
@@ -200,12 +152,12 @@ static void syn_of(struct guard_run *run, __u32 source)
 {
 	static __u32 sequence;
 
-	syn_frame(run, source, sequence++);
+	frame_segment(run, source, sequence++, FRAME_SYN, 0);
 }
 
 static void talkers(struct guard *guard)
 {
-	begin(guard);
+	guard_begin(guard);
 	talkers_clear(guard->maps.dg_limited, DG_TALKERS_LIMITED);
 	talkers_clear(guard->maps.dg_syn_talkers, DG_TALKERS_SYN);
 	guard->settings.limit_mode = DG_ENFORCE;
@@ -250,12 +202,12 @@ static __u32 rival_find(const struct guard *guard, __u32 *ret_rival)
 	__u32 at = 0, rival = 0x0a000000;
 
 	talkers_clear(guard->maps.dg_syn_talkers, DG_TALKERS_SYN);
-	syns(guard, HEAVY, 1, START);
+	syns(guard, HEAVY, 1, FRAME_START);
 	for (struct dg_talker talker = talker_at(guard, 0); !is_from(&talker, HEAVY);)
 		talker = talker_at(guard, ++at);
 	for (struct dg_talker talker = talker_at(guard, at); is_from(&talker, HEAVY);) {
 		must(++rival < 0x0a000000 + 100 * DG_TALKERS_SYN ? 0 : -ENOENT, "a rival");
-		syns(guard, rival, 1, START);
+		syns(guard, rival, 1, FRAME_START);
 		talker = talker_at(guard, at);
 	}
 	*ret_rival = rival;
@@ -268,22 +220,22 @@ static void rivals(struct guard *guard)
 	struct dg_talker talker;
 	__u32 rival, at;
 
-	begin(guard);
+	guard_begin(guard);
 	at = rival_find(guard, &rival);
 	talkers_clear(guard->maps.dg_syn_talkers, DG_TALKERS_SYN);
-	syns(guard, HEAVY, 1000, START);
-	syns(guard, rival, 3, START + GUARD_SECOND);
+	syns(guard, HEAVY, 1000, FRAME_START);
+	syns(guard, rival, 3, FRAME_START + GUARD_SECOND);
 	talker = talker_at(guard, at);
 	ok(is_from(&talker, HEAVY) && talker.count == 125,
 	   "three frames of a rival leave 1,000 an eighth: %llu", talker.count);
-	syns(guard, rival, 10, START + GUARD_SECOND);
+	syns(guard, rival, 10, FRAME_START + GUARD_SECOND);
 	talker = talker_at(guard, at);
 	ok(is_from(&talker, rival) && talker.count < 10, "ten more and the slot is its own");
-	syns(guard, HEAVY, 1000, START + 2 * GUARD_SECOND);
-	syns(guard, rival, 1, START + 5 * GUARD_SECOND);
+	syns(guard, HEAVY, 1000, FRAME_START + 2 * GUARD_SECOND);
+	syns(guard, rival, 1, FRAME_START + 5 * GUARD_SECOND);
 	talker = talker_at(guard, at);
 	ok(is_from(&talker, rival) && talker.count == 1 &&
-		   talker.first_ns == START + 5 * GUARD_SECOND,
+		   talker.first_ns == FRAME_START + 5 * GUARD_SECOND,
 	   "after three seconds of silence one frame is enough");
 }
 
@@ -316,7 +268,7 @@ static __u64 events_take(const struct guard *guard)
 /* Everybody is watched until far ahead. */
 static void watch(struct guard *guard, __u32 per_sec)
 {
-	begin(guard);
+	guard_begin(guard);
 	guard->settings.watch_until_ns = ~0ull;
 	guard->settings.watch_verdicts = ~0ull;
 	guard->settings.watch_per_sec = per_sec;

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A resolver that answers everything after so many milliseconds, over UDP and TCP. Usage: slow.py ADDRESS... MILLISECONDS
 
-A name that begins with "never" gets no answer, one that begins with "twice" gets two. Prints a line when it listens.
+A name that begins with "never" gets no answer, one that begins with "twice" gets two, one that begins with "large" 3,000
+octets. Prints a line when it listens.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ DELAY = float(sys.argv[-1]) / 1000
 
 
 def answer(query):
-    return query[:2] + bytes([query[2] | 0x80, query[3]]) + query[4:]
+    padding = bytes(3000 - len(query)) if query[13:18] == b"large" else b""
+    return query[:2] + bytes([query[2] | 0x80, query[3]]) + query[4:] + padding
 
 
 class Udp(asyncio.DatagramProtocol):

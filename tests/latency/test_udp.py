@@ -2,8 +2,11 @@
 
 import re
 import signal
+from pathlib import Path
 
-from guarded import QUERY, SERVER, Daemon, wait_for
+import dns.message
+import pytest
+from guarded import QUERY, SERVER, Daemon, run, wait_for
 
 from callers import SERVER6, Bind
 from clock import about, named
@@ -90,6 +93,44 @@ def test_an_answer_that_comes_twice_counts_once(room):
     sock.recv(512)
     sock.recv(512)
     assert room.latency()["udp"]["answers"] == 1
+
+
+def fragments_sent(room, family):
+    counters = dict(line.split()[:2] for line in run(*room.inside.enter("nstat", "-asz")).stdout.splitlines()[1:])
+    return int(counters["Ip6FragCreates" if family == 6 else "IpFragCreates"])
+
+
+def ask_large(room, query, count, address=SERVER):
+    sock = room.client(address)
+    for number in range(count):
+        sock.send(number.to_bytes(2, "big") + query[2:])
+        assert len(sock.recv(4096)) >= 3000
+
+
+@pytest.mark.parametrize("address", [SERVER, SERVER6], ids=["IPv4", "IPv6"])
+def test_an_answer_in_fragments_is_timed_once(room, address):
+    room.attach()
+    room.time_all()
+    room.resolver(50, SERVER, SERVER6)
+    ask_large(room, named(b"large"), 5, address)
+    assert fragments_sent(room, 6 if address == SERVER6 else 4) == 15
+    seen = room.latency()["udp"]
+    assert (seen["answers"], seen["unanswered"]) == (5, 0)
+    assert about(seen["p99_seconds"], 50)
+
+
+def test_a_real_resolvers_answer_in_fragments_is_timed_once(room):
+    """BIND that may send 4,096 octets to a client that takes them, over an MTU of 1,500."""
+    text = " ".join(['"' + "x" * 250 + '"'] * 13)
+    (Path(room.dir) / "zone").write_text(f"@ 60 SOA a. b. 1 1 1 1 1\n@ 60 NS a.\nwww 60 TXT {text}\n")
+    room.attach()
+    room.time_all()
+    Bind(room, "max-udp-size 4096;", more='zone "example" { type primary; file "zone"; };')
+    query = dns.message.make_query("www.example", "TXT", use_edns=0, payload=4096).to_wire()
+    ask_large(room, query, 20)
+    assert fragments_sent(room, 4) == 60
+    seen = room.latency()["udp"]
+    assert (seen["answers"], seen["unanswered"]) == (20, 0)
 
 
 def test_what_the_kernel_answers_or_drops_is_not_timed(room):
