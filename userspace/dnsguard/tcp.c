@@ -16,6 +16,7 @@
 #include "userspace/lib/render.h"
 #include "userspace/lib/stats.h"
 #include "userspace/pressure/pressure.h"
+#include "userspace/view/full.h"
 
 static const char *const end_names[DG_TCP_ENDS] = { "local", "remote", "reset" };
 
@@ -76,31 +77,33 @@ struct look {
 	__u64 now_ns;
 };
 
-static bool same_quota(const struct look *look, __u32 a, __u32 b)
+/* A listener whose quota is asked after. */
+struct asked_after {
+	const struct look *look;
+	__u32 at;
+};
+
+static bool same_quota(const void *arg, __u32 listener)
 {
-	return a == b || (look->known[a].quota.shared && look->known[b].quota.shared &&
-			  look->known[a].owner.pid == look->known[b].owner.pid);
+	const struct asked_after *asked = arg;
+	const struct dg_tcp_known *a = &asked->look->known[asked->at];
+	const struct dg_tcp_known *b = &asked->look->known[listener];
+
+	return a == b || (a->quota.shared && b->quota.shared && a->owner.pid == b->owner.pid);
 }
 
 /* Seconds until the quota is full; the connections of all who share it count. -1 = not foreseen, or quota not known. */
 static double full_in(const struct look *look, __u32 at)
 {
-	double levels[DG_FORECAST_SECONDS] = { 0 }, one[DG_FORECAST_SECONDS];
+	const struct asked_after asked = { look, at };
+	const struct dg_tcp_quota *quota = &look->known[at].quota;
+	const struct dg_full full = { .view = look->view,
+				      .now_ns = look->now_ns,
+				      .quota = quota->known ? quota->connections : 0,
+				      .shares = same_quota,
+				      .arg = &asked };
 
-	for (__u32 i = 0; i < look->view->dump.listeners; i++) {
-		const struct dg_tcp_row *row =
-			dg_tcp_row_of(&look->view->books, &look->view->dump.listener[i].key);
-
-		if (!row || !same_quota(look, at, i))
-			continue;
-		dg_tcp_series(row, look->now_ns, one, DG_FORECAST_SECONDS);
-		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
-			levels[second] += one[second];
-	}
-	return look->known[at].quota.known ?
-		       dg_forecast(levels, DG_FORECAST_SECONDS,
-				   (double)look->known[at].quota.connections) :
-		       -1;
+	return dg_full_in(&full);
 }
 
 static const json_t *kept_find(const struct look *look, const char *name)

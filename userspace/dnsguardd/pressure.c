@@ -129,7 +129,7 @@ static bool same_quota(const struct dg_quotas *watch, const struct dg_quotas_lis
 static void sample_make(const struct dg_quotas *watch, const struct dg_quotas_listener *listener,
 			__u64 now_ns, struct dg_pressure_sample *ret)
 {
-	double levels[DG_FORECAST_SECONDS] = { 0 }, one[DG_FORECAST_SECONDS];
+	double levels[DG_FORECAST_SECONDS] = { 0 };
 
 	*ret = listener->sample;
 	ret->now_ns = now_ns;
@@ -143,9 +143,7 @@ static void sample_make(const struct dg_quotas *watch, const struct dg_quotas_li
 			continue;
 		ret->connections += other->own;
 		ret->waiting += other->sample.waiting;
-		dg_tcp_series(other->row, now_ns, one, DG_FORECAST_SECONDS);
-		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
-			levels[second] += one[second];
+		dg_tcp_series_add(other->row, now_ns, levels, DG_FORECAST_SECONDS);
 	}
 	ret->most = sends_away(listener) ? most_of(levels) : 0;
 	ret->seconds_to_full =

@@ -96,6 +96,9 @@ double dg_tcp_new_per_second(const struct dg_tcp_row *row, __u64 now_ns);
  * where something changed, else what there was.
  */
 void dg_tcp_series(const struct dg_tcp_row *row, __u64 now_ns, double *ret, unsigned int count);
+/* The same, added to what levels[] has: of listeners that share a quota the sum counts. */
+void dg_tcp_series_add(const struct dg_tcp_row *row, __u64 now_ns, double *levels,
+		       unsigned int count);
 /* Hold time that so many of the closed connections did not exceed, seconds; -1 when none was seen. */
 double dg_tcp_hold_quantile(const struct dg_tcp_row *row, double quantile);
 /* "192.0.2.1:53", "[2001:db8::1]:53". Returns buf. */

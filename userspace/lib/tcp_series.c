@@ -46,3 +46,14 @@ void dg_tcp_series(const struct dg_tcp_row *row, __u64 now_ns, double *ret, unsi
 		level = before;
 	}
 }
+
+void dg_tcp_series_add(const struct dg_tcp_row *row, __u64 now_ns, double *levels,
+		       unsigned int count)
+{
+	double one[DG_TCP_SECONDS];
+
+	count = count < DG_TCP_SECONDS ? count : DG_TCP_SECONDS;
+	dg_tcp_series(row, now_ns, one, count);
+	for (unsigned int second = 0; second < count; second++)
+		levels[second] += one[second];
+}

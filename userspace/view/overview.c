@@ -13,7 +13,7 @@
 #include "userspace/lib/names.h"
 #include "userspace/lib/tcp_names.h"
 #include "userspace/lib/values.h"
-#include "userspace/pressure/pressure.h"
+#include "userspace/view/full.h"
 #include "userspace/view/kept.h"
 
 #define NS_PER_SEC 1000000000ull
@@ -268,27 +268,36 @@ static json_t *lists_json(const struct dg_overview *view)
 	return list;
 }
 
+/* What is known of a listener whose quota is asked after. */
+struct asked_after {
+	const struct dg_overview *view;
+	const struct dg_kept *kept;
+	const json_t *known;
+};
+
+static bool same_quota(const void *arg, __u32 listener)
+{
+	const struct asked_after *asked = arg;
+	char text[DG_TCP_KEY_TEXT];
+	const json_t *other = dg_kept_listener(
+		asked->kept, dg_tcp_key_text(&asked->view->tcp->dump.listener[listener].key, text));
+
+	return other && dg_kept_shares(asked->known, other);
+}
+
 /* Seconds until the quota is full, the connections of all who draw on it added up; null = not foreseen. */
 static json_t *full_json(const struct dg_overview *view, const struct dg_kept *kept,
 			 const json_t *known)
 {
-	const json_int_t quota = json_integer_value(json_object_get(known, "quota"));
-	double levels[DG_FORECAST_SECONDS] = { 0 }, one[DG_FORECAST_SECONDS], seconds = -1;
-	char text[DG_TCP_KEY_TEXT];
+	const struct asked_after asked = { view, kept, known };
+	const struct dg_full full = { .view = view->tcp,
+				      .now_ns = view->now->now_ns,
+				      .quota = (__u64)json_integer_value(
+					      json_object_get(known, "quota")),
+				      .shares = same_quota,
+				      .arg = &asked };
+	double seconds = dg_full_in(&full);
 
-	for (__u32 i = 0; quota && i < view->tcp->dump.listeners; i++) {
-		const struct dg_tcp_key *key = &view->tcp->dump.listener[i].key;
-		const struct dg_tcp_row *row = dg_tcp_row_of(&view->tcp->books, key);
-		const json_t *other = dg_kept_listener(kept, dg_tcp_key_text(key, text));
-
-		if (!row || !other || !dg_kept_shares(known, other))
-			continue;
-		dg_tcp_series(row, view->now->now_ns, one, DG_FORECAST_SECONDS);
-		for (int second = 0; second < DG_FORECAST_SECONDS; second++)
-			levels[second] += one[second];
-	}
-	if (quota)
-		seconds = dg_forecast(levels, DG_FORECAST_SECONDS, (double)quota);
 	return seconds < 0 ? json_null() : json_real(seconds);
 }
 
