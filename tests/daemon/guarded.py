@@ -102,7 +102,10 @@ class Netns:
         return ["nsenter", f"--net={self.path}", *map(str, argv)]
 
     def socket(self, family, kind, proto=0):
-        """A socket that lives in here: a namespace belongs to a thread, a socket keeps the one it was made in."""
+        return self.sockets(1, family, kind, proto)[0]
+
+    def sockets(self, count, family, kind, proto=0):
+        """Sockets that live in here: a namespace belongs to a thread, a socket keeps the one it was made in."""
         made = []
 
         def make():
@@ -110,14 +113,15 @@ class Netns:
             try:
                 if libc.setns(fd, CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
-                made.append(socket.socket(family, kind, proto))
+                made.extend(socket.socket(family, kind, proto) for _ in range(count))
             finally:
                 os.close(fd)
 
         thread = threading.Thread(target=make)
         thread.start()
         thread.join()
-        return made[0]
+        assert len(made) == count
+        return made
 
     def delete(self):
         run("ip", "netns", "del", self.name, check=False)

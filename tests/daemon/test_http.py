@@ -3,16 +3,15 @@
 import errno
 import json
 import re
-import resource
 import signal
 import socket
 import subprocess
 import time
-import urllib.parse
 
 import pytest
 
 from guarded import PATIENCE, PORT, ROOT, Daemon, Http
+from scraper import Prometheus
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,48 +35,6 @@ def test_openmetrics_by_accept(daemon):
     response, body = daemon.get("/metrics", Accept=PROMETHEUS_ACCEPT)
     assert (response.status, response.getheader("Content-Type")) == (200, OPENMETRICS)
     assert body.endswith("\n# EOF\n") and body.count("# EOF") == 1
-
-
-class Prometheus:
-    """A real server that scrapes the daemon, asked through its API."""
-
-    def __init__(self, world):
-        self.netns, self.port = world.inside, 10531
-        config = f"{world.dir}/prometheus.yaml"
-        with open(config, "w") as file:
-            file.write("scrape_configs: [{job_name: guard, scrape_interval: 1s, scrape_timeout: 1s, "
-                       f"static_configs: [{{targets: ['127.0.0.1:{PORT}']}}]}}]\n")
-        self.process = subprocess.Popen(
-            world.inside.enter("prometheus", f"--config.file={config}", f"--storage.tsdb.path={world.dir}/tsdb",
-                               f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def ask(self, path):
-        connection = Http(self.netns, port=self.port)
-        connection.request("GET", path)
-        return json.loads(connection.getresponse().read())["data"]
-
-    def scraped(self):
-        """The target, once Prometheus has tried it."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                target = self.ask("/api/v1/targets")["activeTargets"][0]
-            except (OSError, IndexError, KeyError, ValueError):
-                continue  # it is still starting
-            finally:
-                time.sleep(0.1)  # the interval of asking, not a wait for anything
-            if target["health"] != "unknown":
-                return target
-        raise TimeoutError("prometheus has not scraped")
-
-    def value(self, query):
-        rows = self.ask("/api/v1/query?" + urllib.parse.urlencode({"query": query}))["result"]
-        return [float(row["value"][1]) for row in rows]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE)
 
 
 def test_prometheus_itself_reads_openmetrics(world, daemon):
@@ -171,24 +128,6 @@ def test_bad_requests_leave_it_standing(world, daemon, bad):
     except OSError as error:  # it need not listen to the end
         assert error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
     assert daemon.get("/healthz")[0].status == 200
-
-
-def test_two_thousand_idle_connections(world, daemon):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
-    idle = []
-    for i in range(2000):
-        sock = world.inside.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.connect(("127.0.0.1", PORT))
-        if i % 2:
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHo")  # half a request each second time
-        idle.append(sock)
-    start = time.monotonic()
-    assert daemon.get("/metrics")[0].status == 200
-    assert time.monotonic() - start < 2
-    assert daemon.samples()["process_open_fds"] < 400
-    for sock in idle:
-        sock.close()
 
 
 def test_listener_can_be_switched_off(world):

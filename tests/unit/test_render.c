@@ -23,6 +23,7 @@ static const struct dg_section sections[] = {
 	{ "limiter.bytes", "memory", DG_AS_BYTES, NULL, NULL },
 	{ "note", "note", DG_AS_TEXT, NULL, NULL },
 	{ "paused", "paused", DG_AS_SECONDS, NULL, NULL },
+	{ "long", "a title that is longer", DG_AS_COUNT, NULL, NULL },
 	{ "verdicts", "seen", DG_AS_TEXT, columns, "nothing seen" },
 	{ 0 },
 };
@@ -55,6 +56,19 @@ static void test_lines_and_table(void **state)
 		"NAME          FRAMES    BYTES\n"
 		"pass_clean     12345  2.0 KiB\n"
 		"drop_limited       7      0 B\n");
+}
+
+/* A long title moves all values, one that is not printed moves none. */
+static void test_values_stand_below_each_other(void **state)
+{
+	(void)state;
+	assert_string_equal(rendered("{\"note\": \"mind\", \"long\": 7, \"verdicts\": {}}", false),
+			    "note                   mind\n"
+			    "a title that is longer 7\n"
+			    "nothing seen\n");
+	assert_string_equal(rendered("{\"note\": \"mind\", \"long\": null}", false),
+			    "note               mind\n"
+			    "nothing seen\n");
 }
 
 /* What is absent, null or empty takes no line; an empty table says so. */
@@ -130,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_and_table),
+		cmocka_unit_test(test_values_stand_below_each_other),
 		cmocka_unit_test(test_nothing_to_say),
 		cmocka_unit_test(test_json_is_the_document),
 		cmocka_unit_test(test_rows_of_an_array),

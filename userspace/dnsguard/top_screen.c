@@ -217,6 +217,7 @@ static int head_draw(const struct dg_top *top, const json_t *doc)
 {
 	const json_t *rates = json_object_get(doc, "rates"),
 		     *queries = json_object_get(rates, "queries");
+	const char *gap = COLS < 90 ? " " : "  ";
 	char line[256], a[32], b[32], c[32], d[32], e[32];
 
 	snprintf(line, sizeof(line), "dnsguard %s%s", text_of(doc, "host"),
@@ -224,11 +225,12 @@ static int head_draw(const struct dg_top *top, const json_t *doc)
 	put(0, 0, GOOD, line);
 	corner_draw(doc);
 	snprintf(line, sizeof(line),
-		 "passed %s  answered %s  dropped %s  UDP %s  TCP %s  limited %.0f",
-		 rate_text(number_of(rates, "passed"), a),
-		 rate_text(number_of(rates, "answered"), b),
-		 rate_text(number_of(rates, "dropped"), c), rate_text(number_of(queries, "udp"), d),
-		 rate_text(number_of(queries, "tcp"), e), number_of(rates, "limited_sources"));
+		 "passed %s%sanswered %s%sdropped %s%sUDP %s%sTCP %s%slimited %.0f",
+		 rate_text(number_of(rates, "passed"), a), gap,
+		 rate_text(number_of(rates, "answered"), b), gap,
+		 rate_text(number_of(rates, "dropped"), c), gap,
+		 rate_text(number_of(queries, "udp"), d), gap,
+		 rate_text(number_of(queries, "tcp"), e), gap, number_of(rates, "limited_sources"));
 	put(1, 0, PLAIN, line);
 	return 2;
 }
@@ -309,7 +311,7 @@ static void alert_draw(int y, const json_t *doc, const json_t *row)
 	(void)doc;
 	snprintf(line, sizeof(line), "ALERT %s %s %s", text_of(row, "name"), text_of(row, "of"),
 		 text_of(row, "state"));
-	put(y, 0, BAD, line);
+	put(y, 0, state_colour(text_of(row, "state")), line);
 }
 
 /* So many devices, listeners and alerts that a table fits below them. */

@@ -22,6 +22,7 @@ struct connection {
 	TAILQ_ENTRY(connection) link;
 	int fd;
 	int listed;
+	uint64_t since_ms; /* it came, or its last request was answered */
 };
 
 /* A request whose password is being checked: the library sleeps over its connection. */
@@ -57,6 +58,15 @@ static void unlist(struct dg_http *http, struct connection *c)
 	c->listed = 0;
 }
 
+/* At the end of the list, as of now: the list stays in the order of time. */
+static void list_newest(struct dg_http *http, struct connection *c)
+{
+	c->since_ms = uv_now(http->timer.loop);
+	c->listed = 1;
+	TAILQ_INSERT_TAIL(&http->oldest_first, c, link);
+	http->count++;
+}
+
 /* Shutting the socket down is seen by the library as the peer's end; it closes and frees by itself.
  */
 static void evict_oldest(struct dg_http *http)
@@ -84,10 +94,35 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 	if (!c)
 		return; /* not evictable; its timeout remains */
 	c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	c->listed = 1;
 	*context = c;
-	TAILQ_INSERT_TAIL(&http->oldest_first, c, link);
-	if (++http->count > DG_HTTP_CONNECTIONS_KEPT)
+	list_newest(http, c);
+	if (http->count > DG_HTTP_CONNECTIONS_KEPT)
+		evict_oldest(http);
+}
+
+/* A request is over: its connection is as good as new. */
+static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct dg_http *http = arg;
+	struct connection *c =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			->socket_context;
+
+	(void)context;
+	if (!c || !c->listed || code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		return;
+	unlist(http, c);
+	list_newest(http, c);
+}
+
+/* The library's own timeout begins anew with each octet, so that a request could last for ever. */
+static void evict_slow(struct dg_http *http)
+{
+	const uint64_t now_ms = uv_now(http->timer.loop);
+
+	while (!TAILQ_EMPTY(&http->oldest_first) &&
+	       TAILQ_FIRST(&http->oldest_first)->since_ms + DG_HTTP_REQUEST_S * 1000 < now_ms)
 		evict_oldest(http);
 }
 
@@ -274,6 +309,7 @@ static void run(struct dg_http *http)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
+	evict_slow(http);
 	MHD_run(http->mhd);
 	if (MHD_get_timeout(http->mhd, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_timer, ms, 0);
@@ -298,12 +334,14 @@ static int listen_socket(const struct sockaddr_storage *at, int *ret)
 	socklen_t len = at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
 						    sizeof(struct sockaddr_in);
 	int fd dg_scoped_fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
+	const int on = 1, send_octets = DG_HTTP_SEND_OCTETS;
 
 	if (fd < 0)
 		return -errno;
 	/* A restarted daemon must not wait for the old one's connections in TIME_WAIT. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Connections inherit it: who does not read makes the kernel hold so much, not megabytes of answers. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_octets, sizeof(send_octets));
 	if (at->ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)at, len) || listen(fd, SOMAXCONN))
@@ -343,7 +381,8 @@ static struct MHD_Daemon *mhd_start(struct dg_http *http, int fd)
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)DG_HTTP_TIMEOUT_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				(size_t)DG_HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
-				on_connection, http, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+				on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+				http, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 /* The library says what is wrong with a certificate only to standard error. */

@@ -3,9 +3,9 @@
  * http.h - a small HTTP listener on the daemon's event loop: GET and HEAD of a few pages, over TLS and with passwords
  * where web_config.h says so.
  *
- * Knows sockets, connections and methods; what a page holds is its caller's. Memory is bounded: a
- * fixed number of connections, and when that nears its end the oldest one makes room for a new one,
- * so idle ones cannot shut it.
+ * Knows sockets, connections and methods; what a page holds is its caller's. Memory and time are bounded: a
+ * fixed number of connections, and when that nears its end the one whose last request is the longest ago
+ * makes room for a new one, so idle ones cannot shut it; and no request takes longer than so many seconds.
  */
 #ifndef DG_HTTP_H
 #define DG_HTTP_H
@@ -18,7 +18,9 @@
 #define DG_HTTP_CONNECTIONS_MAX 256
 #define DG_HTTP_CONNECTIONS_KEPT 192 /* above this the oldest is closed */
 #define DG_HTTP_CONNECTION_BYTES (16 << 10)
-#define DG_HTTP_TIMEOUT_S 10
+#define DG_HTTP_SEND_OCTETS (64 << 10) /* of answers that the kernel holds for a connection */
+#define DG_HTTP_TIMEOUT_S 10	       /* without an octet in either direction */
+#define DG_HTTP_REQUEST_S 15 /* for a whole request and its answer, however slowly they come */
 
 struct dg_http_page {
 	unsigned int status;

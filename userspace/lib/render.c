@@ -191,32 +191,53 @@ static void table_print(FILE *out, const json_t *rows, const struct dg_section *
 	rows_put(&grid, rows);
 }
 
-static void line_print(FILE *out, const json_t *value, const struct dg_section *section)
+static bool says_nothing(const json_t *value)
+{
+	return !value || json_is_null(value) ||
+	       (json_is_string(value) && !json_string_length(value)) ||
+	       (json_is_array(value) && !json_array_size(value));
+}
+
+/* Of the titles of the lines that will be printed: values stand below each other. */
+static int titles_width(const json_t *document, const struct dg_section *sections)
+{
+	int width = TITLE_WIDTH;
+
+	for (; sections->path; sections++)
+		if (!sections->columns && sections->title &&
+		    !says_nothing(place(document, sections->path)) &&
+		    (int)strlen(sections->title) > width)
+			width = (int)strlen(sections->title);
+	return width;
+}
+
+static void line_print(FILE *out, const json_t *value, const struct dg_section *section, int width)
 {
 	char text[CELL_MAX];
 
-	if (!value || json_is_null(value) ||
-	    (json_is_string(value) && !json_string_length(value)) ||
-	    (json_is_array(value) && !json_array_size(value)))
+	if (says_nothing(value))
 		return;
 	dg_format_value(value, section->format, text, sizeof(text));
 	if (section->title)
-		fprintf(out, "%-*s %s\n", TITLE_WIDTH, section->title, text);
+		fprintf(out, "%-*s %s\n", width, section->title, text);
 	else
 		fprintf(out, "%s\n", text);
 }
 
 int dg_render(FILE *out, json_t *document, const struct dg_section *sections, bool as_json)
 {
+	int width;
+
 	if (!document)
 		return -ENOMEM;
+	width = titles_width(document, sections);
 	for (; !as_json && sections->path; sections++) {
 		const json_t *value = place(document, sections->path);
 
 		if (sections->columns)
 			table_print(out, value, sections);
 		else
-			line_print(out, value, sections);
+			line_print(out, value, sections, width);
 	}
 	if (as_json) {
 		json_dumpf(document, out, JSON_INDENT(2));
