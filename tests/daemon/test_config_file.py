@@ -115,3 +115,14 @@ def test_check_names_every_file_and_passes_the_verdict_on(tmp_path):
     path.write_text("limits: {slip: 1, slip: 2}\n")
     done = run(CLI, "config", "check", path, check=False)
     assert (done.returncode, done.stdout) == (2, "") and f"{path}:1:19: slip: given twice" in done.stderr
+
+
+def test_a_part_with_an_ending_that_is_not_read_is_told(tmp_path):
+    path = tmp_path / "dnsguard.yaml"
+    path.write_text("mode: observe\n")
+    (tmp_path / "conf.d").mkdir()
+    for name in ("site.yml", ".site.yml", "site.yaml.dpkg-old", "site.yaml~"):
+        (tmp_path / "conf.d" / name).write_text("nonsense\n")
+    done = run(CLI, "config", "check", path)
+    assert done.stdout == f"{path} is good\n"
+    assert done.stderr == f"dnsguard: {tmp_path}/conf.d/site.yml is not read: rename it to end in .yaml\n"

@@ -116,7 +116,7 @@ static void test_a_part_that_is_no_file(void **state)
 	put("c.yaml", "");
 	assert_int_equal(mkdir(path_of("conf.d/a.yaml"), 0755), 0);
 	assert_int_equal(dg_config_load(main_file, &config, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "conf.d/a.yaml: not a plain file"));
+	assert_non_null(strstr(err.text, "conf.d/a.yaml: a directory, a plain file is wanted"));
 }
 
 static void test_two_files_contradict_each_other(void **state)

@@ -26,10 +26,12 @@ static int slurp(const char *path, char **ret, struct stat *ret_stat, struct dg_
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s%s", path,
 			       strerror(errno),
 			       errno == EACCES ? "; run it as root, with sudo" : "");
-	if (!S_ISREG(ret_stat->st_mode) || ret_stat->st_size > DG_CONFIG_BYTES_MAX)
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
-			       "%s: not a plain file of at most %d bytes", path,
-			       DG_CONFIG_BYTES_MAX);
+	if (!S_ISREG(ret_stat->st_mode))
+		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %s, a plain file is wanted", path,
+			       S_ISDIR(ret_stat->st_mode) ? "a directory" : "no plain file");
+	if (ret_stat->st_size > DG_CONFIG_BYTES_MAX)
+		return dg_fail(err, -EFBIG, DG_EXIT_FAILED, "%s: %lld octets; at most %d are read",
+			       path, (long long)ret_stat->st_size, DG_CONFIG_BYTES_MAX);
 	text = calloc(1, DG_CONFIG_BYTES_MAX + 1);
 	if (!text)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "%s: out of memory", path);
@@ -191,6 +193,22 @@ static __u64 number(const struct dg_config *config, size_t offset)
 	return *(const __u64 *)((const char *)config + offset);
 }
 
+/* A device that is told not to observe, where all are. */
+static int check_observe(const struct dg_config *config, struct dg_error *err)
+{
+	static const enum dg_config_key_id pair[] = { DG_KEY_INTERFACES, DG_KEY_MODE };
+	static const char *const what[] = {
+		"\"observe: false\" of a device contradicts",
+		"\"observe\" contradicts \"observe: false\" of a device in"
+	};
+
+	for (__u32 i = 0; i < config->iface_count; i++)
+		if (config->mode == DG_OBSERVE && config->ifaces[i].observe_given &&
+		    !config->ifaces[i].observe)
+			return fail_pair(config, pair, what, err);
+	return 0;
+}
+
 int dg_config_check(const struct dg_config *config, struct dg_error *err)
 {
 	static const enum dg_config_key_id secrets[] = { DG_KEY_COOKIE_SECRET, DG_KEY_COOKIE_FILE };
@@ -201,6 +219,8 @@ int dg_config_check(const struct dg_config *config, struct dg_error *err)
 	if (dg_config_given(config, DG_KEY_COOKIE_SECRET) && config->cookie_secret_set &&
 	    config->cookie_file[0])
 		return fail_pair(config, secrets, both, err);
+	if (check_observe(config, err))
+		return -EINVAL;
 	for (size_t i = 0; i < sizeof(ascending) / sizeof(ascending[0]); i++) {
 		const enum dg_config_key_id *pair = ascending[i].pair;
 

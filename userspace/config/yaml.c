@@ -6,6 +6,7 @@
  * before libyaml builds a tree. The walk over the tree follows the table, so its depth is the
  * table's. Opens no file; load.c does.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -84,27 +85,62 @@ static unsigned int distance(const char *a, const char *b)
 	return row[la][lb];
 }
 
-/* The key's path, or only its first part where that is a section: "limits.slip" is offered as a
- * whole. */
+/* Upper and lower case are one slip, not as many as there are letters. */
+static void lowered(const char *text, char ret[64])
+{
+	size_t i = 0;
+
+	for (; text[i] && i < 63; i++)
+		ret[i] = (char)tolower((unsigned char)text[i]);
+	ret[i] = '\0';
+}
+
+/* The nearest known word so far. */
+struct nearest {
+	unsigned int far;
+	char word[64];
+};
+
+static void nearer(struct nearest *nearest, unsigned int far, const char *path, size_t len)
+{
+	if (far >= nearest->far)
+		return;
+	nearest->far = far;
+	snprintf(nearest->word, sizeof(nearest->word), "%.*s", (int)len, path);
+}
+
+/* A key by its path or its last part alone, which is told with the sections it belongs to, and the sections themselves. */
+static void nearest_of(const char *wanted, const char *path, struct nearest *nearest)
+{
+	const char *leaf = strrchr(path, '.');
+	char section[64];
+
+	nearer(nearest, distance(wanted, path), path, strlen(path));
+	if (leaf)
+		nearer(nearest, distance(wanted, leaf + 1) + 1, path, strlen(path));
+	for (const char *dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
+		snprintf(section, sizeof(section), "%.*s", (int)(dot - path), path);
+		nearer(nearest, distance(wanted, section), path, (size_t)(dot - path));
+	}
+}
+
+/* A word of which more than half is another is like nothing. */
 static int fail_unknown(const struct section *in, const yaml_node_t *node, const char *path)
 {
-	unsigned int best = ~0u;
-	const char *near = "";
-	char text[512];
+	struct nearest nearest = { .far = ~0u };
+	char wanted[64], text[512];
 
-	for (unsigned int i = 0; i < in->key_count; i++) {
-		const char *leaf = strrchr(in->keys[i].path, '.');
-		unsigned int far = distance(path, in->keys[i].path);
-		unsigned int from_leaf = leaf ? distance(path, leaf + 1) + 1 : ~0u;
-
-		far = far < from_leaf ? far : from_leaf;
-		if (far < best) {
-			best = far;
-			near = in->keys[i].path;
-		}
-	}
-	snprintf(text, sizeof(text), "unknown key \"%.80s\"; the nearest known key is \"%s\"", path,
-		 near);
+	lowered(path, wanted);
+	for (unsigned int i = 0; i < in->key_count; i++)
+		nearest_of(wanted, in->keys[i].path, &nearest);
+	if (2 * nearest.far > strlen(wanted))
+		snprintf(text, sizeof(text),
+			 "unknown key \"%.80s\"; none is like it, dnsguard.yaml(5) lists them",
+			 path);
+	else
+		snprintf(text, sizeof(text),
+			 "unknown key \"%.80s\"; the nearest known key is \"%s\"", path,
+			 nearest.word);
 	return fail_at(in, node, "", text);
 }
 
@@ -244,12 +280,27 @@ static struct dg_config_origin origin_of(const struct dg_config *config, const y
 	};
 }
 
+/* A path as messages write it, below the section that is being read. */
+static int is_known(const struct section *in, const char *below)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%.60s", in->prefix, below);
+	for (unsigned int i = 0; i < in->key_count; i++)
+		if (!strcmp(in->keys[i].path, path))
+			return 1;
+	return is_section(in, path);
+}
+
 static int read_pair(const struct section *in, const yaml_node_t *name, const yaml_node_t *value)
 {
 	char path[128];
 
 	if (name->type != YAML_SCALAR_NODE || !is_clean(name))
 		return fail_at(in, name, "", "a key must be a plain word");
+	if (strchr(scalar(name), '.') && is_known(in, scalar(name)))
+		return fail_at(in, name, scalar(name),
+			       "write each part on a line of its own, below the part before");
 	/* A longer one is unknown anyhow. */
 	snprintf(path, sizeof(path), "%s%.60s", in->prefix, scalar(name));
 	for (unsigned int i = 0; i < in->key_count; i++) {
@@ -322,20 +373,42 @@ static int read_document(const char *name, yaml_document_t *document, struct dg_
 	return read_mapping(&top, root);
 }
 
-static int fail_syntax(const char *name, const yaml_parser_t *parser, struct dg_error *err)
+/* Where an octet of the text stands, counted as libyaml counts: characters, not octets. */
+static int fail_reader(const char *name, const char *text, const yaml_parser_t *parser,
+		       struct dg_error *err)
 {
-	const char *context = parser->context ? parser->context : "";
+	size_t line = 1, column = 1;
 
-	if (parser->error == YAML_READER_ERROR)
-		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s: not YAML text: %s at byte %zu",
-			       name, parser->problem, parser->problem_offset);
-	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: not YAML: %s%s%s", name,
-		       parser->problem_mark.line + 1, parser->problem_mark.column + 1,
-		       parser->problem ? parser->problem : "out of memory", context[0] ? ", " : "",
-		       context);
+	for (const char *at = text; at < text + parser->problem_offset; at++) {
+		if (*at == '\n') {
+			line++;
+			column = 1;
+		} else if ((*at & 0xc0) != 0x80) { /* no octet within a character */
+			column++;
+		}
+	}
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: not YAML text: %s", name, line,
+		       column, parser->problem);
 }
 
-/* The first document must be the only one. */
+static int fail_syntax(const char *name, const char *text, size_t len, const yaml_parser_t *parser,
+		       struct dg_error *err)
+{
+	const char *context = parser->context ? parser->context : "";
+	const char *problem = parser->problem ? parser->problem : "out of memory";
+	const yaml_mark_t *at = &parser->problem_mark;
+
+	if (parser->error == YAML_READER_ERROR && parser->problem_offset <= len)
+		return fail_reader(name, text, parser, err);
+	if (parser->error == YAML_SCANNER_ERROR && at->index < len && text[at->index] == '\t')
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "%s:%zu:%zu: a tab; YAML is indented with blanks", name,
+			       at->line + 1, at->column + 1);
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s:%zu:%zu: not YAML: %s%s%s", name,
+		       at->line + 1, at->column + 1, problem, context[0] ? ", " : "", context);
+}
+
+/* The first document must be the only one. -EBADMSG: no YAML, *parser says why. */
 static int parse_documents(const char *name, yaml_parser_t *parser, struct dg_config *config,
 			   struct dg_error *err)
 {
@@ -344,13 +417,13 @@ static int parse_documents(const char *name, yaml_parser_t *parser, struct dg_co
 	int ret;
 
 	if (!yaml_parser_load(parser, &document))
-		return fail_syntax(name, parser, err);
+		return -EBADMSG;
 	ret = read_document(name, &document, config, err);
 	yaml_document_delete(&document);
 	if (ret)
 		return ret;
 	if (!yaml_parser_load(parser, &document))
-		return fail_syntax(name, parser, err);
+		return -EBADMSG;
 	line = document.start_mark.line + 1;
 	ret = yaml_document_get_root_node(&document) ? -EINVAL : 0;
 	yaml_document_delete(&document);
@@ -422,6 +495,8 @@ static int look(const char *name, const char *text, size_t len, struct dg_config
 		result = parse_documents(name, &parser, config, err);
 	while (!config && result > 0)
 		result = token_check(&parser, name, &depth, err);
+	if (result == -EBADMSG)
+		result = fail_syntax(name, text, len, &parser, err);
 	yaml_parser_delete(&parser);
 	return result;
 }

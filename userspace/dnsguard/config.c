@@ -6,6 +6,7 @@
  */
 #include "userspace/dnsguard/config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -51,6 +52,27 @@ json_t *dg_config_files_json(const struct dg_config *config)
 	return files;
 }
 
+/* Read are names that end in .yaml: an ending that is as good elsewhere is told, not left to be found out. */
+static void ignored_tell(const char *path)
+{
+	char dir[DG_CONFIG_PATH_MAX];
+	const struct dirent *entry;
+	DIR *parts;
+
+	if (dg_config_parts_dir(path, dir, sizeof(dir)))
+		return;
+	parts = opendir(dir);
+	while (parts && (entry = readdir(parts))) {
+		const char *ending = strrchr(entry->d_name, '.');
+
+		if (ending && ending != entry->d_name && !strcmp(ending, ".yml"))
+			fprintf(stderr, "dnsguard: %s/%s is not read: rename it to end in .yaml\n",
+				dir, entry->d_name);
+	}
+	if (parts)
+		closedir(parts);
+}
+
 int dg_config_check_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
@@ -60,6 +82,7 @@ int dg_config_check_run(const struct dg_cli *cli, struct dg_error *err)
 
 	if (!config)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
+	ignored_tell(path);
 	status = dg_config_load(path, config, err);
 	if (status)
 		return status;
