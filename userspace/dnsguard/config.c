@@ -65,7 +65,7 @@ static void ignored_tell(const char *path)
 	while (parts && (entry = readdir(parts))) {
 		const char *ending = strrchr(entry->d_name, '.');
 
-		if (ending && ending != entry->d_name && !strcmp(ending, ".yml"))
+		if (entry->d_name[0] != '.' && ending && !strcmp(ending, ".yml"))
 			fprintf(stderr, "dnsguard: %s/%s is not read: rename it to end in .yaml\n",
 				dir, entry->d_name);
 	}
