@@ -79,7 +79,7 @@ $(call stamp,$(BUILD)/.flags-bpf,$(BPF_CLANG) $(BPF_FLAGS))
 $(call stamp,$(BUILD)/.version,$(VERSION))
 endif
 # These install first what they need; the others only say so.
-ifeq (,$(filter help clean style run test bench deb,$(MAKECMDGOALS)))
+ifeq (,$(filter help clean style run test bench deb pictures,$(MAKECMDGOALS)))
 $(foreach tool,$(CC) $(BPF_CLANG) $(BPFTOOL) pkg-config,$(if $(shell command -v $(firstword $(tool))),,\
 	$(error $(firstword $(tool)) is missing; as root, "deploy/deps build" installs what building needs)))
 endif
@@ -194,8 +194,14 @@ deb: ## build the Debian package into build/deb
 	@deploy/deps build && deploy/deps package
 	@deploy/deb $(abspath $(BUILD)) '$(VERSION)'
 
-documents: $(DOCS) ## write deploy/dnsguard.yaml anew, after a change of the table of keys
+documents: $(DOCS) ## write deploy/dnsguard.yaml and the list of panels in deploy/docs anew
 	$(DOCS) dnsguard.yaml >deploy/dnsguard.yaml
+	$(PYTHON) deploy/docs/panels
+
+pictures: ## take the pictures of deploy/docs/views.md anew, from five minutes of real traffic in the lab
+	@deploy/deps build && deploy/deps run && deploy/deps picture
+	@$(MAKE) all
+	@DG_BUILD=$(abspath $(BUILD)) $(PYTHON) deploy/docs/pictures
 
 clean: ## remove build/
 	rm -rf build
@@ -280,7 +286,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 
-.PHONY: all documents run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
+.PHONY: all documents pictures run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
 .SECONDARY:
 
 -include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(LAB_BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)
