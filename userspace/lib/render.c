@@ -230,7 +230,7 @@ int dg_render(FILE *out, json_t *document, const struct dg_section *sections, bo
 
 	if (!document)
 		return -ENOMEM;
-	width = titles_width(document, sections);
+	width = as_json ? 0 : titles_width(document, sections); /* JSON may have no sections */
 	for (; !as_json && sections->path; sections++) {
 		const json_t *value = place(document, sections->path);
 
