@@ -622,6 +622,7 @@ struct dg_tcp_row {
 	__u64 hold_count, hold_ns; /* of the connections whose beginning was seen */
 	__u64 hold[DG_TCP_HOLD_BUCKETS];
 	struct dg_tcp_second second[DG_TCP_SECONDS];
+	__u64 gone_ns; /* since when a check finds neither listener nor connection; 0 = there is one */
 };
 
 /* Of a socket: when it became a connection, and of which listener. */
@@ -634,9 +635,9 @@ struct dg_tcp_since {
 /* What all programs of this kind share. */
 struct dg_tcp_now {
 	__u64 instance; /* the one that counts; others, about to be replaced or not yet in charge, stand by */
-	__u32 rows;	       /* handed out */
-	__u32 refused;	       /* listeners that found no row: their connections are not counted */
-	__u64 shares_left_out; /* connections not counted for their source: no room for it */
+	__u32 rows;    /* handed out */
+	__u32 refused; /* listeners that found no fresh row: a check may give them another's */
+	__u64 shares_left_out;	      /* connections not counted for their source: no room for it */
 	__u64 reaped[DG_ENFORCE + 1]; /* by mode: closed by the daemon, or would have been */
 };
 

@@ -217,8 +217,8 @@ struct {
 	__type(value, struct dg_tcp_now);
 } dg_tcp_now SEC(".maps");
 
-/* Listeners on guarded ports. Written by tcpstate when one begins, by userspace for those before. Full: the listener's
- * connections are not counted, dg_tcp_now.refused is.
+/* Listeners on guarded ports. Written by tcpstate when one begins, by userspace for those before and for those that get a row of
+ * one that is gone. Full: the listener's connections are not counted, dg_tcp_now.refused is.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

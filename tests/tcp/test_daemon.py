@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 
 import pytest
 from guarded import BUILD, SERVER, Daemon, run, wait_for
@@ -18,6 +19,21 @@ def link_id(pin):
 
 def sample(daemon, name):
     return daemon.samples().get(f"dnsguard_tcp_{name}{ROW}")
+
+
+def row_write(room, row, gone_ns=0):
+    """Zeros, and since when nobody listens."""
+    rows = room.bpffs / "dnsguard" / "dg_tcp_rows"
+    size = int(run("bpftool", "map", "show", "pinned", rows).stdout.split("value ")[1].split("B")[0])
+    value = bytes(size - 8) + gone_ns.to_bytes(8, "little")  # the last field
+    run("bpftool", "map", "update", "pinned", rows, "key", *map(str, row.to_bytes(4, "little")), "value", *map(str, value))
+
+
+def rows_of(room):
+    """{listener's last octet: its row}."""
+    path = room.bpffs / "dnsguard" / "dg_tcp_listen"
+    shown = json.loads(run("bpftool", "-j", "map", "dump", "pinned", path).stdout)
+    return {int(entry["key"][15], 16): int(entry["value"][0], 16) for entry in shown}
 
 
 @pytest.fixture
@@ -68,10 +84,7 @@ def test_a_count_that_went_wrong_is_set_right(room, daemon):
     room.listen()
     room.call(4)
     room.becomes(connections=4)
-    rows = room.bpffs / "dnsguard" / "dg_tcp_rows"
-    row = next(i for i, row in enumerate(room.map_values("dg_tcp_rows")) if row["connections"] == 4)
-    zeros = ["0"] * int(run("bpftool", "map", "show", "pinned", rows).stdout.split("value ")[1].split("B")[0])
-    run("bpftool", "map", "update", "pinned", rows, "key", *(str(b) for b in row.to_bytes(4, "little")), "value", *zeros)
+    row_write(room, next(i for i, row in enumerate(room.map_values("dg_tcp_rows")) if row["connections"] == 4))
     assert room.listener()["connections"] == 0
     room.becomes(connections=4, peak=4)
     daemon.log.until("count of TCP connections was moved by 4")
@@ -95,3 +108,17 @@ def test_an_upgrade_replaces_the_program_of_an_earlier_build(room):
     daemon.stop()
     Daemon(room, "--interface", "guarded").ready()
     assert link_id(pin) == ours
+
+
+@pytest.mark.skipif(time.monotonic() < 700, reason="this machine has not been up for ten minutes")
+def test_a_listener_that_has_been_gone_for_long_leaves_its_row(room, daemon):
+    room.listen().close()
+    room.listen("127.0.0.2")
+    (gone, kept) = (rows_of(room)[1], rows_of(room)[2])
+    wait_for(lambda: room.map_values("dg_tcp_rows")[gone]["gone_ns"])
+    row_write(room, gone, time.monotonic_ns() - 601 * 10 ** 9)
+    wait_for(lambda: rows_of(room) == {2: kept})
+    daemon.stop()
+    room.listen()  # and has another, without anybody's help
+    room.call(2)
+    room.becomes(connections=2, opened=2, peak=2)

@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <cmocka.h>
 #include <string.h>
 
-#include "userspace/lib/tcp.h"
+#include "userspace/lib/tcp_rows.h"
 
 #define NOW 1000ull /* seconds */
 #define NOW_NS (NOW * 1000000000 + 5)
@@ -120,6 +121,139 @@ static void series_is_filled_between_changes(void **state)
 	assert_true(levels[0] == 0);
 }
 
+/* ---- rows, on maps of the kernel ------------------------------------------------------------- */
+
+#define SPAN DG_TCP_GONE_NS
+
+struct rows {
+	struct dg_maps maps;
+	struct dg_tcp_books books;
+	struct dg_tcp_dump dump;
+};
+
+static int map_make(enum bpf_map_type type, __u32 value_size, __u32 entries, __u32 flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	const __u32 key_size = type == BPF_MAP_TYPE_HASH ? sizeof(struct dg_tcp_key) : 4;
+	int fd = bpf_map_create(type, "t_rows", key_size, value_size, entries, &opts);
+
+	if (fd < 0)
+		fail_msg("cannot make a map");
+	return fd;
+}
+
+static void rows_begin(struct rows *rows)
+{
+	memset(rows, 0, sizeof(*rows));
+	rows->maps = DG_MAPS_NONE;
+	rows->maps.dg_tcp_rows = map_make(BPF_MAP_TYPE_ARRAY, sizeof(struct dg_tcp_row),
+					  DG_TCP_LISTENERS_MAX, BPF_F_MMAPABLE);
+	rows->maps.dg_tcp_now =
+		map_make(BPF_MAP_TYPE_ARRAY, sizeof(struct dg_tcp_now), 1, BPF_F_MMAPABLE);
+	rows->maps.dg_tcp_listen =
+		map_make(BPF_MAP_TYPE_HASH, sizeof(__u32), DG_TCP_LISTENERS_MAX, 0);
+	assert_int_equal(dg_tcp_books_open(&rows->maps, &rows->books), 0);
+}
+
+static void rows_end(struct rows *rows)
+{
+	dg_tcp_books_close(&rows->books);
+	dg_maps_close(&rows->maps);
+}
+
+static void books_read(struct rows *rows)
+{
+	dg_tcp_books_close(&rows->books);
+	assert_int_equal(dg_tcp_books_open(&rows->maps, &rows->books), 0);
+}
+
+static struct dg_tcp_key key_of(__u32 number)
+{
+	const __u8 bytes[4] = { 127, 0, (__u8)(number >> 8), (__u8)number };
+
+	return (struct dg_tcp_key){ .addr = dg_addr_from_v4(bytes), .port = htons(53) };
+}
+
+/* The row of a listener, -1 = none. */
+static int row_number(const struct rows *rows, __u32 number)
+{
+	struct dg_tcp_key key = key_of(number);
+	__u32 row;
+
+	return bpf_map_lookup_elem(rows->maps.dg_tcp_listen, &key, &row) ? -1 : (int)row;
+}
+
+static void give(struct rows *rows, __u32 number, __u64 now_ns)
+{
+	struct dg_tcp_key key = key_of(number);
+
+	dg_tcp_row_give(&rows->maps, &rows->books, &key, now_ns);
+	books_read(rows);
+}
+
+static __u32 reclaim(struct rows *rows, __u64 now_ns)
+{
+	__u32 taken = dg_tcp_rows_reclaim(&rows->maps, &rows->books, &rows->dump, now_ns);
+
+	books_read(rows);
+	return taken;
+}
+
+static void rows_of_those_who_are_gone_are_given_again(void **state)
+{
+	static struct rows rows;
+	int taken;
+
+	(void)state;
+	rows_begin(&rows);
+	for (__u32 i = 0; i <= DG_TCP_LISTENERS_MAX; i++)
+		give(&rows, i, NOW_NS);
+	assert_int_equal(rows.books.count, DG_TCP_LISTENERS_MAX);
+	assert_int_equal(row_number(&rows, DG_TCP_LISTENERS_MAX), -1);
+	rows.dump.listeners = 1; /* 0 listens; of 1 and 2 a connection is left, by either book */
+	rows.dump.listener[0].key = key_of(0);
+	rows.books.row[row_number(&rows, 0)].peak = 70;
+	rows.books.row[row_number(&rows, 1)].connections = 1;
+	rows.dump.connections[row_number(&rows, 2)] = 1;
+	rows.books.row[row_number(&rows, 3)].peak = 80;
+	taken = row_number(&rows, 3);
+	assert_int_equal(reclaim(&rows, NOW_NS), 0);
+	give(&rows, DG_TCP_LISTENERS_MAX, NOW_NS + SPAN); /* nobody's yet */
+	assert_int_equal(row_number(&rows, DG_TCP_LISTENERS_MAX), -1);
+	assert_int_equal(reclaim(&rows, NOW_NS + SPAN - 1), 0);
+	assert_int_equal(reclaim(&rows, NOW_NS + SPAN), DG_TCP_LISTENERS_MAX - 3);
+	for (__u32 i = 0; i < 3; i++)
+		assert_true(row_number(&rows, i) >= 0);
+	assert_int_equal(row_number(&rows, 3), -1);
+	for (__u32 i = 300; i < 300 + DG_TCP_LISTENERS_MAX; i++)
+		give(&rows, i, NOW_NS + SPAN);
+	assert_int_equal(rows.books.count, DG_TCP_LISTENERS_MAX); /* each row once */
+	assert_int_equal(rows.books.row[taken].peak, 0);
+	assert_int_equal(rows.books.row[row_number(&rows, 0)].peak, 70);
+	rows_end(&rows);
+}
+
+static void one_that_comes_back_in_time_keeps_its_row(void **state)
+{
+	static struct rows rows;
+
+	(void)state;
+	rows_begin(&rows);
+	give(&rows, 0, NOW_NS);
+	rows.books.row[row_number(&rows, 0)].peak = 70;
+	reclaim(&rows, NOW_NS);
+	rows.dump.listeners = 1;
+	rows.dump.listener[0].key = key_of(0);
+	assert_int_equal(reclaim(&rows, NOW_NS + SPAN), 0);
+	rows.dump.listeners = 0;
+	assert_int_equal(reclaim(&rows, NOW_NS + SPAN + 1), 0);
+	assert_int_equal(reclaim(&rows, NOW_NS + 2 * SPAN), 0);
+	rows.dump.left_out = 1; /* somebody is not in the dump: it may be this one */
+	assert_int_equal(reclaim(&rows, NOW_NS + 9 * SPAN), 0);
+	assert_int_equal(rows.books.row[row_number(&rows, 0)].peak, 70);
+	rows_end(&rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +263,8 @@ int main(void)
 		cmocka_unit_test(quantile_lies_within_its_bucket),
 		cmocka_unit_test(series_is_filled_between_changes),
 		cmocka_unit_test(listener_has_a_text),
+		cmocka_unit_test(rows_of_those_who_are_gone_are_given_again),
+		cmocka_unit_test(one_that_comes_back_in_time_keeps_its_row),
 	};
 
 	return cmocka_run_group_tests_name("tcp", tests, NULL, NULL);

@@ -187,14 +187,23 @@ static json_t *listeners_json(const struct dg_tcp_view *view, const json_t *kept
 	return list;
 }
 
+/* Listeners of whose connections nobody keeps books: there are more than there is room for. */
+static json_int_t left_out(const struct dg_tcp_view *view, bool counted)
+{
+	json_int_t without = view->dump.left_out;
+
+	for (__u32 i = 0; counted && i < view->dump.listeners; i++)
+		without += !dg_tcp_row_of(&view->books, &view->dump.listener[i].key);
+	return without;
+}
+
 static json_t *tcp_json(const struct dg_tcp_view *view, const json_t *kept, bool counted)
 {
 	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:o}", "schema", 1, "counted", counted,
 			 "listen_overflows", (json_int_t)view->host.listen_overflows,
 			 "listen_drops", (json_int_t)view->host.listen_drops, "time_wait",
-			 (json_int_t)view->host.time_wait, "left_out",
-			 (json_int_t)(view->dump.left_out + view->books.now->refused), "listeners",
-			 listeners_json(view, kept, counted));
+			 (json_int_t)view->host.time_wait, "left_out", left_out(view, counted),
+			 "listeners", listeners_json(view, kept, counted));
 }
 
 static const struct dg_column columns[] = {

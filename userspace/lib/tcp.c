@@ -5,6 +5,7 @@
  * Nothing here decides anything; what cannot be read is left as it is.
  */
 #include "userspace/lib/tcp.h"
+#include "userspace/lib/tcp_rows.h"
 #include "userspace/lib/tcp_shares.h"
 
 #include <arpa/inet.h>
@@ -99,24 +100,12 @@ static bool key_known(const struct dg_tcp_books *books, const struct dg_tcp_key 
 	return false;
 }
 
-/* As the program does when a listener begins. */
-static void listener_note(const struct dg_maps *maps, struct dg_tcp_books *books,
-			  const struct dg_tcp_key *key)
-{
-	__u32 row = load(books->now->rows);
-
-	if (row < DG_TCP_LISTENERS_MAX)
-		row = __atomic_fetch_add(&books->now->rows, 1, __ATOMIC_RELAXED);
-	if (row < DG_TCP_LISTENERS_MAX)
-		bpf_map_update_elem(maps->dg_tcp_listen, key, &row, BPF_NOEXIST);
-}
-
 static void listeners_note(const struct dg_maps *maps, struct dg_tcp_books *books,
 			   const struct dg_tcp_dump *dump)
 {
 	for (__u32 i = 0; i < dump->listeners; i++)
 		if (!key_known(books, &dump->listener[i].key))
-			listener_note(maps, books, &dump->listener[i].key);
+			dg_tcp_row_give(maps, books, &dump->listener[i].key, dg_now_ns());
 	keys_read(maps->dg_tcp_listen, books);
 }
 
@@ -223,13 +212,17 @@ int dg_tcp_reconcile(const struct dg_maps *maps)
 	dg_scoped(dg_tcp_books_close) struct dg_tcp_books books = DG_TCP_BOOKS_NONE;
 	dg_scoped(check_free) struct check *check = calloc(1, sizeof(*check));
 	struct dg_settings settings;
-	int status = check ? dg_settings_read(maps, &settings) : -ENOMEM;
+	int moved, status = check ? dg_settings_read(maps, &settings) : -ENOMEM;
 
 	if (!status)
 		status = check_begin(maps, settings.ports, &books, check);
 	if (!status)
 		status = dg_tcp_dump_read(&books, settings.ports, &check->tally, &check->dump);
-	return status ? status : (int)check_end(&books, check);
+	if (status)
+		return status;
+	moved = (int)check_end(&books, check);
+	dg_tcp_rows_reclaim(maps, &books, &check->dump, dg_now_ns());
+	return moved;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
