@@ -28,11 +28,13 @@ class Files:
         self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key",
                      "-out", f"{name}.pem" if "-x509" in argv else f"{name}.csr", "-subj", f"/CN={name}", *argv)
 
-    def leaf(self, name, extension):
+    def leaf(self, name, extension, issued=None):
+        """Good for two days from now on, or from another day."""
         self.sign(name)
         (self.path / "extension").write_text(extension)
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-                     "-out", f"{name}.pem", "-extfile", "extension")
+        when = ("faketime", issued) if issued else ()
+        run(*when, "openssl", "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-out", f"{name}.pem", "-extfile", "extension", cwd=self.path)
 
     def web(self, text):
         path = self.path / "web.yaml"
@@ -90,6 +92,21 @@ def test_clients_show_certificates(world, files):
     stranger = Files(files.path / "other") if not os.mkdir(files.path / "other") else None
     foreign = ("--cert", stranger.path / "client.pem", "--key", stranger.path / "client.key")
     assert curl(world, *ca, *foreign, URL)[1] in (0, 403)
+
+
+def test_expired_certificates(world, files):
+    """The server's own is served and complained of; a client's is as good as none."""
+    files.leaf("old", "subjectAltName=IP:127.0.0.1", issued="2020-02-01 12:00:00")
+    text = TLS + "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
+    daemon = Daemon(world, "--interface", "guarded", config=files.config(text.replace("server.", "old."))).ready()
+    assert "expired on 2020-02-03: clients will refuse it" in daemon.log.until("certificate")
+    ca, own = ("--cacert", files.path / "ca.pem"), ("--cert", files.path / "client.pem", "--key", files.path / "client.key")
+    assert curl(world, *ca, *own, URL)[0] == 60
+    files.web(text)
+    daemon.kill(1)
+    daemon.log.until("configuration applied")
+    assert curl(world, *ca, *own, URL)[1] == 200
+    assert curl(world, *ca, "--cert", files.path / "old.pem", "--key", files.path / "old.key", URL)[1] in (0, 403)
 
 
 def test_passwords(world, files):
@@ -164,7 +181,13 @@ BAD = {
     "a header of ours": ("http_server_config:\n  headers:\n    Content-Security-Policy: x\n", "web.yaml:3:5: this header cannot be set"),
     "authority without duty": (TLS + "  client_ca_file: ca.pem\n", "client_ca_file and client_auth_type"),
     "no YAML": ("{\n", "web.yaml:2:1: not YAML"),
-    "the wrong key": ("tls_server_config:\n  cert_file: server.pem\n  key_file: client.key\n", "does not fit its certificate"),
+    "the wrong key": ("tls_server_config:\n  cert_file: server.pem\n  key_file: client.key\n", "client.key: this key does not fit its certificate, "),
+    "an encrypted key": ("tls_server_config:\n  cert_file: server.pem\n  key_file: encrypted.key\n",
+                         "encrypted.key: the key is encrypted, and nobody is there to type its passphrase"),
+    "a certificate as key": ("tls_server_config:\n  cert_file: server.pem\n  key_file: wrong.key\n", "wrong.key: no key that can be read"),
+    "a key as certificate": ("tls_server_config:\n  cert_file: server.key\n  key_file: server.key\n", "server.key: no certificate that can be read"),
+    "a key as authority": (TLS + "  client_ca_file: server.key\n  client_auth_type: RequireAndVerifyClientCert\n",
+                           "server.key: no certificate that can be read"),
     "no PEM": ("tls_server_config:\n  cert_file: web.yaml\n  key_file: server.key\n", "web.yaml: not in PEM form"),
 }
 
@@ -172,6 +195,9 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_is_refused_with_its_place(world, files, case):
     text, sentence = BAD[case]
+    files.openssl("pkcs8", "-topk8", "-in", "server.key", "-out", "encrypted.key", "-passout", "pass:secret")
+    (files.path / "wrong.key").write_text((files.path / "server.pem").read_text())
+    (files.path / "wrong.key").chmod(0o600)
     status, log = Daemon(world, "--interface", "guarded", config=files.config(text)).fails()
     assert status != 0 and sentence in log
     assert "secret" not in log

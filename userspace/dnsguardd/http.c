@@ -385,26 +385,6 @@ static struct MHD_Daemon *mhd_start(struct dg_http *http, int fd)
 				http, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
-/* The library says what is wrong with a certificate only to standard error. */
-static int certificate_check(const struct dg_web_config *web)
-{
-	gnutls_certificate_credentials_t credentials;
-	gnutls_datum_t certificate, key;
-	int failed;
-
-	if (!web || !web->certificate)
-		return 0;
-	if (gnutls_certificate_allocate_credentials(&credentials))
-		return -ENOMEM;
-	certificate = (gnutls_datum_t){ (unsigned char *)web->certificate,
-					(unsigned int)strlen(web->certificate) };
-	key = (gnutls_datum_t){ (unsigned char *)web->key, (unsigned int)strlen(web->key) };
-	failed = gnutls_certificate_set_x509_key_mem(credentials, &certificate, &key,
-						     GNUTLS_X509_FMT_PEM);
-	gnutls_certificate_free_credentials(credentials);
-	return failed < 0 ? -EPROTO : 0;
-}
-
 static void http_free(struct dg_http *http)
 {
 	dg_login_free(&http->login);
@@ -417,11 +397,11 @@ static int http_open(struct dg_http *http, uv_loop_t *loop, const struct dg_http
 		     const struct dg_http *before)
 {
 	int fd dg_scoped_fd = -1;
-	int failed = certificate_check(want->web);
+	int failed = 0;
 
-	if (!failed && before)
+	if (before)
 		fd = fcntl(before->listen_fd, F_DUPFD_CLOEXEC, 0);
-	else if (!failed)
+	else
 		failed = listen_socket(want->listen_at, &fd);
 	if (failed || fd < 0)
 		return failed ? failed : -errno;
@@ -497,8 +477,6 @@ int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno, s
 {
 	const char *hint = negative_errno == -EADDRINUSE ?
 				   "; choose another with metrics.listen or --listen" :
-			   negative_errno == -EPROTO ?
-				   "; the key of metrics.web-config does not fit its certificate" :
 				   "";
 	char text[80];
 

@@ -45,7 +45,7 @@ struct dg_http_want {
 };
 
 /*
- * Listens at once; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES: see dg_http_fail(). -EPROTO: certificate and key do not fit.
+ * Listens at once; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES: see dg_http_fail().
  * `before` (may be NULL) listens at the same address: its socket is shared, and nobody is refused in between.
  */
 int dg_http_start(uv_loop_t *loop, const struct dg_http_want *want, const struct dg_http *before,

@@ -193,6 +193,21 @@ static int load_config(const struct dg_daemon_options *options, struct dg_config
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
+/* Served all the same: a guard without metrics is worse than a scraper that complains. */
+static void certificate_complain(const struct dg_config *config, const struct dg_web_config *web)
+{
+	char day[32] = "?";
+	struct tm tm;
+
+	if (!web || !web->certificate || web->certificate_until > time(NULL))
+		return;
+	if (gmtime_r(&web->certificate_until, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	dg_log(DG_LOG_WARNING,
+	       "the certificate of %s expired on %s: clients will refuse it; after a new one: dnsguard reload",
+	       config->web_config, day);
+}
+
 /*
  * Opens the listener that the configuration wants, unless it is open; *ret_new stays NULL then. One with certificates or
  * passwords is opened anew each time: the files may have changed under the same name.
@@ -219,6 +234,7 @@ static int open_listener(struct dg_daemon *daemon, const struct dg_config *confi
 			       same ? daemon->http : NULL, ret_new);
 	if (failed)
 		return dg_http_fail(&config->listen, failed, err);
+	certificate_complain(config, web);
 	dg_take_ptr(web);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
+#include "userspace/dnsguardd/certificate.h"
 #include "userspace/lib/quote.h"
 
 #define PATH_MAX_HERE 4096
@@ -393,8 +394,16 @@ static int files_read(const struct reading *in)
 		failed = pem_read(in->cert_file, false, &config->certificate, in->err);
 	if (!failed && in->key_file[0])
 		failed = pem_read(in->key_file, true, &config->key, in->err);
+	if (!failed && in->cert_file[0])
+		failed =
+			dg_certificate_check(&(struct dg_pem){ in->cert_file, config->certificate },
+					     &(struct dg_pem){ in->key_file, config->key },
+					     &config->certificate_until, in->err);
 	if (!failed && in->ca_file[0])
 		failed = pem_read(in->ca_file, false, &config->client_ca, in->err);
+	if (!failed && in->ca_file[0])
+		failed = dg_authority_check(&(struct dg_pem){ in->ca_file, config->client_ca },
+					    in->err);
 	return failed;
 }
 

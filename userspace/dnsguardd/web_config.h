@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "userspace/lib/scope.h"
 
@@ -26,7 +27,8 @@ struct dg_web_user {
 };
 
 struct dg_web_config {
-	char *certificate, *key; /* PEM; NULL = plain HTTP */
+	char *certificate, *key;  /* PEM; NULL = plain HTTP */
+	time_t certificate_until; /* when it expires */
 	char *client_ca; /* PEM; clients must show a certificate of it; NULL = none is asked for */
 	bool tls12;	 /* TLS 1.2 is spoken, beside 1.3 */
 	bool tls13;
