@@ -345,9 +345,10 @@ static int attach_failed(const struct job *job, int status, struct dg_error *err
 	if (!job->generic && (status == -EOPNOTSUPP || status == -EINVAL || status == -ERANGE))
 		return dg_fail(
 			err, status, DG_EXIT_FAILED,
-			"the %s of %s refuses native XDP at MTU %u (%s): a smaller MTU may do, or, slower: "
-			"dnsguard attach %s --mode generic",
-			job->device.driver, ifname, job->device.mtu, strerror(-status), ifname);
+			"the %s of %s refuses native XDP at MTU %u (%s); why: dnsguard doctor %s; "
+			"slower, but with any driver: dnsguard attach %s --mode generic",
+			job->device.driver, ifname, job->device.mtu, strerror(-status), ifname,
+			ifname);
 	return dg_fail(err, status, DG_EXIT_FAILED,
 		       "cannot attach to %s: %s; see: ip -details link show dev %s", ifname,
 		       strerror(-status), ifname);

@@ -200,7 +200,9 @@ int dg_attach_run(const struct dg_cli *cli, struct dg_error *err)
 		return status;
 	if (cli->value[CONFIRM].given)
 		return confirm_run(cli, err);
-	status = dg_attach(&want, &result, err);
+	status = dg_device_check(want.ifname, err);
+	if (!status)
+		status = dg_attach(&want, &result, err);
 	if (status)
 		return status;
 	if (!want.pin_link)

@@ -4,7 +4,11 @@
  */
 #include "userspace/dnsguard/common.h"
 
+#include <errno.h>
+#include <net/if.h>
+
 #define NS_PER_SEC 1000000000ull
+#define DEVICES_NEAR 1024 /* names to look for a near one in */
 
 const char *const dg_mode_names[] = { "off", "observe", "enforce", NULL };
 
@@ -14,6 +18,24 @@ int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_
 	int status = dg_maps_open(cli->bpffs, ret_maps, err);
 
 	return status ? status : dg_lock(cli->bpffs, ret_lock, err);
+}
+
+int dg_device_check(const char *name, struct dg_error *err)
+{
+	struct if_nameindex *all = if_nametoindex(name) ? NULL : if_nameindex();
+	const char *names[DEVICES_NEAR + 1] = { NULL }, *near;
+	size_t count = 0;
+
+	if (!all)
+		return 0; /* it is there; or who asks for more will be told */
+	for (const struct if_nameindex *one = all; one->if_index && count < DEVICES_NEAR; one++)
+		names[count++] = one->if_name;
+	near = dg_nearest(name, names);
+	dg_fail(err, -ENODEV, DG_EXIT_FAILED, "there is no network device \"%.64s\" here%s%s%s",
+		name, near ? "; did you mean " : ": see them with: ip link", near ? near : "",
+		near ? "?" : "");
+	if_freenameindex(all);
+	return -ENODEV;
 }
 
 json_t *dg_json_until(__u64 until_ns)

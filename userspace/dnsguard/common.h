@@ -18,6 +18,9 @@ extern const char
 int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_lock,
 		   struct dg_error *err);
 
+/* -ENODEV and err, with the nearest name there is, when this namespace has no such network device. */
+int dg_device_check(const char *name, struct dg_error *err);
+
 /* Seconds from now until a deadline, null when it is 0 or for good. */
 json_t *dg_json_until(__u64 until_ns);
 
