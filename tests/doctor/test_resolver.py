@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from callers import Bind, Unbound
+from callers import Bind, Dnsdist, Knot, Recursor, Unbound
 from guarded import SERVER, Daemon
 
 GOOD_BIND = "tcp-clients 1000; tcp-listen-queue 256; tcp-idle-timeout 50; answer-cookie no;"
@@ -58,6 +58,44 @@ def test_bind_limits_rates_itself(room):
 def test_unbound_limits_rates_itself(room):
     Unbound(room, "ip-ratelimit: 100")
     room.doctor().is_ill("rrl", "WARN", "unbound limits rates itself", "ip-ratelimit")
+
+
+def test_recursor_as_it_comes_and_with_long_timeouts(room):
+    room.attach()
+    recursor = Recursor(room)
+    found = room.doctor()
+    found.is_ill("quota", "WARN", "128 TCP clients at most, its default", "max-tcp-clients=1024")
+    assert "2.0 s" in found.passes("idle")
+    for check in ("rrl", "cookies", "backlog"):
+        found.passes(check)
+    recursor.child.terminate()
+    recursor.child.wait()
+    (recursor.dir / "recursor.conf").open("a").write("max-tcp-clients=1024\nclient-tcp-timeout=20\n")
+    recursor.start(room)
+    found = room.doctor()
+    assert "of 1024 TCP clients" in found.passes("quota")
+    found.is_ill("idle", "WARN", "for 20 s", "client-tcp-timeout=2")
+
+
+def test_dnsdist_as_it_comes_and_with_rules(room):
+    room.attach()
+    bind = f'addLocal("{SERVER}:53")'
+    dist = Dnsdist(room, f"{bind} -- MaxQPSIPRule(5) is no rule here")
+    found = room.doctor()
+    for check in ("quota", "backlog", "idle", "rrl", "cookies"):
+        found.passes(check)
+    dist.conf.write_text(f"{bind}\nsetTCPRecvTimeout(30)\naddAction(MaxQPSIPRule(5), DropAction())\n")
+    found = room.doctor()
+    found.is_ill("idle", "WARN", "for 30 s", "setTCPRecvTimeout(2)")
+    found.is_ill("rrl", "WARN", "dnsdist limits rates itself", "MaxQPSIPRule")
+
+
+def test_knot_resolver_as_it_comes(room):
+    room.attach()
+    Knot(room, files=1000)
+    found = room.doctor()
+    for check in ("quota", "backlog", "idle", "rrl", "cookies"):
+        found.passes(check)
 
 
 def test_cookies_that_both_know(room):

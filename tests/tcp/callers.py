@@ -178,10 +178,13 @@ class Recursor:
     def __init__(self, room, options=""):
         self.dir = Path(room.dir) / "recursor"
         self.dir.mkdir()
+        self.room = room
         (self.dir / "recursor.conf").write_text(f"local-address={SERVER}\nsocket-dir={self.dir}\nthreads=1\n"
                                                 f"allow-from=0.0.0.0/0\n{options}\n")
+        self.start(room)
+
+    def start(self, room):
         self.child = room.start("pdns_recursor", f"--config-dir={self.dir}", "--daemon=no")
-        self.room = room
         wait_for(lambda: (self.dir / "pdns_recursor.controlsocket").exists() and room.tcp()["listeners"])
 
     def clients(self):

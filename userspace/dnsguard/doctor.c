@@ -20,7 +20,6 @@
 #include "userspace/dnsguard/verbs.h"
 
 #define SAMPLE_DEFAULT_NS 2000000000ull
-#define DEVICES_MAX DG_IF_MAX
 
 enum { SAMPLE };
 
@@ -28,7 +27,7 @@ const struct dg_option dg_doctor_options[] = {
 	[SAMPLE] = { .name = "sample",
 		     .type = DG_OPT_DURATION,
 		     .arg = "D",
-		     .help = "look at a device's queries so long (default 2s)",
+		     .help = "look at the queries of devices so long (default 2s)",
 		     .min = 0,
 		     .max = 60000000000ull },
 	{ 0 },
@@ -134,33 +133,16 @@ static void checks_run(const struct dg_doctor *doctor, enum about about, const c
 	}
 }
 
-static int device_run(struct dg_doctor *doctor, const char *name, struct report *report,
-		      struct dg_error *err)
-{
-	const struct dg_value *sample = &doctor->cli->value[SAMPLE];
-	dg_scoped_free struct dg_sample *taken = calloc(1, sizeof(*taken));
-	int status = dg_link_read(doctor, name, &doctor->link, err);
-
-	if (status)
-		return status;
-	if (taken &&
-	    !dg_sample_take(doctor, sample->given ? sample->number : SAMPLE_DEFAULT_NS, taken))
-		doctor->sample = taken;
-	checks_run(doctor, DEVICE, name, NULL, report);
-	doctor->sample = NULL;
-	return 0;
-}
-
 static void resolvers_run(struct dg_doctor *doctor, struct report *report)
 {
-	dg_scoped_free char *config = malloc(DG_CONFIG_TEXT);
+	dg_scoped_free char *said = malloc(DG_SAID_MAX);
 	struct dg_resolver_facts found[DG_RESOLVERS_MAX];
 	char of[96];
 
 	doctor->resolvers = dg_resolvers_find(doctor, found);
 	checks_run(doctor, HOST, "", "resolver", report);
-	for (__u32 i = 0; config && i < doctor->resolvers; i++) {
-		dg_resolver_ask(&found[i], config);
+	for (__u32 i = 0; said && i < doctor->resolvers; i++) {
+		dg_resolver_ask(&found[i], said);
 		doctor->resolver = found[i];
 		snprintf(of, sizeof(of), "%s at %s",
 			 found[i].owner.pid ? found[i].owner.program : "?", found[i].listener);
@@ -181,14 +163,14 @@ static void host_run(const struct dg_doctor *doctor, struct report *report)
 
 struct names {
 	unsigned int count;
-	char name[DEVICES_MAX][IFNAMSIZ];
+	char name[DG_IF_MAX][IFNAMSIZ];
 };
 
 static int name_note(const char *ifname, void *arg)
 {
 	struct names *names = arg;
 
-	if (names->count < DEVICES_MAX)
+	if (names->count < DG_IF_MAX)
 		snprintf(names->name[names->count++], IFNAMSIZ, "%s", ifname);
 	return 0;
 }
@@ -219,6 +201,31 @@ static void names_collect(const struct dg_cli *cli, struct names *names)
 		if (is_up(one->if_name))
 			name_note(one->if_name, names);
 	if_freenameindex(all);
+}
+
+/* All links are read first and their traffic is looked at at once: one wait, however many there are. */
+static int devices_run(struct dg_doctor *doctor, const struct names *names, struct report *report,
+		       struct dg_error *err)
+{
+	const struct dg_value *sample = &doctor->cli->value[SAMPLE];
+	dg_scoped_free struct dg_link *links = calloc(DG_IF_MAX, sizeof(*links));
+	dg_scoped_free struct dg_sample *samples = calloc(DG_IF_MAX, sizeof(*samples));
+	int status =
+		links && samples ? 0 : dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
+
+	for (unsigned int i = 0; !status && i < names->count; i++)
+		status = dg_link_read(doctor, names->name[i], &links[i], err);
+	if (status)
+		return status;
+	dg_samples_take(doctor, links, names->count,
+			sample->given ? sample->number : SAMPLE_DEFAULT_NS, samples);
+	for (unsigned int i = 0; i < names->count; i++) {
+		doctor->link = links[i];
+		doctor->sample = samples[i].taken ? &samples[i] : NULL;
+		checks_run(doctor, DEVICE, names->name[i], NULL, report);
+	}
+	doctor->sample = NULL;
+	return 0;
 }
 
 /* ---- the page -------------------------------------------------------------------------------- */
@@ -267,7 +274,7 @@ int dg_doctor_run(const struct dg_cli *cli, struct dg_error *err)
 	dg_scoped_free struct dg_doctor *doctor = calloc(1, sizeof(*doctor));
 	struct report report = { .rows = json_array() };
 	struct names names = { 0 };
-	int status = 0;
+	int status;
 
 	if (!doctor)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
@@ -277,13 +284,14 @@ int dg_doctor_run(const struct dg_cli *cli, struct dg_error *err)
 	status = dg_maps_open(cli->bpffs, &doctor->maps, NULL);
 	doctor->unseen = status == -EACCES || status == -EPERM;
 	doctor->loaded = !status && !dg_settings_read(&doctor->maps, &doctor->settings);
-	status = 0;
 	if (!doctor->loaded)
 		doctor->settings = (struct dg_settings){ .ports = { htons(53) } };
 	names_collect(cli, &names);
-	host_run(doctor, &report);
-	for (unsigned int i = 0; !status && i < names.count; i++)
-		status = device_run(doctor, names.name[i], &report, err);
+	status = cli->args ? dg_device_check(cli->arg[0], err) : 0;
+	if (!status)
+		host_run(doctor, &report);
+	if (!status)
+		status = devices_run(doctor, &names, &report, err);
 	if (!status)
 		resolvers_run(doctor, &report);
 	dg_maps_close(&doctor->maps);

@@ -12,6 +12,7 @@
 #include "userspace/dnsguard/options.h"
 #include "userspace/dnsguard/tcp.h"
 #include "userspace/lib/maps.h"
+#include "userspace/lib/tcp_quota_internal.h"
 
 enum dg_health { DG_HEALTH_PASS, DG_HEALTH_WARN, DG_HEALTH_FAIL };
 
@@ -30,6 +31,17 @@ void dg_mend(struct dg_finding *finding, const char *format, ...)
 #define DG_XDP_BASIC 1ull	 /* NETDEV_XDP_ACT_BASIC of linux/netdev.h, Linux 6.3 */
 #define DG_XDP_RX_SG (1ull << 5) /* NETDEV_XDP_ACT_RX_SG: frames that need more than one page */
 
+/* The bond or team that a device is, or is a member of. */
+struct dg_bundle {
+	char name[16];		 /* "" = neither */
+	char kind[16], mode[32]; /* of a bond: "active-backup"... */
+	char members[8][16];
+	__u32 count;	      /* of members, further ones are left out */
+	bool native;	      /* it takes native XDP as a whole */
+	bool guarded;	      /* it is, as a whole */
+	bool members_guarded; /* each of them is */
+};
+
 struct dg_link {
 	char name[16];
 	__u32 index, mtu;
@@ -38,14 +50,17 @@ struct dg_link {
 	char under[16];	 /* the device below it, of a VLAN device and its like; "" = none */
 	char master[16]; /* bond, bridge, team; "" = none */
 	char master_kind[16];
+	struct dg_bundle bundle;
 	bool features_known; /* since Linux 6.3 */
 	__u64 features;	     /* DG_XDP_* */
 	bool lro, strips_vlan;
-	int vlan_devices;	    /* on top of it */
-	__u32 queues, queues_max;   /* for receiving; 0 = the driver does not tell */
-	bool combined;		    /* they also send */
-	char virtio[80];	    /* feature bits as '0' and '1', bit 0 first; "" = not virtio */
+	int vlan_devices;	  /* on top of it */
+	__u32 queues, queues_max; /* for receiving; 0 = the driver does not tell */
+	__u32 queues_sending; /* as the stack sees them: without those that XDP has taken for itself */
+	bool combined;	      /* they also send */
+	char virtio[80];      /* feature bits as '0' and '1', bit 0 first; "" = not virtio */
 	__u32 xdp_prog, guard_prog; /* what runs there; what our link says runs there; 0 = none */
+	bool native_runs;	    /* what runs there does so in native mode */
 	char owner[1024];	    /* who holds the hook when it is not us, and how to free it */
 };
 
@@ -79,20 +94,33 @@ typedef void dg_check_fn(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 /* Reads a file of /proc or /sys below the doctor's root, NUL-terminated and without its last newline. -errno. */
 int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, size_t size);
+
+/* ---- what is known of drivers: doctor_drivers.c ----------------------------------------------- */
+
+enum dg_lro { DG_LRO_UNKNOWN, DG_LRO_REFUSED, DG_LRO_ENDED }; /* when XDP comes */
+struct dg_driver {
+	const char *name;   /* NULL: it has no row */
+	bool native_in_6_1; /* later kernels tell by themselves */
+	bool half_queues; /* XDP takes as many as receive, and is refused when there are not so many */
+	enum dg_lro lro;
+	__u32 mtu; /* the largest with XDP in one buffer; 0 = not known */
+};
+const struct dg_driver *dg_driver_find(const char *name);
+
 /* All that is known of a device. -ENODEV. */
 int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_link *ret,
 		 struct dg_error *err);
 /* The resolvers behind the guarded TCP ports, one for each process; the rest is asked of its tools, into a buffer. */
 #define DG_RESOLVERS_MAX 8
-#define DG_CONFIG_TEXT (1u << 20)
 __u32 dg_resolvers_find(const struct dg_doctor *doctor,
 			struct dg_resolver_facts ret[DG_RESOLVERS_MAX]);
-void dg_resolver_ask(struct dg_resolver_facts *facts, char config[DG_CONFIG_TEXT]);
+void dg_resolver_ask(struct dg_resolver_facts *facts, char said[DG_SAID_MAX]);
 
 /* ---- traffic: doctor_sample.c takes it, doctor_traffic.c judges it ---------------------------- */
 
 #define DG_SAMPLE_SOURCES 1024
 struct dg_sample {
+	bool taken;    /* we may look there */
 	__u32 queries; /* UDP queries and TCP SYNs to a guarded port */
 	__u32 count;   /* of sources; further ones are only counted in queries */
 	struct {
@@ -100,8 +128,9 @@ struct dg_sample {
 		__u32 queries;
 	} source[DG_SAMPLE_SOURCES];
 };
-/* Looks at what the device receives, for so long. -errno. */
-int dg_sample_take(const struct dg_doctor *doctor, __u64 duration_ns, struct dg_sample *ret);
+/* Looks at what these devices receive, DG_IF_MAX at most, all at once and for so long. -errno. */
+int dg_samples_take(const struct dg_doctor *doctor, const struct dg_link *links, __u32 count,
+		    __u64 duration_ns, struct dg_sample *ret);
 
 /* ---- the checks ------------------------------------------------------------------------------ */
 

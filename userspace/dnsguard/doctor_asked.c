@@ -13,6 +13,8 @@
 
 #define BIND_IDLE_MS 30000
 #define BIND_IDLE_UNIT_MS 100 /* tcp-idle-timeout counts in these */
+#define DNSDIST_IDLE_MS 2000
+#define KNOT_IDLE_MS 10000 /* no option; a silent connection to 5.6 was closed after 13 s */
 
 static struct dg_resolver_facts *facts_find(struct dg_resolver_facts *facts, __u32 count, pid_t pid)
 {
@@ -67,10 +69,10 @@ __u32 dg_resolvers_find(const struct dg_doctor *doctor,
 
 /* ---- BIND ------------------------------------------------------------------------------------ */
 
-static void bind_ask(struct dg_resolver_facts *facts, const struct dg_command *command, char *said)
+static void bind_ask(struct dg_resolver_facts *facts, struct dg_question *question)
 {
-	const char *config = dg_command_option(command, "-c"),
-		   *root = dg_command_option(command, "-t");
+	const char *config = dg_command_option(&question->command, "-c"),
+		   *root = dg_command_option(&question->command, "-t"), *said = question->said;
 	const char *argv[] = { "named-checkconf", "-px", NULL, NULL, NULL, NULL };
 	const char *idle;
 	int words = 2;
@@ -80,9 +82,7 @@ static void bind_ask(struct dg_resolver_facts *facts, const struct dg_command *c
 		argv[words++] = root;
 	}
 	argv[words] = config ? config : "/etc/bind/named.conf";
-	if (dg_tool_run(argv, facts->owner.pid, dg_now_ns() + DG_TCP_ASK_NS, said,
-			DG_CONFIG_TEXT) &&
-	    dg_tool_run(argv, 0, dg_now_ns() + DG_TCP_ASK_NS, said, DG_CONFIG_TEXT))
+	if (dg_question_run(question, argv))
 		return;
 	idle = strstr(said, "\ttcp-idle-timeout ");
 	facts->idle_ms = idle ? atol(idle + strlen("\ttcp-idle-timeout ")) * BIND_IDLE_UNIT_MS :
@@ -94,44 +94,84 @@ static void bind_ask(struct dg_resolver_facts *facts, const struct dg_command *c
 /* ---- Unbound --------------------------------------------------------------------------------- */
 
 /* What the option is; NULL: it could not be asked, or this version does not know it. */
-static const char *unbound_option(const struct dg_resolver_facts *facts,
-				  const struct dg_command *command, const char *option, char *said)
+static const char *unbound_option(struct dg_question *question, const char *option)
 {
-	const char *config = dg_command_option(command, "-c");
+	const char *config = dg_command_option(&question->command, "-c");
 	const char *const argv[] = { "unbound-checkconf", "-o", option,
 				     config ? config : "/etc/unbound/unbound.conf", NULL };
 
-	if (dg_tool_run(argv, facts->owner.pid, dg_now_ns() + DG_TCP_ASK_NS, said,
-			DG_CONFIG_TEXT) &&
-	    dg_tool_run(argv, 0, dg_now_ns() + DG_TCP_ASK_NS, said, DG_CONFIG_TEXT))
-		return NULL;
-	return said;
+	return dg_question_run(question, argv) ? NULL : question->said;
 }
 
-static void unbound_ask(struct dg_resolver_facts *facts, const struct dg_command *command,
-			char *said)
+static void unbound_ask(struct dg_resolver_facts *facts, struct dg_question *question)
 {
-	const char *text = unbound_option(facts, command, "tcp-idle-timeout", said);
+	const char *text = unbound_option(question, "tcp-idle-timeout");
 
 	if (!text)
 		return;
 	facts->idle_ms = atol(text);
-	text = unbound_option(facts, command, "ip-ratelimit", said);
+	text = unbound_option(question, "ip-ratelimit");
 	facts->rrl = text ? atol(text) > 0 : -1;
 	/* Versions before 1.18 have no cookies for clients, and no such option. */
-	text = unbound_option(facts, command, "answer-cookie", said);
+	text = unbound_option(question, "answer-cookie");
 	facts->cookies = text && !strncmp(text, "yes", 3);
 }
 
-void dg_resolver_ask(struct dg_resolver_facts *facts, char config[DG_CONFIG_TEXT])
-{
-	dg_scoped_free struct dg_command *command = calloc(1, sizeof(*command));
+/* ---- PowerDNS Recursor, dnsdist, Knot Resolver ------------------------------------------------ */
 
-	if (!command || !facts->owner.pid)
+/* It limits no rates of clients and sends them no cookies, as of 5.2. */
+static void recursor_ask(struct dg_resolver_facts *facts, struct dg_question *question)
+{
+	__u64 seconds;
+
+	facts->rrl = facts->cookies = 0;
+	if (!dg_recursor_number(question, "client-tcp-timeout", &seconds))
+		facts->idle_ms = (long)seconds * 1000;
+}
+
+/* Its configuration is a program: what it names is taken for what it does. Cookies are those of the resolvers behind it. */
+static void dnsdist_ask(struct dg_resolver_facts *facts, struct dg_question *question)
+{
+	const char *said = question->said, *idle;
+
+	facts->cookies = 0;
+	if (!dg_lua_read(dg_dnsdist_config(&question->command), question->said, DG_SAID_MAX))
 		return;
-	dg_command_read(facts->owner.pid, command);
-	if (facts->owner.resolver == DG_RESOLVER_BIND)
-		bind_ask(facts, command, config);
-	else if (facts->owner.resolver == DG_RESOLVER_UNBOUND)
-		unbound_ask(facts, command, config);
+	idle = strstr(said, "setTCPRecvTimeout(");
+	facts->idle_ms = idle ? atol(idle + strlen("setTCPRecvTimeout(")) * 1000 : DNSDIST_IDLE_MS;
+	facts->rrl = strstr(said, "MaxQPSIPRule(") || strstr(said, "dynBlockRulesGroup(");
+}
+
+/* Its module of cookies is loaded by name; rates are limited from 6.0 on, by its manager's file. */
+static void knot_ask(struct dg_resolver_facts *facts, struct dg_question *question)
+{
+	const char *config = dg_command_option(&question->command, "-c");
+
+	facts->idle_ms = KNOT_IDLE_MS;
+	if (!dg_lua_read(config ? config : "/etc/knot-resolver/kresd.conf", question->said,
+			 DG_SAID_MAX))
+		return;
+	facts->cookies = strstr(question->said, "cookies") != NULL;
+	facts->rrl = strstr(question->said, "ratelimiting") != NULL;
+}
+
+void dg_resolver_ask(struct dg_resolver_facts *facts, char said[DG_SAID_MAX])
+{
+	static void (*const ask[])(struct dg_resolver_facts *, struct dg_question *) = {
+		[DG_RESOLVER_BIND] = bind_ask,	       [DG_RESOLVER_UNBOUND] = unbound_ask,
+		[DG_RESOLVER_RECURSOR] = recursor_ask, [DG_RESOLVER_DNSDIST] = dnsdist_ask,
+		[DG_RESOLVER_KNOT] = knot_ask,
+	};
+	const struct dg_tcp_asked asked = { .owner = &facts->owner, .listener = facts->listener };
+	dg_scoped_free struct dg_question *question = calloc(1, sizeof(*question));
+
+	if (!question || !facts->owner.pid ||
+	    (size_t)facts->owner.resolver >= sizeof(ask) / sizeof(ask[0]) ||
+	    !ask[facts->owner.resolver])
+		return;
+	question->asked = &asked;
+	question->deadline_ns = dg_now_ns() + DG_TCP_ASK_NS;
+	question->said = said;
+	dg_command_read(facts->owner.pid, &question->command);
+	ask[facts->owner.resolver](facts, question);
 }

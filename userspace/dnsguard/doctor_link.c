@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
@@ -54,6 +55,12 @@ static int netlink_ask(int bus, struct nlmsghdr *request, mnl_cb_t answer, void 
 	    mnl_cb_run(buf, (size_t)len, 1, mnl_socket_get_portid(socket), answer, arg) < 0)
 		return -errno;
 	return 0;
+}
+
+static void dir_close(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
 }
 
 /* ---- what rtnetlink knows -------------------------------------------------------------------- */
@@ -210,6 +217,19 @@ static void ethtool_read(struct dg_link *link)
 	link->queues_max = channels.max_combined ? channels.max_combined : channels.max_rx;
 }
 
+/* /sys/class/net/NAME/queues/tx-0, tx-1... */
+static void sending_read(const struct dg_doctor *doctor, struct dg_link *link)
+{
+	dg_scoped(dir_close) DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/sys/class/net/%s/queues", doctor->root, link->name);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		link->queues_sending += !strncmp(entry->d_name, "tx-", 3);
+}
+
 static void sys_read(const struct dg_doctor *doctor, struct dg_link *link)
 {
 	char path[512], target[512], *slash;
@@ -238,6 +258,7 @@ static void hook_read(const struct dg_doctor *doctor, struct dg_link *link)
 		link->xdp_prog = query.prog_id	   ? query.prog_id :
 				 query.drv_prog_id ? query.drv_prog_id :
 						     query.skb_prog_id;
+	link->native_runs = link->xdp_prog && link->xdp_prog == query.drv_prog_id;
 	if (!dg_link_state(doctor->cli->bpffs, link->name, &ours) && ours.ifindex == link->index)
 		link->guard_prog = ours.prog_id;
 	if (!link->xdp_prog || link->xdp_prog == link->guard_prog)
@@ -246,16 +267,92 @@ static void hook_read(const struct dg_doctor *doctor, struct dg_link *link)
 	snprintf(link->owner, sizeof(link->owner), "%s", owner.text);
 }
 
+/* ---- bonds and teams ------------------------------------------------------------------------- */
+
+/* What the bond's own bond_xdp_check() lets through (drivers/net/bonding/bond_main.c, Linux 6.1 to 7.3). */
+static bool mode_is_native(const char *mode)
+{
+	return !strcmp(mode, "balance-rr") || !strcmp(mode, "active-backup") ||
+	       !strcmp(mode, "balance-xor") || !strcmp(mode, "802.3ad");
+}
+
+static bool is_guarded(const struct dg_doctor *doctor, const char *name)
+{
+	struct dg_link_state state;
+
+	return !dg_link_state(doctor->cli->bpffs, name, &state) &&
+	       state.ifindex == if_nametoindex(name);
+}
+
+/* The devices right below it: /sys/class/net/NAME/lower_MEMBER. */
+static void members_read(const struct dg_doctor *doctor, struct dg_bundle *bundle)
+{
+	dg_scoped(dir_close) DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/sys/class/net/%s", doctor->root, bundle->name);
+	dir = opendir(path);
+	bundle->members_guarded = true;
+	while (dir && (entry = readdir(dir)) && bundle->count < 8) {
+		const char *member = entry->d_name + strlen("lower_");
+
+		if (strncmp(entry->d_name, "lower_", strlen("lower_")))
+			continue;
+		snprintf(bundle->members[bundle->count++], 16, "%.15s", member);
+		bundle->members_guarded &= is_guarded(doctor, member);
+	}
+	bundle->members_guarded &= bundle->count > 0;
+}
+
+/* The kernel tells (6.3), or it follows from the mode and from what drives the members. */
+static bool bundle_is_native(const struct dg_doctor *doctor, const struct dg_bundle *bundle)
+{
+	struct dg_link whole = { .index = if_nametoindex(bundle->name) };
+	bool native =
+		!strcmp(bundle->kind, "bond") && mode_is_native(bundle->mode) && bundle->count;
+
+	features_read(&whole);
+	if (whole.features_known)
+		return whole.features & DG_XDP_BASIC;
+	for (__u32 i = 0; i < bundle->count; i++) {
+		struct dg_link member = { .index = 0 };
+
+		memcpy(member.name, bundle->members[i], sizeof(member.name));
+		sys_read(doctor, &member);
+		ethtool_read(&member);
+		native &= dg_driver_find(member.driver)->native_in_6_1;
+	}
+	return native;
+}
+
+static void bundle_read(const struct dg_doctor *doctor, struct dg_link *link)
+{
+	bool whole = !strcmp(link->kind, "bond") || !strcmp(link->kind, "team");
+	struct dg_bundle *bundle = &link->bundle;
+	char path[64];
+
+	if (!whole && strcmp(link->master_kind, "bond") && strcmp(link->master_kind, "team"))
+		return;
+	memcpy(bundle->name, whole ? link->name : link->master, sizeof(bundle->name));
+	memcpy(bundle->kind, whole ? link->kind : link->master_kind, sizeof(bundle->kind));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/bonding/mode", bundle->name);
+	dg_doctor_read(doctor, path, bundle->mode, sizeof(bundle->mode));
+	bundle->mode[strcspn(bundle->mode, " ")] = '\0';
+	members_read(doctor, bundle);
+	bundle->native = bundle_is_native(doctor, bundle);
+	bundle->guarded = is_guarded(doctor, bundle->name);
+}
+
 int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_link *ret,
 		 struct dg_error *err)
 {
 	struct dg_link link = { .index = if_nametoindex(name) };
 	int status;
 
-	if (!link.index)
+	if (!link.index) /* it went away since it was named */
 		return dg_fail(err, -ENODEV, DG_EXIT_FAILED,
-			       "there is no network device \"%.64s\" here: see them with: ip link",
-			       name);
+			       "%.64s is gone: see what is left: ip link", name);
 	snprintf(link.name, sizeof(link.name), "%s", name);
 	status = rtnetlink_read(link.index, &link);
 	if (status)
@@ -265,7 +362,9 @@ int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_lin
 	features_read(&link);
 	sys_read(doctor, &link);
 	ethtool_read(&link);
+	sending_read(doctor, &link);
 	link.vlan_devices = dg_vlan_devices(link.index);
+	bundle_read(doctor, &link);
 	hook_read(doctor, &link);
 	*ret = link;
 	return 0;

@@ -13,23 +13,35 @@
 #define BACKLOG_SMALL 64   /* a burst of reconnecting clients is larger than that */
 #define IDLE_LONG_MS 10000 /* RFC 7766, section 6.2.3: a few seconds */
 
-/* What a resolver takes unless told otherwise, and the line that changes it. */
+/* What a resolver takes unless told otherwise, the line that changes it, and where else the answer stands. */
 static const struct {
 	enum dg_resolver resolver;
 	__u64 quota; /* for each of its slots; 0 = none */
-	const char *more, *backlog, *idle;
+	const char *more, *backlog, *idle, *limits, *asked;
 } known[] = {
 	{ DG_RESOLVER_BIND, 150, "named.conf, options: tcp-clients 1000;",
 	  "named.conf, options: tcp-listen-queue 256;",
-	  "named.conf, options: tcp-idle-timeout 50;  # 5 s" },
+	  "named.conf, options: tcp-idle-timeout 50;  # 5 s", "rate-limit { } from named.conf",
+	  "named-checkconf -px must work for us" },
 	{ DG_RESOLVER_UNBOUND, 10, "unbound.conf, server: incoming-num-tcp: 500",
 	  "sysctl -w net.core.somaxconn=4096, then restart it",
-	  "unbound.conf, server: tcp-idle-timeout: 5000  # ms" },
-	{ DG_RESOLVER_RECURSOR, 128, "recursor.conf: max-tcp-clients=1024",
+	  "unbound.conf, server: tcp-idle-timeout: 5000  # ms", "ip-ratelimit from unbound.conf",
+	  "unbound-checkconf -o tcp-idle-timeout must work for us" },
+	{ DG_RESOLVER_RECURSOR, 128,
+	  "recursor.conf: max-tcp-clients=1024; recursor.yml: incoming.max_tcp_clients: 1024",
 	  "sysctl -w net.core.somaxconn=4096, then restart it",
-	  "recursor.conf: client-tcp-timeout=2" },
+	  "recursor.conf: client-tcp-timeout=2; recursor.yml: incoming.client_tcp_timeout: 2", "",
+	  "rec_control get-parameter client-tcp-timeout must work for us" },
+	{ DG_RESOLVER_DNSDIST, 0, "dnsdist.conf: addLocal(..., {maxConcurrentTCPConnections=N})",
+	  "dnsdist.conf: addLocal(..., {tcpListenQueueSize=4096})",
+	  "dnsdist.conf: setTCPRecvTimeout(2)",
+	  "MaxQPSIPRule and dynBlockRulesGroup from dnsdist.conf",
+	  "its configuration file (-C) must be readable" },
+	{ DG_RESOLVER_KNOT, 0, "LimitNOFILE= of its unit: systemctl edit kresd@1",
+	  "sysctl -w net.core.somaxconn=4096, then restart it", "",
+	  "rate-limiting: from config.yaml", "its configuration file (-c) must be readable" },
 	{ DG_RESOLVER_OTHER, 0, "raise its limit of TCP clients", "raise its listen backlog",
-	  "shorten its TCP idle timeout" },
+	  "shorten its TCP idle timeout", "its own limit", "look into its configuration" },
 };
 
 static size_t known_find(enum dg_resolver resolver)
@@ -135,10 +147,7 @@ static void unknown_find(const struct dg_resolver_facts *facts, const char *what
 			 struct dg_finding *ret)
 {
 	dg_find(ret, DG_HEALTH_WARN, "%s cannot be asked of %s", what, facts->owner.program);
-	dg_mend(ret, "look into its configuration; %s must work for us where there is one",
-		facts->owner.resolver == DG_RESOLVER_UNBOUND ? "unbound-checkconf -o" :
-		facts->owner.resolver == DG_RESOLVER_BIND    ? "named-checkconf -px" :
-							       "a tool that prints it");
+	dg_mend(ret, "%s", known[known_find(facts->owner.resolver)].asked);
 }
 
 void dg_check_idle(const struct dg_doctor *doctor, struct dg_finding *ret)
@@ -169,9 +178,7 @@ void dg_check_rrl(const struct dg_doctor *doctor, struct dg_finding *ret)
 			"%s limits rates itself: what passes here may be refused there, and nobody counts it",
 			facts->owner.program);
 		dg_mend(ret, "one of the two: remove %s, or dnsguard limit set --mode off",
-			facts->owner.resolver == DG_RESOLVER_BIND ?
-				"rate-limit { } from named.conf" :
-				"ip-ratelimit from unbound.conf");
+			known[known_find(facts->owner.resolver)].limits);
 	} else {
 		dg_find(ret, DG_HEALTH_PASS, "%s does not limit rates itself",
 			facts->owner.program);

@@ -33,6 +33,13 @@ const char *dg_command_option(const struct dg_command *command, const char *opti
 /* Runs a tool as the resolver's user; where that cannot do it, as we are. */
 int dg_question_run(struct dg_question *question, const char *const argv[]);
 
+/* A number that a Recursor's own tool tells. -errno as dg_tool_run(); -EBADMSG: it is no number. */
+int dg_recursor_number(struct dg_question *question, const char *parameter, __u64 *ret);
+/* The configuration file that a dnsdist runs with. */
+const char *dg_dnsdist_config(const struct dg_command *command);
+/* A file in Lua, its comments made blanks. false: it cannot be read, or not as a whole. */
+bool dg_lua_read(const char *path, char *ret, size_t size);
+
 void dg_quota_set(struct dg_tcp_quota *quota, __u64 connections, bool shared, const char *source);
 /* status says why the tool did not tell. */
 void dg_quota_unknown(struct dg_tcp_quota *quota, int status, const char *tool);

@@ -18,9 +18,9 @@
 
 /* ---- PowerDNS Recursor ----------------------------------------------------------------------- */
 
-/* Its own options say which of several recursors it is. */
-void dg_quota_recursor(struct dg_question *question, struct dg_tcp_quota *ret)
+int dg_recursor_number(struct dg_question *question, const char *parameter, __u64 *ret)
 {
+	/* Its own options say which of several recursors it is. */
 	static const char *const passed[] = { "--config-dir", "--config-name", "--socket-dir" };
 	const char *argv[8] = { "rec_control" };
 	const char *number;
@@ -36,15 +36,25 @@ void dg_quota_recursor(struct dg_question *question, struct dg_tcp_quota *ret)
 		argv[words++] = option[i];
 	}
 	argv[words++] = "get-parameter";
-	argv[words] = "max-tcp-clients";
+	argv[words] = parameter;
 	status = dg_question_run(question, argv);
 	number = status ? NULL : strchr(question->said, '"');
-	if (number && isdigit((unsigned char)number[1])) {
-		dg_quota_set(ret, strtoull(number + 1, NULL, 10), true,
-			     "rec_control get-parameter max-tcp-clients");
+	if (!number || !isdigit((unsigned char)number[1]))
+		return status ? status : -EBADMSG;
+	*ret = strtoull(number + 1, NULL, 10);
+	return 0;
+}
+
+void dg_quota_recursor(struct dg_question *question, struct dg_tcp_quota *ret)
+{
+	__u64 number;
+	int status = dg_recursor_number(question, "max-tcp-clients", &number);
+
+	if (!status) {
+		dg_quota_set(ret, number, true, "rec_control get-parameter max-tcp-clients");
 		return;
 	}
-	dg_quota_unknown(ret, status ? status : -EBADMSG, "rec_control");
+	dg_quota_unknown(ret, status, "rec_control");
 	dg_quota_advise(
 		ret, "rec_control get-parameter max-tcp-clients must work as root, or as its user");
 }
@@ -96,13 +106,22 @@ static void comments_blank(char *text)
 	}
 }
 
-static bool file_slurp(const char *path, char *ret, size_t size)
+bool dg_lua_read(const char *path, char *ret, size_t size)
 {
 	dg_scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t got = fd < 0 ? -1 : read(fd, ret, size - 1);
 
 	ret[got > 0 ? got : 0] = '\0';
+	comments_blank(ret);
 	return got >= 0 && (size_t)got < size - 1;
+}
+
+const char *dg_dnsdist_config(const struct dg_command *command)
+{
+	const char *config = dg_command_option(command, "-C");
+
+	config = config ? config : dg_command_option(command, "--config");
+	return config ? config : DNSDIST_CONFIG;
 }
 
 /* The call that binds this address: behind its name in quotes, up to its closing parenthesis. NULL = none. */
@@ -145,18 +164,15 @@ static long long bind_option(const char *bind, const char *end)
 
 void dg_quota_dnsdist(struct dg_question *question, struct dg_tcp_quota *ret)
 {
-	const char *config = dg_command_option(&question->command, "-C"), *bind, *end;
+	const char *config = dg_dnsdist_config(&question->command), *bind, *end;
 	long long number;
 
-	config = config ? config : dg_command_option(&question->command, "--config");
-	config = config ? config : DNSDIST_CONFIG;
 	dg_quota_advise(ret, "say it: tcp.quotas: [\"%s=N\"], N as " OPTION " of that bind",
 			question->asked->listener);
-	if (!file_slurp(config, question->said, DG_SAID_MAX)) {
+	if (!dg_lua_read(config, question->said, DG_SAID_MAX)) {
 		snprintf(ret->source, sizeof(ret->source), "unknown: %s cannot be read", config);
 		return;
 	}
-	comments_blank(question->said);
 	bind = bind_find(question->said, question->asked->listener, &end);
 	number = bind ? bind_option(bind, end) : -1;
 	if (number < 0)
