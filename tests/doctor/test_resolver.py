@@ -80,7 +80,8 @@ def test_recursor_as_it_comes_and_with_long_timeouts(room):
 def test_dnsdist_as_it_comes_and_with_rules(room):
     room.attach()
     bind = f'addLocal("{SERVER}:53")'
-    dist = Dnsdist(room, f"{bind} -- MaxQPSIPRule(5) is no rule here")
+    dist = Dnsdist(room, bind)
+    dist.conf.write_text(f"{bind} -- MaxQPSIPRule(5) is no rule here\n")
     found = room.doctor()
     for check in ("quota", "backlog", "idle", "rrl", "cookies"):
         found.passes(check)

@@ -5,6 +5,9 @@
  *     verify OBJECT       load every program, plain and as xdp.frags; print "insns NAME NUMBER" for each
  *     pass IFACE          attach a native program that passes everything, until standard input closes
  *     ask ADDRESS NAME    send one A query over UDP; print "rcode N" of the answer or "silence"
+ *     flood ADDRESS NAME NUMBER
+ *                         send so many and print how many were answered
+ *     serve               answer every query to port 53 with rcode 0, until standard input closes
  *
  * Runs in guests only, on the side of the tests: it knows neither the loader nor the maps.
  */
@@ -16,12 +19,17 @@
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "userspace/lib/names.h"
 
 #define ANSWER_WAIT_SECONDS 3
+#define FLOOD_WAIT_MS 1000 /* after the last answer */
+#define FLOOD_BURST 10
+#define DNS_QR 0x80
 
 /* ---- verify ------------------------------------------------------------------------------------- */
 
@@ -144,32 +152,116 @@ static size_t query_write(const struct dg_name *name, __u8 query[512])
 	return sizeof(header) + name->len + sizeof(type_class);
 }
 
-static int ask(const char *address, const char *text)
+/* A socket that talks to port 53 there, and a query for the name. Returns the query's length, or -1. */
+static ssize_t asking_open(const char *address, const char *text, int *ret_fd, __u8 query[512])
 {
 	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons(53) };
-	struct timeval wait = { .tv_sec = ANSWER_WAIT_SECONDS };
 	dg_scoped_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct dg_error err = {};
 	struct dg_name name;
-	__u8 buf[512];
-	ssize_t got;
 
 	if (inet_pton(AF_INET, address, &server.sin_addr) != 1 ||
 	    dg_name_parse(text, &name, &err)) {
 		fprintf(stderr, "ask: %s %s: %s\n", address, text, err.text);
-		return -EINVAL;
+		return -1;
 	}
+	if (connect(fd, (struct sockaddr *)&server, sizeof(server))) {
+		fprintf(stderr, "ask: %s: %s\n", address, strerror(errno));
+		return -1;
+	}
+	*ret_fd = dg_take_fd(fd);
+	return (ssize_t)query_write(&name, query);
+}
+
+static int ask(const char *address, const char *text)
+{
+	struct timeval wait = { .tv_sec = ANSWER_WAIT_SECONDS };
+	dg_scoped_fd int fd = -1;
+	__u8 buf[512];
+	ssize_t len = asking_open(address, text, &fd, buf), got;
+
+	if (len < 0)
+		return -EINVAL;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) ||
-	    send(fd, buf, query_write(&name, buf), 0) < 0) {
+	if (send(fd, buf, (size_t)len, 0) < 0) {
 		fprintf(stderr, "ask: %s: %s\n", address, strerror(errno));
 		return -errno;
 	}
 	got = recv(fd, buf, sizeof(buf), 0);
-	if (got < 12) /* refused port: nobody listens, so the query has passed the guard */
+	if (got < 12)
 		puts("silence");
 	else
 		printf("rcode %d\n", buf[3] & 15);
+	return 0;
+}
+
+/* ---- flood -------------------------------------------------------------------------------------- */
+
+/* Until so many have come, or none comes for that long. */
+static int answers_count(int fd, int most, int wait_ms)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+	__u8 buf[512];
+	int count = 0;
+
+	while (count < most && poll(&polled, 1, wait_ms) > 0)
+		count += recv(fd, buf, sizeof(buf), MSG_DONTWAIT) >= 12;
+	return count;
+}
+
+/* In bursts, with a pause between them: no queue on the way is longer than the whole flood, so that nothing else drops it. */
+static int flood(const char *address, const char *text, int number)
+{
+	dg_scoped_fd int fd = -1;
+	__u8 query[512];
+	ssize_t len = asking_open(address, text, &fd, query);
+	int answered = 0;
+
+	if (len < 0)
+		return -EINVAL;
+	for (int i = 0; i < number; i++) {
+		query[0] = (__u8)(i >> 8);
+		query[1] = (__u8)i;
+		send(fd, query, (size_t)len, 0);
+		if (i % FLOOD_BURST == 0)
+			answered += answers_count(fd, number - answered, 1);
+	}
+	printf("%d\n", answered + answers_count(fd, number - answered, FLOOD_WAIT_MS));
+	return 0;
+}
+
+/* ---- serve -------------------------------------------------------------------------------------- */
+
+static void query_answer(int fd)
+{
+	struct sockaddr_in client;
+	socklen_t client_len = sizeof(client);
+	__u8 buf[512];
+	ssize_t len = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&client, &client_len);
+
+	if (len < 12)
+		return;
+	buf[2] |= DNS_QR;
+	sendto(fd, buf, (size_t)len, 0, (struct sockaddr *)&client, client_len);
+}
+
+static int serve(void)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(53) };
+	dg_scoped_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct pollfd polled[] = { { .fd = fd, .events = POLLIN },
+				   { .fd = STDIN_FILENO, .events = POLLIN } };
+	int room = 4 << 20; /* for a whole flood: it is not this that loses queries */
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here))) {
+		fprintf(stderr, "serve: %s\n", strerror(errno));
+		return -errno;
+	}
+	puts("serving");
+	fflush(stdout);
+	while (poll(polled, 2, -1) > 0 && !polled[1].revents)
+		query_answer(fd);
 	return 0;
 }
 
@@ -181,6 +273,11 @@ int main(int argc, char **argv)
 		return pass(argv[2]) ? 1 : 0;
 	if (argc == 4 && !strcmp(argv[1], "ask"))
 		return ask(argv[2], argv[3]) ? 1 : 0;
-	fputs("usage: guestkit verify OBJECT | pass IFACE | ask ADDRESS NAME\n", stderr);
+	if (argc == 5 && !strcmp(argv[1], "flood"))
+		return flood(argv[2], argv[3], atoi(argv[4])) ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "serve"))
+		return serve() ? 1 : 0;
+	fputs("usage: guestkit verify OBJECT | pass IFACE | ask ADDRESS NAME | flood ADDRESS NAME NUMBER | serve\n",
+	      stderr);
 	return 2;
 }
