@@ -89,6 +89,8 @@ def test_clients_show_certificates(world, files):
     own = ("--cert", files.path / "client.pem", "--key", files.path / "client.key")
     assert curl(world, *ca, *own, URL)[1] == 200
     assert curl(world, *ca, URL)[1] in (0, 403)  # refused in the handshake, or behind it
+    files.leaf("other", "extendedKeyUsage=serverAuth")  # of the same authority, for something else
+    assert curl(world, *ca, "--cert", files.path / "other.pem", "--key", files.path / "other.key", URL)[1] in (0, 403)
     stranger = Files(files.path / "other") if not os.mkdir(files.path / "other") else None
     foreign = ("--cert", stranger.path / "client.pem", "--key", stranger.path / "client.key")
     assert curl(world, *ca, *foreign, URL)[1] in (0, 403)

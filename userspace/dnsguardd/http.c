@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -194,15 +195,20 @@ static enum MHD_Result reply_page(struct dg_http *http, struct MHD_Connection *c
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
 
-/* The library asks for a certificate; that it is a good one is seen here (GnuTLS manual, "Certificate verification"). */
+/*
+ * The library asks for a certificate; that it is a good one, and meant for clients, is seen here (GnuTLS manual,
+ * "Certificate verification"). One that names no purpose is good for any (RFC 5280 section 4.2.1.12).
+ */
 static int shows_certificate(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+					  .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT };
 	unsigned int status = ~0u;
 
 	return info && info->tls_session &&
-	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
+	       !gnutls_certificate_verify_peers(info->tls_session, &purpose, 1, &status) && !status;
 }
 
 static void wake(struct waiting *waiting)
