@@ -37,7 +37,7 @@ static const struct dg_column day_columns[] = {
 	{ "tcp_queries", "TCP QUERIES", DG_AS_COUNT },
 	{ "queries", "ALL QUERIES", DG_AS_COUNT },
 	{ "share", "TCP SHARE", DG_AS_TEXT },
-	{ "peak_connections", "PEAK CONNECTIONS", DG_AS_COUNT },
+	{ "peak_connections", "PEAK OF A LISTENER", DG_AS_COUNT },
 	{ 0 },
 };
 
