@@ -33,8 +33,9 @@ static void bind_is_told_three_settings(void **state)
 	/* 8 a second for 30 s are 240; 240 / 0.7 */
 	assert_string_equal(advice[0].setting, "tcp-clients 343;");
 	assert_non_null(strstr(advice[0].why, "240 connections at one time of a quota of 150"));
+	assert_non_null(strstr(advice[0].why, "clients that were refused come on top")); /* 160 */
 	/* 150 * 0.7 / 8 = 13.125 s, in tenths */
-	assert_string_equal(advice[1].setting, "tcp-idle-timeout 132;");
+	assert_string_equal(advice[1].setting, "tcp-idle-timeout 131;");
 	assert_non_null(strstr(advice[1].why, "held 30.0 s on average the quota bears 5.0"));
 	assert_non_null(strstr(advice[1].why, "11.4 held 13.1 s; there are 8.0"));
 	assert_string_equal(advice[2].setting, "tcp-listen-queue 256;");
@@ -81,7 +82,7 @@ static void a_timeout_too_short_to_be_of_use_is_not_advised(void **state)
 	assert_int_equal(dg_advise(&given, advice), 1);
 	given.new_per_second = 200;
 	assert_int_equal(dg_advise(&given, advice), 2);
-	assert_string_equal(advice[1].setting, "tcp-idle-timeout 6;"); /* 0.525 s */
+	assert_string_equal(advice[1].setting, "tcp-idle-timeout 5;"); /* 0.525 s */
 }
 
 static void who_has_room_is_told_nothing(void **state)

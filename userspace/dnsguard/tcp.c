@@ -260,6 +260,7 @@ static const struct dg_column client_columns[] = {
 
 static const struct dg_section sections[] = {
 	{ "warning", "NOT COUNTED", DG_AS_TEXT, NULL, NULL },
+	{ "daemon", "dnsguardd", DG_AS_TEXT, NULL, NULL },
 	{ "time_wait", "TIME_WAIT", DG_AS_COUNT, NULL, NULL },
 	{ "listen_overflows", "accept queue overflows", DG_AS_COUNT, NULL, NULL },
 	{ "listen_drops", "SYNs dropped by listeners", DG_AS_COUNT, NULL, NULL },
@@ -294,6 +295,8 @@ static void more_add(json_t *doc, const struct dg_maps *maps, const struct dg_tc
 	if (!doc || !snapshot || dg_snapshot_read(maps, snapshot))
 		return;
 	json_object_set_new(doc, "protect", dg_tcp_protect_json(snapshot, view->books.now));
+	if (!json_is_true(json_object_get(doc, "running")))
+		json_object_set_new(doc, "daemon", dg_tcp_alone_json(&snapshot->settings.protect));
 	json_object_set_new(doc, "advice", dg_tcp_advice_json(json_object_get(doc, "listeners")));
 }
 
@@ -315,6 +318,8 @@ int dg_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 	kept = dg_pressure_kept(cli, DG_PRESSURE_FILE, &running);
 	doc = tcp_json(view, running ? kept : NULL, counted);
 	json_decref(kept);
+	if (doc)
+		json_object_set_new(doc, "running", json_boolean(running));
 	more_add(doc, &maps, view);
 	if (doc)
 		json_object_set_new(doc, "queries", dg_tcp_asked_json(&maps));

@@ -37,6 +37,16 @@ json_t *dg_tcp_protect_json(const struct dg_snapshot *snapshot, const struct dg_
 	return doc;
 }
 
+json_t *dg_tcp_alone_json(const struct dg_tcp_protect *protect)
+{
+	const bool protects = protect->mode != DG_OFF || protect->reaper != DG_OFF;
+
+	return json_sprintf(
+		"not running: states are not known and nobody is told of any%s",
+		protects ? "; shares stay as they are without pressure, and nothing is reaped" :
+			   "");
+}
+
 static double number_of(const json_t *row, const char *key, double none)
 {
 	const json_t *value = json_object_get(row, key);

@@ -23,8 +23,6 @@ struct dg_protecting {
 	bool refused;	  /* the kernel closes nothing; said once */
 	double allowance; /* connections that may be closed now: grows by the rate */
 	__u64 allowed_ns; /* when it last grew */
-	__u64 lines_ns;	  /* when the current minute of log lines began */
-	__u32 lines, unsaid;
 	/* Observed: those that would have been closed and are still here, by their sockets' cookies. */
 	__u64 observed[DG_SPARED_MAX];
 	__u32 observed_count;

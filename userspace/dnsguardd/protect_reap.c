@@ -16,7 +16,6 @@
 
 #define NS_PER_SEC 1000000000ull
 #define NS_PER_MS 1000000ull
-#define LINES_A_MINUTE 10
 
 /* ---- the connections ------------------------------------------------------------------------ */
 
@@ -149,23 +148,12 @@ static __u32 observed_leave(struct dg_protecting *p, struct dg_reaper_crowd *cro
 
 /* ---- the log -------------------------------------------------------------------------------- */
 
-static void line_log(struct dg_protecting *p, const struct dg_tcp_socket *socket, bool enforced,
-		     __u64 now_ns)
+/* Each one: tcp.reaper-rate bounds the lines as well. */
+static void line_log(const struct dg_tcp_socket *socket, bool enforced)
 {
 	struct dg_tcp_key peer = { .addr = socket->peer, .port = socket->id.idiag_dport };
 	char from[DG_TCP_KEY_TEXT], to[DG_TCP_KEY_TEXT];
 
-	if (now_ns - p->lines_ns >= 60 * NS_PER_SEC) {
-		if (p->unsaid)
-			dg_log(DG_LOG_NOTICE, "%u more idle TCP connections were reaped",
-			       p->unsaid);
-		p->lines_ns = now_ns;
-		p->lines = p->unsaid = 0;
-	}
-	if (p->lines++ >= LINES_A_MINUTE) {
-		p->unsaid++;
-		return;
-	}
 	dg_log(DG_LOG_NOTICE, "%s TCP connection of %s to %s, idle for %u.%u s",
 	       enforced ? "closed" : "would close (observed)", dg_tcp_key_text(&peer, from),
 	       dg_tcp_key_text(&socket->local, to), dg_reaper_idle_ms(socket) / 1000,
@@ -185,23 +173,27 @@ static void refusal_log(struct dg_protecting *p, int status)
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
-/* 0, -ENOENT when it has gone by itself, or why the kernel closes none. */
-static int close_one(struct dg_protecting *p, const struct look *look,
-		     const struct dg_tcp_socket *socket, __u64 now_ns)
+/* 0, -ENOENT when it has gone by itself or is not idle any more, or why the kernel closes none. */
+static int close_one(struct dg_protecting *p, const struct look *look, struct dg_tcp_socket *socket,
+		     const struct dg_reaper_rules *rules)
 {
-	const struct dg_config *config = p->daemon->config;
+	const __u64 until_ns = dg_now_ns() + p->daemon->config->tcp_reaper_penalty_ns;
 	bool enforced = p->reaper == DG_ENFORCE;
-	int status = enforced ? dg_tcp_socket_destroy(socket) : 0;
+	int status = dg_tcp_socket_look(socket); /* a query may have come since the dump */
 
+	if (!status && !dg_reaper_may_close(socket, rules))
+		status = -ENOENT;
+	if (!status && enforced)
+		status = dg_tcp_socket_destroy(socket);
 	if (status)
 		return status;
 	if (enforced)
-		reaped_note(look->tick->maps, socket->peer, now_ns + config->tcp_reaper_penalty_ns);
+		reaped_note(look->tick->maps, socket->peer, until_ns);
 	else if (p->observed_count < DG_SPARED_MAX)
 		p->observed[p->observed_count++] = cookie_of(socket);
 	__atomic_fetch_add(&look->tick->books->now->reaped[p->reaper % (DG_ENFORCE + 1)], 1,
 			   __ATOMIC_RELAXED);
-	line_log(p, socket, enforced, now_ns);
+	line_log(socket, enforced);
 	return 0;
 }
 
@@ -215,10 +207,9 @@ static void close_some(struct dg_protecting *p, struct look *look, __u64 share, 
 		.arg = (void *)look->tick->maps,
 	};
 	__u32 picked = dg_reaper_pick(&look->crowd, &rules);
-	__u64 now_ns = dg_now_ns();
 
 	for (__u32 i = 0; i < picked; i++) {
-		int status = close_one(p, look, &look->crowd.socket[i], now_ns);
+		int status = close_one(p, look, &look->crowd.socket[i], &rules);
 
 		if (status && status != -ENOENT) {
 			refusal_log(p, status);

@@ -92,7 +92,7 @@ bool dg_reaper_in_flight(const struct dg_tcp_socket *socket)
 	       socket->recv_ms < DG_REAPER_ANSWER_MS;
 }
 
-static bool may_close(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules)
+bool dg_reaper_may_close(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules)
 {
 	return socket->detailed && !dg_reaper_in_flight(socket) &&
 	       dg_reaper_idle_ms(socket) >= rules->idle_ms && !rules->spares(socket, rules->arg);
@@ -109,7 +109,7 @@ static __u32 source_pick(struct dg_tcp_socket *all, __u32 first, __u32 end, __u3
 	for (__u32 i = first; i < end && held > rules->share; i++) {
 		struct dg_tcp_socket chosen = all[i];
 
-		if (!may_close(&chosen, rules))
+		if (!dg_reaper_may_close(&chosen, rules))
 			continue;
 		all[i] = all[taken];
 		all[taken++] = chosen;

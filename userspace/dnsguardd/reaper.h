@@ -40,6 +40,8 @@ struct dg_reaper_rules {
 		       void *arg); /* says which are not to be touched */
 	void *arg;
 };
+/* May this one be closed at all, whatever its source holds? */
+bool dg_reaper_may_close(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules);
 /* Puts those to be closed first, the longest idle one foremost. Returns how many. */
 __u32 dg_reaper_pick(struct dg_reaper_crowd *crowd, const struct dg_reaper_rules *rules);
 

@@ -153,22 +153,46 @@ int dg_tcp_sockets_each(const __be16 ports[DG_PORTS_MAX], unsigned int wanted,
 	return status;
 }
 
-/* ---- the end of one ------------------------------------------------------------------------- */
+/* ---- one of them, again ----------------------------------------------------------------------- */
 
-int dg_tcp_socket_destroy(const struct dg_tcp_socket *socket)
+static int one_ask(const struct dg_tcp_socket *socket, __u16 type, struct visit *visit)
 {
 	char buf[8192];
 	dg_scoped(socket_close) struct mnl_socket *nl = NULL;
-	struct inet_diag_req_v2 *wanted = request_make(buf, SOCK_DESTROY, NLM_F_ACK);
+	struct inet_diag_req_v2 *wanted = request_make(buf, type, NLM_F_ACK);
 	struct nlmsghdr *request = (struct nlmsghdr *)buf;
 	int status = diag_open(&nl);
 
 	if (status)
 		return status;
 	wanted->sdiag_family = socket->family;
+	wanted->idiag_ext = visit ? 1 << (INET_DIAG_INFO - 1) : 0;
 	wanted->idiag_states = CONNECTIONS;
 	wanted->id = socket->id; /* with its cookie: never another one that took its place */
 	if (mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		return -errno;
-	return answers_read(nl, buf, sizeof(buf), NULL);
+	return answers_read(nl, buf, sizeof(buf), visit);
+}
+
+static void take(const struct dg_tcp_socket *socket, void *arg)
+{
+	*(struct dg_tcp_socket *)arg = *socket;
+}
+
+int dg_tcp_socket_look(struct dg_tcp_socket *socket)
+{
+	struct dg_tcp_socket now = { .state = 0 };
+	struct visit visit = { take, &now };
+	int status = one_ask(socket, SOCK_DIAG_BY_FAMILY, &visit);
+
+	if (!status && !(now.state < 32 && 1u << now.state & CONNECTIONS))
+		status = -ENOENT;
+	if (!status)
+		*socket = now;
+	return status;
+}
+
+int dg_tcp_socket_destroy(const struct dg_tcp_socket *socket)
+{
+	return one_ask(socket, SOCK_DESTROY, NULL);
 }

@@ -40,6 +40,9 @@ enum dg_tcp_wanted {
 int dg_tcp_sockets_each(const __be16 ports[DG_PORTS_MAX], unsigned int wanted,
 			dg_tcp_visit_fn *visit, void *arg);
 
+/* Reads it anew, in detail. -ENOENT: it has gone meanwhile, or is being closed; *socket is as it was. -errno of sock_diag. */
+int dg_tcp_socket_look(struct dg_tcp_socket *socket);
+
 /*
  * Closes it from outside: its process reads an error, the peer gets a reset. 0; -ENOENT: it has gone meanwhile;
  * -EOPNOTSUPP: this kernel is built without CONFIG_INET_DIAG_DESTROY; -EPERM: CAP_NET_ADMIN is missing.

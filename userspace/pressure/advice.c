@@ -36,6 +36,12 @@ static const struct resolver *resolver_of(const char *program)
 	return NULL;
 }
 
+/* Who found no room is in no count: what is needed is more than what was seen. */
+static const char *refused_say(const struct dg_advice_given *given)
+{
+	return given->peak > given->quota ? "; clients that were refused come on top" : "";
+}
+
 static __u64 round_up(double value)
 {
 	__u64 whole = (__u64)value;
@@ -66,9 +72,9 @@ static void advise_clients(const struct resolver *resolver, const struct dg_advi
 
 	setting_write(ret, resolver->clients, round_up(wanted * per_slot));
 	snprintf(ret->why, sizeof(ret->why),
-		 "%.0f connections at one time of a quota of %llu; %llu would leave %d0 %% free",
+		 "%.0f connections at one time of a quota of %llu; %llu would leave %d0 %% free%s",
 		 needed(given), (unsigned long long)given->quota,
-		 (unsigned long long)round_up(wanted), FREE_OF_TEN);
+		 (unsigned long long)round_up(wanted), FREE_OF_TEN, refused_say(given));
 }
 
 /* How long each may be held so that the quota bears this rate. */
@@ -77,17 +83,26 @@ static double hold_wanted(const struct dg_advice_given *given)
 	return (double)given->quota * (10 - FREE_OF_TEN) / 10 / given->new_per_second;
 }
 
+/* One unit of the setting at least: none of it would let nobody ask twice. */
+static double hold_least(const struct resolver *resolver)
+{
+	double unit_sec = 1 / resolver->idle_unit;
+
+	return unit_sec > HOLD_LEAST_SEC ? unit_sec : HOLD_LEAST_SEC;
+}
+
 static void advise_idle(const struct resolver *resolver, const struct dg_advice_given *given,
 			struct dg_advice *ret)
 {
 	double hold = hold_wanted(given);
 
-	setting_write(ret, resolver->idle, round_up(hold * resolver->idle_unit));
+	setting_write(ret, resolver->idle, (__u64)(hold * resolver->idle_unit));
 	snprintf(ret->why, sizeof(ret->why),
 		 "held %.1f s on average the quota bears %.1f new connections a second, %.1f held "
-		 "%.1f s; there are %.1f",
+		 "%.1f s; there are %.1f%s",
 		 given->hold_mean_sec, dg_sustainable((double)given->quota, given->hold_mean_sec),
-		 dg_sustainable((double)given->quota, hold), hold, given->new_per_second);
+		 dg_sustainable((double)given->quota, hold), hold, given->new_per_second,
+		 refused_say(given));
 }
 
 static void advise_backlog(const struct resolver *resolver, const struct dg_advice_given *given,
@@ -110,7 +125,7 @@ int dg_advise(const struct dg_advice_given *given, struct dg_advice ret[DG_ADVIC
 	if (given->quota && needed(given) * 10 > (double)given->quota * (10 - FREE_OF_TEN)) {
 		advise_clients(resolver, given, &ret[count++]);
 		if (given->new_per_second > 0 && given->hold_mean_sec > hold_wanted(given) &&
-		    hold_wanted(given) >= HOLD_LEAST_SEC)
+		    hold_wanted(given) >= hold_least(resolver))
 			advise_idle(resolver, given, &ret[count++]);
 	}
 	if (given->accept_queue_max && given->accept_queue_max < QUEUE_SMALL)
