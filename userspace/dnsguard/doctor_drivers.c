@@ -93,7 +93,7 @@ static const struct dg_driver drivers[] = {
 	/* vmxnet3/vmxnet3_xdp.h: VMXNET3_XDP_MAX_MTU, NET_IP_ALIGN is 0 on x86 */
 	{ "vmxnet3", .mtu = PAGE - HEADROOM - SHARED_INFO - ETHERNET - 2 * VLAN - FCS,
 	  .lro = DG_LRO_ENDED },
-	{ NULL },
+	{ .name = NULL },
 };
 
 const struct dg_driver *dg_driver_find(const char *name)
