@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 
 #define DRIVER .name = "eth0", .driver = "ice", .features_known = true
 #define SOUND DRIVER, .features = DG_XDP_BASIC

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor.c - dnsguard doctor [IFACE]: the table of checks, run one after the other over host, devices and resolvers.
- *
- * Each check is a row and a function; this file only hands them their patient and prints what they found.
+ * doctor.c - dnsguard doctor [IFACE]: has host, devices and resolvers examined, and prints what was found.
  */
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/doctor.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
-#include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
-#include "loader/loader.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/verbs.h"
 
@@ -32,203 +22,6 @@ const struct dg_option dg_doctor_options[] = {
 		     .max = 60000000000ull },
 	{ 0 },
 };
-
-enum about { HOST, DEVICE, RESOLVER };
-
-/* clang-format off */
-static const struct {
-	enum about about;
-	const char *name;
-	dg_check_fn *run;
-} checks[] = {
-	{ HOST,     "kernel",       dg_check_kernel },
-	{ HOST,     "btf",          dg_check_btf },
-	{ HOST,     "jit",          dg_check_jit },
-	{ HOST,     "lockdown",     dg_check_lockdown },
-	{ HOST,     "capabilities", dg_check_caps },
-	{ HOST,     "bpffs",        dg_check_bpffs },
-	{ HOST,     "load",         dg_check_load },
-	{ HOST,     "counting",     dg_check_counting },
-	{ DEVICE,   "parent",       dg_check_parent },
-	{ DEVICE,   "native",       dg_check_native },
-	{ DEVICE,   "owner",        dg_check_owner },
-	{ DEVICE,   "mtu",          dg_check_mtu },
-	{ DEVICE,   "lro",          dg_check_lro },
-	{ DEVICE,   "virtio",       dg_check_virtio },
-	{ DEVICE,   "queues",       dg_check_queues },
-	{ DEVICE,   "vlan",         dg_check_vlan },
-	{ DEVICE,   "balancer",     dg_check_balancer },
-	{ DEVICE,   "clients",      dg_check_clients },
-	{ HOST,     "resolver",     dg_check_resolver },
-	{ RESOLVER, "quota",        dg_check_quota },
-	{ RESOLVER, "backlog",      dg_check_backlog },
-	{ RESOLVER, "idle",         dg_check_idle },
-	{ RESOLVER, "rrl",          dg_check_rrl },
-	{ RESOLVER, "cookies",      dg_check_cookies },
-	{ HOST,     "encrypted",    dg_check_encrypted },
-};
-/* clang-format on */
-
-static const char *const health_words[] = { "PASS", "WARN", "FAIL" };
-
-/* ---- what checks use ------------------------------------------------------------------------- */
-
-void dg_find(struct dg_finding *finding, enum dg_health health, const char *format, ...)
-{
-	va_list args;
-
-	finding->health = health;
-	va_start(args, format);
-	vsnprintf(finding->text, sizeof(finding->text), format, args);
-	va_end(args);
-}
-
-void dg_mend(struct dg_finding *finding, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(finding->mend, sizeof(finding->mend), format, args);
-	va_end(args);
-}
-
-int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, size_t size)
-{
-	dg_scoped_fd int fd = -1;
-	char full[512];
-	ssize_t len;
-
-	snprintf(full, sizeof(full), "%s%s", doctor->root, path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, buf, size - 1);
-	if (len < 0)
-		return -errno;
-	buf[len] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-	return 0;
-}
-
-/* ---- the run --------------------------------------------------------------------------------- */
-
-/* Everything found so far: the rows of the document. */
-struct report {
-	json_t *rows;
-	unsigned int count[3];
-};
-
-static void checks_run(const struct dg_doctor *doctor, enum about about, const char *of,
-		       const char *only, struct report *report)
-{
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		struct dg_finding finding = { .text = "" };
-
-		if (checks[i].about != about || (only && strcmp(checks[i].name, only)))
-			continue;
-		checks[i].run(doctor, &finding);
-		report->count[finding.health]++;
-		json_array_append_new(report->rows, json_pack("{s:s, s:s, s:s, s:s, s:s}", "health",
-							      health_words[finding.health], "check",
-							      checks[i].name, "of", of, "text",
-							      finding.text, "mend", finding.mend));
-	}
-}
-
-static void resolvers_run(struct dg_doctor *doctor, struct report *report)
-{
-	dg_scoped_free char *said = malloc(DG_SAID_MAX);
-	struct dg_resolver_facts found[DG_RESOLVERS_MAX];
-	char of[96];
-
-	doctor->resolvers = dg_resolvers_find(doctor, found);
-	checks_run(doctor, HOST, "", "resolver", report);
-	for (__u32 i = 0; said && i < doctor->resolvers; i++) {
-		dg_resolver_ask(&found[i], said);
-		doctor->resolver = found[i];
-		snprintf(of, sizeof(of), "%s at %s",
-			 found[i].owner.pid ? found[i].owner.program : "?", found[i].listener);
-		checks_run(doctor, RESOLVER, of, NULL, report);
-	}
-	checks_run(doctor, HOST, "", "encrypted", report);
-}
-
-static void host_run(const struct dg_doctor *doctor, struct report *report)
-{
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		if (checks[i].about == HOST && strcmp(checks[i].name, "resolver") &&
-		    strcmp(checks[i].name, "encrypted"))
-			checks_run(doctor, HOST, "", checks[i].name, report);
-}
-
-/* ---- which devices --------------------------------------------------------------------------- */
-
-struct names {
-	unsigned int count;
-	char name[DG_IF_MAX][IFNAMSIZ];
-};
-
-static int name_note(const char *ifname, void *arg)
-{
-	struct names *names = arg;
-
-	if (names->count < DG_IF_MAX)
-		snprintf(names->name[names->count++], IFNAMSIZ, "%s", ifname);
-	return 0;
-}
-
-static bool is_up(const char *name)
-{
-	dg_scoped_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { 0 };
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	return !ioctl(fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP &&
-	       !(request.ifr_flags & IFF_LOOPBACK);
-}
-
-/* The one that is named; else those that are guarded; else all that are up, but the loopback. */
-static void names_collect(const struct dg_cli *cli, struct names *names)
-{
-	struct if_nameindex *all;
-
-	if (cli->args)
-		name_note(cli->arg[0], names);
-	else
-		dg_links_each(cli->bpffs, name_note, names);
-	if (names->count)
-		return;
-	all = if_nameindex();
-	for (struct if_nameindex *one = all; one && one->if_index; one++)
-		if (is_up(one->if_name))
-			name_note(one->if_name, names);
-	if_freenameindex(all);
-}
-
-/* All links are read first and their traffic is looked at at once: one wait, however many there are. */
-static int devices_run(struct dg_doctor *doctor, const struct names *names, struct report *report,
-		       struct dg_error *err)
-{
-	const struct dg_value *sample = &doctor->cli->value[SAMPLE];
-	dg_scoped_free struct dg_link *links = calloc(DG_IF_MAX, sizeof(*links));
-	dg_scoped_free struct dg_sample *samples = calloc(DG_IF_MAX, sizeof(*samples));
-	int status =
-		links && samples ? 0 : dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
-
-	for (unsigned int i = 0; !status && i < names->count; i++)
-		status = dg_link_read(doctor, names->name[i], &links[i], err);
-	if (status)
-		return status;
-	dg_samples_take(doctor, links, names->count,
-			sample->given ? sample->number : SAMPLE_DEFAULT_NS, samples);
-	for (unsigned int i = 0; i < names->count; i++) {
-		doctor->link = links[i];
-		doctor->sample = samples[i].taken ? &samples[i] : NULL;
-		checks_run(doctor, DEVICE, names->name[i], NULL, report);
-	}
-	doctor->sample = NULL;
-	return 0;
-}
-
-/* ---- the page -------------------------------------------------------------------------------- */
 
 static void text_print(const json_t *doc)
 {
@@ -251,52 +44,25 @@ static void text_print(const json_t *doc)
 	       (long long)json_integer_value(json_object_get(doc, "fail")));
 }
 
-static int report_print(struct report *report, bool as_json)
-{
-	json_t *doc =
-		json_pack("{s:i, s:o, s:i, s:i, s:i}", "schema", 1, "checks", report->rows, "pass",
-			  report->count[DG_HEALTH_PASS], "warn", report->count[DG_HEALTH_WARN],
-			  "fail", report->count[DG_HEALTH_FAIL]);
-
-	if (doc && as_json) {
-		json_dumpf(doc, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else if (doc) {
-		text_print(doc);
-	}
-	json_decref(doc);
-	return report->count[DG_HEALTH_FAIL] ? DG_EXIT_FAILED : DG_EXIT_OK;
-}
-
 int dg_doctor_run(const struct dg_cli *cli, struct dg_error *err)
 {
-	const char *root = getenv("DNSGUARD_DOCTOR_ROOT"); /* tests show it other systems */
-	dg_scoped_free struct dg_doctor *doctor = calloc(1, sizeof(*doctor));
-	struct report report = { .rows = json_array() };
-	struct names names = { 0 };
-	int status;
+	const struct dg_value *sample = &cli->value[SAMPLE];
+	const struct dg_doctor_ask ask = { .bpffs = cli->bpffs,
+					   .device = cli->args ? cli->arg[0] : NULL,
+					   .sample_ns = sample->given ? sample->number :
+									SAMPLE_DEFAULT_NS };
+	dg_scoped(dg_json_drop) json_t *doc = NULL;
+	int status = ask.device ? dg_device_check(ask.device, err) : 0;
 
-	if (!doctor)
-		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "not enough memory");
-	doctor->cli = cli;
-	doctor->root = root ? root : "";
-	doctor->maps = DG_MAPS_NONE;
-	status = dg_maps_open(cli->bpffs, &doctor->maps, NULL);
-	doctor->unseen = status == -EACCES || status == -EPERM;
-	doctor->loaded = !status && !dg_settings_read(&doctor->maps, &doctor->settings);
-	if (!doctor->loaded)
-		doctor->settings = (struct dg_settings){ .ports = { htons(53) } };
-	names_collect(cli, &names);
-	status = cli->args ? dg_device_check(cli->arg[0], err) : 0;
 	if (!status)
-		host_run(doctor, &report);
-	if (!status)
-		status = devices_run(doctor, &names, &report, err);
-	if (!status)
-		resolvers_run(doctor, &report);
-	dg_maps_close(&doctor->maps);
-	if (!status)
-		return report_print(&report, cli->json);
-	json_decref(report.rows);
-	return status;
+		status = dg_doctor_examine(&ask, &doc, err);
+	if (status)
+		return status;
+	if (cli->json) {
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		text_print(doc);
+	}
+	return json_integer_value(json_object_get(doc, "fail")) ? DG_EXIT_FAILED : DG_EXIT_OK;
 }

@@ -7,19 +7,9 @@
 
 #include <jansson.h>
 
+#include "userspace/doctor/listeners.h"
 #include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_quota.h"
 
-#define DG_TCP_ASK_NS 3000000000ull /* for all that is asked of resolvers together */
-
-/* One listener with its resolver. */
-struct dg_tcp_known {
-	struct dg_tcp_owner owner;
-	struct dg_tcp_quota quota;
-};
-
-/* Asks for each listener of the dump, a process with one quota once. ret has room for all of them. */
-void dg_tcp_known_ask(const struct dg_tcp_dump *dump, struct dg_tcp_known *ret);
 /* {listener, address, port, resolver, pid, quota, quota_shared, quota_slots, quota_source, quota_advice} */
 json_t *dg_tcp_known_json(const struct dg_tcp_listener *listener, const struct dg_tcp_known *known);
 

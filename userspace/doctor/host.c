@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_host.c - the checks of the host: kernel, BTF, JIT, lockdown, capabilities, bpf filesystem, and a load on trial.
+ * host.c - the checks of the host: kernel, BTF, JIT, lockdown, capabilities, bpf filesystem, and a load on trial.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/vfs.h>
 
 #include "loader/loader.h"
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 
 #define LIMITER_BYTES_ON_TRIAL (1u << 16)
 
@@ -101,7 +101,7 @@ void dg_check_caps(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 void dg_check_bpffs(const struct dg_doctor *doctor, struct dg_finding *ret)
 {
-	const char *bpffs = doctor->cli->bpffs;
+	const char *bpffs = doctor->bpffs;
 	struct statfs fs;
 
 	if (statfs(bpffs, &fs)) {
@@ -142,7 +142,7 @@ void dg_check_counting(const struct dg_doctor *doctor, struct dg_finding *ret)
 	} else if (!doctor->loaded) {
 		dg_find(ret, DG_HEALTH_WARN, "nothing is guarded yet");
 		dg_mend(ret, "dnsguard attach IFACE --try 120s --observe");
-	} else if (!dg_tcpstate_runs(doctor->cli->bpffs)) {
+	} else if (!dg_tcpstate_runs(doctor->bpffs)) {
 		dg_find(ret, DG_HEALTH_WARN, "the kernel refused to count TCP connections");
 		dg_mend(ret, "attach again, which says why: dnsguard attach IFACE");
 	} else {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_asked.c - finds the resolvers behind the guarded TCP ports and asks their own tools for their configuration.
+ * asked.c - finds the resolvers behind the guarded TCP ports and asks their own tools for their configuration.
  *
  * Judges nothing. What cannot be asked is -1, never a default.
  */
 #include <string.h>
 
 #include "loader/loader.h"
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 #include "userspace/lib/tcp.h"
 #include "userspace/lib/tcp_quota_internal.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_drivers.c - what is known of drivers and native XDP, each row as its source says (Linux 6.1.192 and 7.3.4, drivers/net).
+ * drivers.c - what is known of drivers and native XDP, each row as its source says (Linux 6.1.192 and 7.3.4, drivers/net).
  *
  * Only what the kernel does not tell by itself. A driver that has no row is tried, not guessed at. Sizes are those of machines
  * with pages of 4 KiB, for a program that takes frames of one buffer; struct skb_shared_info is 320 bytes there.
  */
 #include <string.h>
 
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 
 #define PAGE 4096
 #define HEADROOM 256 /* XDP_PACKET_HEADROOM */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_sample.c - who asks: a look at what devices hand to the stack, all of them at once, for a moment (AF_PACKET).
+ * sample.c - who asks: a look at what devices hand to the stack, all of them at once, for a moment (AF_PACKET).
  *
  * Counts sources in a table of fixed size. Needs CAP_NET_RAW, works with and without a guard. What the guard refuses never
  * gets here: senders that are limited come from its own table. What it answers itself is not seen. A flood is not
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 #include "userspace/lib/stats.h"
 
 #define MS 1000000ull

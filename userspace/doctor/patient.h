@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * doctor.h - what the checks of `dnsguard doctor` share: the patient, and the finding that each of them fills.
+ * patient.h - what the checks share: the patient, and the finding that each of them fills.
  *
  * A check only looks, judges what it was given, and fills one finding. It prints nothing and changes nothing.
  */
-#ifndef DG_DOCTOR_H
-#define DG_DOCTOR_H
+#ifndef DG_PATIENT_H
+#define DG_PATIENT_H
 
 #include <stdbool.h>
 
-#include "userspace/dnsguard/options.h"
-#include "userspace/dnsguard/tcp.h"
+#include "userspace/doctor/listeners.h"
 #include "userspace/lib/maps.h"
+#include "userspace/lib/tcp.h"
 #include "userspace/lib/tcp_quota_internal.h"
 
 enum dg_health { DG_HEALTH_PASS, DG_HEALTH_WARN, DG_HEALTH_FAIL };
@@ -26,7 +26,7 @@ void dg_find(struct dg_finding *finding, enum dg_health health, const char *form
 void dg_mend(struct dg_finding *finding, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* ---- one device: doctor_link.c reads it, doctor_device.c judges it ---------------------------- */
+/* ---- one device: link.c reads it, device.c judges it ----------------------------------------- */
 
 #define DG_XDP_BASIC 1ull	 /* NETDEV_XDP_ACT_BASIC of linux/netdev.h, Linux 6.3 */
 #define DG_XDP_RX_SG (1ull << 5) /* NETDEV_XDP_ACT_RX_SG: frames that need more than one page */
@@ -79,7 +79,7 @@ struct dg_resolver_facts {
 };
 
 struct dg_doctor {
-	const struct dg_cli *cli;
+	const char *bpffs;
 	const char *root; /* in front of /proc and /sys; "" but in tests */
 	struct dg_maps maps;
 	bool loaded; /* a guard is: maps and settings are valid */
@@ -95,7 +95,7 @@ typedef void dg_check_fn(const struct dg_doctor *doctor, struct dg_finding *ret)
 /* Reads a file of /proc or /sys below the doctor's root, NUL-terminated and without its last newline. -errno. */
 int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, size_t size);
 
-/* ---- what is known of drivers: doctor_drivers.c ----------------------------------------------- */
+/* ---- what is known of drivers: drivers.c ----------------------------------------------------- */
 
 enum dg_lro { DG_LRO_UNKNOWN, DG_LRO_REFUSED, DG_LRO_ENDED }; /* when XDP comes */
 struct dg_driver {
@@ -116,7 +116,7 @@ __u32 dg_resolvers_find(const struct dg_doctor *doctor,
 			struct dg_resolver_facts ret[DG_RESOLVERS_MAX]);
 void dg_resolver_ask(struct dg_resolver_facts *facts, char said[DG_SAID_MAX]);
 
-/* ---- traffic: doctor_sample.c takes it, doctor_traffic.c judges it ---------------------------- */
+/* ---- traffic: sample.c takes it, traffic.c judges it ----------------------------------------- */
 
 #define DG_SAMPLE_SOURCES 1024
 struct dg_sample {
@@ -134,16 +134,16 @@ int dg_samples_take(const struct dg_doctor *doctor, const struct dg_link *links,
 
 /* ---- the checks ------------------------------------------------------------------------------ */
 
-/* doctor_host.c */
+/* host.c */
 dg_check_fn dg_check_kernel, dg_check_btf, dg_check_jit, dg_check_lockdown, dg_check_caps,
 	dg_check_bpffs, dg_check_load, dg_check_counting;
-/* doctor_device.c */
+/* device.c */
 dg_check_fn dg_check_native, dg_check_parent, dg_check_owner, dg_check_mtu, dg_check_lro,
 	dg_check_virtio, dg_check_queues, dg_check_vlan;
-/* doctor_resolver.c */
+/* resolver.c */
 dg_check_fn dg_check_resolver, dg_check_quota, dg_check_backlog, dg_check_idle, dg_check_rrl,
 	dg_check_cookies, dg_check_encrypted;
-/* doctor_traffic.c */
+/* traffic.c */
 dg_check_fn dg_check_balancer, dg_check_clients;
 
 #endif

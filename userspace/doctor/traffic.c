@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_traffic.c - the checks of who asks: a balancer in front of everybody, and clients that nobody has configured.
+ * traffic.c - the checks of who asks: a balancer in front of everybody, and clients that nobody has configured.
  */
 #include <string.h>
 
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 #include "userspace/lib/sources.h"
 
 #define ENOUGH 50 /* queries: fewer say nothing of shares */

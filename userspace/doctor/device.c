@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_device.c - the checks of a device, each a judgement of what doctor_link.c has read and nothing else.
+ * device.c - the checks of a device, each a judgement of what link.c has read and nothing else.
  */
 #include <string.h>
 #include <sys/sysinfo.h>
 
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 
 #define XDP_MTU_SURE 1500 /* every driver with native XDP takes it */
 #define XDP_MTU_PAGE 3498 /* mlx5's: the least of those that are bound by a page of 4 KiB alone */

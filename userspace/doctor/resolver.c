@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_resolver.c - the checks of the resolvers found behind the guarded TCP ports, and of ports nobody guards.
+ * resolver.c - the checks of the resolvers found behind the guarded TCP ports, and of ports nobody guards.
  */
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "loader/loader.h"
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 #include "userspace/lib/tcp.h"
 
 #define FULL_PERCENT 80

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * doctor_link.c - reads what there is to know of a device: by rtnetlink, the "netdev" family, ethtool's ioctl and /sys.
+ * link.c - reads what there is to know of a device: by rtnetlink, the "netdev" family, ethtool's ioctl and /sys.
  *
  * Judges nothing. What the kernel or the driver does not tell stays at its zero.
  */
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 
 #include "loader/loader.h"
-#include "userspace/dnsguard/doctor.h"
+#include "userspace/doctor/patient.h"
 #include "userspace/lib/netlink.h"
 
 /* linux/netdev.h of Linux 6.3, which is newer than Debian 12's headers. */
@@ -259,7 +259,7 @@ static void hook_read(const struct dg_doctor *doctor, struct dg_link *link)
 				 query.drv_prog_id ? query.drv_prog_id :
 						     query.skb_prog_id;
 	link->native_runs = link->xdp_prog && link->xdp_prog == query.drv_prog_id;
-	if (!dg_link_state(doctor->cli->bpffs, link->name, &ours) && ours.ifindex == link->index)
+	if (!dg_link_state(doctor->bpffs, link->name, &ours) && ours.ifindex == link->index)
 		link->guard_prog = ours.prog_id;
 	if (!link->xdp_prog || link->xdp_prog == link->guard_prog)
 		return;
@@ -280,8 +280,7 @@ static bool is_guarded(const struct dg_doctor *doctor, const char *name)
 {
 	struct dg_link_state state;
 
-	return !dg_link_state(doctor->cli->bpffs, name, &state) &&
-	       state.ifindex == if_nametoindex(name);
+	return !dg_link_state(doctor->bpffs, name, &state) && state.ifindex == if_nametoindex(name);
 }
 
 /* The devices right below it: /sys/class/net/NAME/lower_MEMBER. */
