@@ -18,7 +18,11 @@ class Findings(dict):
     def __init__(self, done):
         self.done, said = done, json.loads(done.stdout)
         super().__init__({row["check"]: (row["health"], row["text"], row["mend"]) for row in said["checks"]})
+        self.rows = [(row["of"], row["check"]) for row in said["checks"]]
         self.counts = said["pass"], said["warn"], said["fail"]
+
+    def checks_of(self, of):
+        return [check for what, check in self.rows if what == of]
 
     def passes(self, check):
         assert self[check][0] == "PASS" and not self[check][2], self[check]
@@ -30,8 +34,8 @@ class Findings(dict):
 
 
 class Practice(Room):
-    def doctor(self, device="guarded", wrap=(), root="", bpffs=None, program=CLI):
-        argv = [*wrap, program, "--bpffs", bpffs or self.bpffs, "doctor", *([device] if device else []), "--json", "--sample", "1s"]
+    def doctor(self, device="guarded", wrap=(), root="", bpffs=None, program=CLI, sample="1s"):
+        argv = [*wrap, program, "--bpffs", bpffs or self.bpffs, "doctor", *([device] if device else []), "--json", "--sample", sample]
         return Findings(run(*self.inside.enter("env", f"DNSGUARD_DOCTOR_ROOT={root}", *argv), check=False))
 
 

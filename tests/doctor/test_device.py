@@ -1,12 +1,13 @@
 """The checks of a device that a namespace can make fail; what takes hardware is judged in tests/unit/test_doctor.c."""
 
 import os
+import time
 
 import pytest
 
 from guarded import BUILD, run
 
-SOUND = ("parent", "native", "mtu", "lro", "virtio", "vlan", "balancer", "clients")
+SOUND = ("link", "parent", "native", "mtu", "lro", "virtio", "vlan", "balancer", "clients")
 
 
 def make_plain(room, name):
@@ -27,9 +28,43 @@ def test_a_sound_device_passes(room):
     assert "guarded by our program" in room.doctor().passes("owner")
 
 
+def test_a_device_that_is_down_is_told_of_once(room):
+    """Nor is its traffic waited for. What is printed mends it."""
+    room.inside.ip("link", "set", "guarded", "down")
+    began = time.monotonic()
+    found = room.doctor(sample="60s")
+    assert found.checks_of("guarded") == ["link"] and time.monotonic() - began < 60
+    found.is_ill("link", "WARN", "it is down", "ip link set dev guarded up")
+    room.inside.ip(*found["link"][2].split()[1:])
+    assert room.doctor().passes("link") == "it is up"
+
+
+def test_the_loopback_is_told_of_once(room):
+    room.inside.ip("link", "set", "lo", "up")
+    found = room.doctor("lo", sample="60s")
+    assert found.checks_of("lo") == ["link"]
+    found.is_ill("link", "WARN", "the loopback", "dnsguard doctor")
+
+
+def test_a_device_without_carrier(room):
+    room.outside.ip("link", "set", "peer", "down")
+    room.doctor().is_ill("link", "WARN", "no carrier", "ip -br link show dev guarded")
+
+
+def test_no_device_at_all(room):
+    room.inside.ip("link", "set", "guarded", "down")
+    room.doctor(device=None).is_ill("link", "FAIL", "no device is up", "ip -br link")
+
+
 def test_a_driver_without_native_xdp(room):
+    """Its frames may be of any size: generic mode takes them. What is printed mends it (here for good, not on trial)."""
     driver = make_plain(room, "plain")
-    room.doctor("plain").is_ill("native", "FAIL", f"{driver} has no native XDP", "attach plain --mode generic")
+    room.inside.ip("link", "set", "plain", "mtu", "9000")
+    found = room.doctor("plain")
+    found.is_ill("native", "FAIL", f"{driver} has no native XDP", "attach plain --mode generic")
+    assert found.passes("mtu").startswith("9000")
+    room.cli(*found["native"][2].split("  #")[0].replace("--try 120s ", "").split()[1:])
+    assert "guarded by our program" in room.doctor("plain").passes("owner")
 
 
 def test_a_frame_that_no_page_holds(room):

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
+import subprocess
 
 import pytest
 
-from guarded import CLI, run
+from guarded import CLI, PATIENCE, run, wait_for
 
 HOST = ("kernel", "btf", "jit", "lockdown", "capabilities", "bpffs", "load")
 HEALTHY = {"proc/sys/kernel/osrelease": "6.1.0-18-amd64\n", "sys/kernel/btf/vmlinux": "",
@@ -91,3 +93,18 @@ def test_for_people_each_line_has_its_mending(room):
 def test_a_device_that_is_not_there(room):
     done = run(*room.inside.enter(CLI, "--bpffs", room.bpffs, "doctor", "nowhere"), check=False)
     assert done.returncode == 1 and "nowhere" in done.stderr and done.stderr.count("\n") == 1
+
+
+def packet_sockets(room):
+    return run(*room.inside.enter("cat", "/proc/net/packet")).stdout.splitlines()[1:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_interrupted_while_it_looks_at_traffic(room, number):
+    """It ends by that signal, says nothing half, and leaves no socket and no pin behind."""
+    child = subprocess.Popen(room.inside.enter(CLI, "--bpffs", room.bpffs, "doctor", "guarded", "--sample", "60s", "--json"),
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: packet_sockets(room))
+    child.send_signal(number)
+    assert child.communicate(timeout=PATIENCE / 2) == (b"", b"") and child.returncode == -number
+    assert not packet_sockets(room) and not list(room.bpffs.iterdir())

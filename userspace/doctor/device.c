@@ -23,6 +23,30 @@ enum {
 	VIRTIO_VERSION_1 = 32
 };
 
+void dg_check_link(const struct dg_doctor *doctor, struct dg_finding *ret)
+{
+	const struct dg_link *link = &doctor->link;
+
+	if (!link->name[0]) {
+		dg_find(ret, DG_HEALTH_FAIL, "no device is up here but the loopback");
+		dg_mend(ret, "ip -br link  # then: ip link set dev IFACE up");
+	} else if (link->loopback) {
+		dg_find(ret, DG_HEALTH_WARN,
+			"the loopback: only this host's own queries are there, none of clients");
+		dg_mend(ret, "dnsguard doctor  # the devices that queries come in by");
+	} else if (link->down) {
+		dg_find(ret, DG_HEALTH_WARN, "it is down: nothing comes in by it");
+		dg_mend(ret, "ip link set dev %s up", link->name);
+	} else if (link->no_carrier) {
+		dg_find(ret, DG_HEALTH_WARN, "it is up, but has no carrier");
+		dg_mend(ret,
+			"see to its cable, its peer or its members; then: ip -br link show dev %s",
+			link->name);
+	} else {
+		dg_find(ret, DG_HEALTH_PASS, "it is up");
+	}
+}
+
 /* One command for each member of a bond or team. */
 static void members_mend(struct dg_finding *finding, const struct dg_bundle *bundle)
 {
@@ -145,9 +169,12 @@ void dg_check_owner(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 	if (!link->xdp_prog && link->bundle.guarded) {
 		dg_find(ret, DG_HEALTH_PASS, "guarded by way of %s", link->bundle.name);
+	} else if (!link->xdp_prog && link->under_guarded) {
+		dg_find(ret, DG_HEALTH_PASS, "guarded by way of %s", link->under);
 	} else if (!link->xdp_prog) {
 		dg_find(ret, DG_HEALTH_WARN, "not guarded; nobody else's XDP program is there");
-		dg_mend(ret, "dnsguard attach %s --try 120s --observe", link->name);
+		dg_mend(ret, "dnsguard attach %s --try 120s --observe",
+			link->under[0] ? link->under : link->name);
 	} else if (link->xdp_prog == link->guard_prog) {
 		dg_find(ret, DG_HEALTH_PASS, "guarded by our program (id %u)", link->xdp_prog);
 	} else if (doctor->unseen) {
@@ -168,6 +195,8 @@ void dg_check_mtu(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 	if (link->mtu <= XDP_MTU_SURE) {
 		dg_find(ret, DG_HEALTH_PASS, "%u", link->mtu);
+	} else if (!is_native(link, link->driver)) {
+		dg_find(ret, DG_HEALTH_PASS, "%u, which bounds native XDP alone", link->mtu);
 	} else if (link->features_known && link->features & DG_XDP_RX_SG) {
 		dg_find(ret, DG_HEALTH_PASS, "%u, and its driver takes frames of several pages",
 			link->mtu);
@@ -198,6 +227,9 @@ void dg_check_lro(const struct dg_doctor *doctor, struct dg_finding *ret)
 	} else if (link->kind[0]) {
 		dg_find(ret, DG_HEALTH_PASS,
 			"large receive offload is that of the devices below it");
+	} else if (!is_native(link, link->driver)) {
+		dg_find(ret, DG_HEALTH_PASS,
+			"large receive offload is on; XDP in generic mode ends it");
 	} else if (lro == DG_LRO_ENDED) {
 		dg_find(ret, DG_HEALTH_PASS,
 			"large receive offload is on; driver %s ends it when XDP comes",

@@ -17,7 +17,7 @@
 #include "userspace/doctor/doctor.h"
 #include "userspace/doctor/patient.h"
 
-enum about { HOST, DEVICE, RESOLVERS, RESOLVER, PORTS };
+enum about { HOST, LINK, DEVICE, RESOLVERS, RESOLVER, PORTS };
 
 /* clang-format off */
 static const struct {
@@ -33,6 +33,7 @@ static const struct {
 	{ HOST,      "bpffs",        dg_check_bpffs },
 	{ HOST,      "load",         dg_check_load },
 	{ HOST,      "counting",     dg_check_counting },
+	{ LINK,      "link",         dg_check_link },
 	{ DEVICE,    "parent",       dg_check_parent },
 	{ DEVICE,    "native",       dg_check_native },
 	{ DEVICE,    "owner",        dg_check_owner },
@@ -194,11 +195,15 @@ static int devices_run(struct dg_doctor *doctor, const struct dg_doctor_ask *ask
 		status = dg_link_read(doctor, names.name[i], &links[i], err);
 	if (status)
 		return status;
+	if (!names.count)
+		checks_run(doctor, LINK, "", report);
 	dg_samples_take(doctor, links, names.count, ask->sample_ns, samples);
 	for (unsigned int i = 0; i < names.count; i++) {
 		doctor->link = links[i];
 		doctor->sample = samples[i].taken ? &samples[i] : NULL;
-		checks_run(doctor, DEVICE, names.name[i], report);
+		checks_run(doctor, LINK, names.name[i], report);
+		if (!dg_link_is_idle(&links[i]))
+			checks_run(doctor, DEVICE, names.name[i], report);
 	}
 	doctor->sample = NULL;
 	return 0;

@@ -87,9 +87,13 @@ static void under_read(const struct nlattr *attr, struct dg_link *link)
 
 static int on_link(const struct nlmsghdr *message, void *arg)
 {
+	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attr, *under = NULL;
 	struct dg_link *link = arg;
 
+	link->down = !(head->ifi_flags & IFF_UP);
+	link->no_carrier = !(head->ifi_flags & IFF_RUNNING);
+	link->loopback = head->ifi_flags & IFF_LOOPBACK;
 	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
 	{
 		switch (mnl_attr_get_type(attr)) {
@@ -248,6 +252,13 @@ static void sys_read(const struct dg_doctor *doctor, struct dg_link *link)
 
 /* ---- who holds the hook ---------------------------------------------------------------------- */
 
+static bool is_guarded(const struct dg_doctor *doctor, const char *name)
+{
+	struct dg_link_state state;
+
+	return !dg_link_state(doctor->bpffs, name, &state) && state.ifindex == if_nametoindex(name);
+}
+
 static void hook_read(const struct dg_doctor *doctor, struct dg_link *link)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
@@ -261,6 +272,7 @@ static void hook_read(const struct dg_doctor *doctor, struct dg_link *link)
 	link->native_runs = link->xdp_prog && link->xdp_prog == query.drv_prog_id;
 	if (!dg_link_state(doctor->bpffs, link->name, &ours) && ours.ifindex == link->index)
 		link->guard_prog = ours.prog_id;
+	link->under_guarded = link->under[0] && is_guarded(doctor, link->under);
 	if (!link->xdp_prog || link->xdp_prog == link->guard_prog)
 		return;
 	dg_owner_refuse(link->name, link->index, &owner);
@@ -274,13 +286,6 @@ static bool mode_is_native(const char *mode)
 {
 	return !strcmp(mode, "balance-rr") || !strcmp(mode, "active-backup") ||
 	       !strcmp(mode, "balance-xor") || !strcmp(mode, "802.3ad");
-}
-
-static bool is_guarded(const struct dg_doctor *doctor, const char *name)
-{
-	struct dg_link_state state;
-
-	return !dg_link_state(doctor->bpffs, name, &state) && state.ifindex == if_nametoindex(name);
 }
 
 /* The devices right below it: /sys/class/net/NAME/lower_MEMBER. */

@@ -45,6 +45,7 @@ struct dg_bundle {
 struct dg_link {
 	char name[16];
 	__u32 index, mtu;
+	bool down, no_carrier, loopback;
 	char kind[16];	 /* "vlan", "bond", "veth"...; "" = hardware */
 	char driver[32]; /* "" = it has no name */
 	char under[16];	 /* the device below it, of a VLAN device and its like; "" = none */
@@ -59,6 +60,7 @@ struct dg_link {
 	__u32 queues_sending; /* as the stack sees them: without those that XDP has taken for itself */
 	bool combined;	      /* they also send */
 	char virtio[80];      /* feature bits as '0' and '1', bit 0 first; "" = not virtio */
+	bool under_guarded;	    /* the device below it is */
 	__u32 xdp_prog, guard_prog; /* what runs there; what our link says runs there; 0 = none */
 	bool native_runs;	    /* what runs there does so in native mode */
 	char owner[1024];	    /* who holds the hook when it is not us, and how to free it */
@@ -107,6 +109,12 @@ struct dg_driver {
 };
 const struct dg_driver *dg_driver_find(const char *name);
 
+/* No query comes in by it as it is: whatever else could be said of it would not help. */
+static inline bool dg_link_is_idle(const struct dg_link *link)
+{
+	return link->down || link->loopback;
+}
+
 /* All that is known of a device. -ENODEV. */
 int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_link *ret,
 		 struct dg_error *err);
@@ -128,7 +136,7 @@ struct dg_sample {
 		__u32 queries;
 	} source[DG_SAMPLE_SOURCES];
 };
-/* Looks at what these devices receive, DG_IF_MAX at most, all at once and for so long. -errno. */
+/* Looks at what these devices receive, DG_IF_MAX at most, all at once and for so long; not at idle ones. -errno. */
 int dg_samples_take(const struct dg_doctor *doctor, const struct dg_link *links, __u32 count,
 		    __u64 duration_ns, struct dg_sample *ret);
 
@@ -138,8 +146,8 @@ int dg_samples_take(const struct dg_doctor *doctor, const struct dg_link *links,
 dg_check_fn dg_check_kernel, dg_check_btf, dg_check_jit, dg_check_lockdown, dg_check_caps,
 	dg_check_bpffs, dg_check_load, dg_check_counting;
 /* device.c */
-dg_check_fn dg_check_native, dg_check_parent, dg_check_owner, dg_check_mtu, dg_check_lro,
-	dg_check_virtio, dg_check_queues, dg_check_vlan;
+dg_check_fn dg_check_link, dg_check_native, dg_check_parent, dg_check_owner, dg_check_mtu,
+	dg_check_lro, dg_check_virtio, dg_check_queues, dg_check_vlan;
 /* resolver.c */
 dg_check_fn dg_check_resolver, dg_check_quota, dg_check_backlog, dg_check_idle, dg_check_rrl,
 	dg_check_cookies, dg_check_encrypted;

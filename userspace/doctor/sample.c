@@ -128,6 +128,8 @@ static int socket_open(const struct dg_link *link)
 	dg_scoped_fd int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int status = fd < 0 ? -errno : heads_only(fd);
 
+	if (dg_link_is_idle(link))
+		return -ENETDOWN;
 	if (status)
 		return status;
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)))
@@ -195,8 +197,11 @@ static int passed_note(const struct dg_doctor *doctor, struct pollfd *at, __u32 
 		       __u64 duration_ns, struct dg_sample *ret)
 {
 	__u64 until_ns = dg_now_ns() + duration_ns, now_ns;
+	__u32 open = 0;
 
-	while ((now_ns = dg_now_ns()) < until_ns) {
+	for (__u32 i = 0; i < count; i++)
+		open += at[i].fd >= 0;
+	while (open && (now_ns = dg_now_ns()) < until_ns) {
 		if (poll(at, count, (int)((until_ns - now_ns) / MS) + 1) < 0 && errno != EINTR)
 			return -errno;
 		for (__u32 i = 0; i < count; i++)
