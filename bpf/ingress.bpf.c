@@ -48,7 +48,7 @@ static __always_inline enum dg_verdict slip_walk(struct xdp_md *ctx, struct pack
 {
 	struct question *q = &scratch->q;
 
-	if (reply_check(pkt))
+	if (reply_check(pkt, scratch))
 		return DG_DROP_LIMITED;
 	if (reply_truncated(ctx, pkt, q, scratch, cookie_make(pkt, q, scratch)))
 		return DG_DROP_LIMITED;
@@ -65,7 +65,7 @@ static __always_inline enum dg_verdict listed_walk(struct xdp_md *ctx, struct pa
 		return verdict;
 	if (cookie_passes(pkt, q))
 		return DG_PASS_COOKIE;
-	verdict = reply_check(pkt);
+	verdict = reply_check(pkt, scratch);
 	if (verdict)
 		return verdict;
 	verdict = reply_sinkhole(ctx, pkt, q, scratch, cookie_make(pkt, q, scratch));

@@ -356,6 +356,7 @@ struct dg_scratch {
 	__u32 image_answer; /* its answer, an element of the image */
 	struct dg_rung rung[DG_RUNGS_MAX];
 	__u64 cookie[3];	 /* client cookie, server cookie */
+	__u64 answers_paid;	 /* of the budget, not yet given; stays from packet to packet */
 	struct dg_answer answer; /* what the question gets */
 	__u8 front[512]; /* a frame's headers and question while they move: see reply_grow() */
 	__u8 tail[192];	 /* the answer's records after the question */

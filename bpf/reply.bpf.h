@@ -13,6 +13,9 @@
 
 #define DG_BUDGET_SLACK                                                                            \
 	(1000000000ull >> DG_TICK_SHIFT) /* as in limit.bpf.h: clocks of CPUs differ */
+#define DG_BUDGET_TRIES 4		 /* of a compare-and-swap against other CPUs */
+#define DG_BUDGET_BATCH 16		 /* answers a CPU takes of the budget at once, */
+#define DG_BUDGET_MANY 64		 /* where it may run ahead by so many */
 #define DG_EDNS_SIZE 1232		 /* DNS flag day 2020 */
 #define DG_OPTION_EDE 15		 /* RFC 8914 */
 #define DG_FRAME_MIN 60			 /* IEEE 802.3, without FCS */
@@ -63,22 +66,27 @@ static __always_inline bool reply_source_bad(const struct packet *pkt)
 	       !pkt->f->saddr.hi; /* ::/64: unspecified, loopback, mapped and compatible IPv4 */
 }
 
-/* One answer of the budget all CPUs share; GCRA as in limit.bpf.h, one cell. */
-static __always_inline bool reply_budget_spent(const struct packet *pkt)
+/* Answers a CPU takes of the budget at once: one where the bound allows few, so that it stays exact there. */
+static __always_inline __u64 reply_budget_batch(const struct dg_settings *set)
 {
-	__u64 now = pkt->f->now_ns >> DG_TICK_SHIFT, cost = pkt->set->budget_cost;
-	__u32 zero = 0;
-	__u64 *next = bpf_map_lookup_elem(&dg_budget, &zero);
+	return set->budget_cost * DG_BUDGET_MANY <= set->budget_ceiling ? DG_BUDGET_BATCH : 1;
+}
 
-	if (!next || !cost)
-		return false;
-	for (__u32 try = 0; try < 4; try++) {
+/*
+ * Takes `answers` of the budget all CPUs share; true = it has not so many. GCRA as in limit.bpf.h, one cell. Its line is every CPU's: so
+ * a CPU comes here once in a batch, and finds it taken by another in one try of many.
+ */
+static __always_inline bool reply_budget_taken(const struct packet *pkt, __u64 *next, __u64 answers)
+{
+	__u64 now = pkt->f->now_ns >> DG_TICK_SHIFT, ceiling = pkt->set->budget_ceiling;
+	__u64 cost = pkt->set->budget_cost * answers;
+
+	for (__u32 try = 0; try < DG_BUDGET_TRIES; try++) {
 		__u64 seen = *(volatile __u64 *)next;
 		__u64 ahead = seen > now ? seen - now : 0;
-		__u64 from =
-			ahead <= pkt->set->budget_ceiling + DG_BUDGET_SLACK ? now + ahead : now;
+		__u64 from = ahead <= ceiling + DG_BUDGET_SLACK ? now + ahead : now;
 
-		if (from + cost > now + pkt->set->budget_ceiling)
+		if (from + cost > now + ceiling)
 			return true;
 		if (pkt->f->dry)
 			return false;
@@ -88,8 +96,32 @@ static __always_inline bool reply_budget_spent(const struct packet *pkt)
 	return true; /* so many answers at once: the bound holds first */
 }
 
+/* One answer of the budget: of those this CPU has paid for, or of the next batch. */
+static __always_inline bool reply_budget_spent(const struct packet *pkt, struct dg_scratch *scratch)
+{
+	__u64 batch = reply_budget_batch(pkt->set);
+	__u32 zero = 0;
+	__u64 *next;
+
+	if (!pkt->set->budget_cost)
+		return false;
+	if (scratch->answers_paid) {
+		scratch->answers_paid -= !pkt->f->dry;
+		return false;
+	}
+	next = bpf_map_lookup_elem(&dg_budget, &zero);
+	if (!next)
+		return false;
+	if (reply_budget_taken(pkt, next, batch))
+		return true;
+	if (!pkt->f->dry)
+		scratch->answers_paid = batch - 1;
+	return false;
+}
+
 /* NEXT, or why this sender gets no answer from here. Spends the budget last. */
-static __always_inline enum dg_verdict reply_check(const struct packet *pkt)
+static __always_inline enum dg_verdict reply_check(const struct packet *pkt,
+						   struct dg_scratch *scratch)
 {
 	__u32 slot = dg_slot;
 	struct dg_iface *iface = bpf_map_lookup_elem(&dg_ifaces, &slot);
@@ -104,7 +136,7 @@ static __always_inline enum dg_verdict reply_check(const struct packet *pkt)
 		return DG_PASS_NOT_CLIENT;
 	if (reply_source_bad(pkt))
 		return DG_PASS_BAD_SOURCE;
-	if (reply_budget_spent(pkt))
+	if (reply_budget_spent(pkt, scratch))
 		return DG_DROP_BUDGET;
 	return DG_NEXT;
 }
@@ -226,11 +258,11 @@ static __always_inline __u64 sum_rest(const __u64 *last, __u32 rest)
 }
 
 /*
- * One's complement sum of the message in 32-bit halves: RFC 1071. The odd octets at the end come first, read backwards
- * from it: so nothing but the sum is alive when the loop ends, and its exits are one to the verifier. A message
- * has more than 16 octets.
+ * One's complement sum of header and question in 32-bit halves: RFC 1071. The odd octets at the end come first, read
+ * backwards from it: so nothing but the sum is alive when the loop ends, and its exits are one to the verifier. Header and
+ * question have more than 16 octets.
  */
-static __always_inline __u64 sum_message(const void *msg, __u32 len, const void *data_end)
+static __always_inline __u64 sum_question(const void *msg, __u32 len, const void *data_end)
 {
 	const __u64 *last = msg + ((len - 16) & 511), *p = msg;
 	__u32 pairs = len / 16, rest = len & 15;
@@ -241,7 +273,7 @@ static __always_inline __u64 sum_message(const void *msg, __u32 len, const void 
 		return 0;
 	if (rest)
 		sum = sum_rest(last, rest);
-	for (__u32 i = 0; i < (DG_QUESTION_MAX + DG_TAIL_MAX) / 16 && i < pairs; i++, p += 2) {
+	for (__u32 i = 0; i < (DG_QUESTION_MAX + 15) / 16 && i < pairs; i++, p += 2) {
 		question_pin(p);
 		if ((const void *)(p + 2) > data_end)
 			break;
@@ -256,7 +288,15 @@ static __always_inline __u16 sum_fold(__u64 sum)
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return sum;
+}
+
+/* The sum of octets that stand behind `before` others: behind an odd number each is the other half of its pair. RFC 1071 (2)(B). */
+static __always_inline __u64 sum_behind(__u64 sum, __u32 before)
+{
+	__u16 folded = sum_fold(sum);
+
+	return before & 1 ? __builtin_bswap16(folded) : folded;
 }
 
 static __always_inline __u64 sum_addr(struct dg_addr addr)
@@ -277,7 +317,7 @@ static __always_inline void write_ipv4(void *l3, const struct packet *pkt, __u32
 	word[3] = pkt->f->daddr.lo >> 32;
 	word[4] = pkt->f->saddr.lo >> 32;
 	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
-	ip->check = sum_fold(sum);
+	ip->check = ~sum_fold(sum);
 }
 
 static __always_inline void write_ipv6(void *l3, const struct packet *pkt, __u32 udp_len)
@@ -293,28 +333,30 @@ static __always_inline void write_ipv6(void *l3, const struct packet *pkt, __u32
 	addr[3] = pkt->f->saddr.lo;
 }
 
-/* QR=1, RD and CD copied, RA=1, AA=AD=0; one question. */
-static __always_inline void write_dns(__u8 *dns, const struct question *q,
+/* QR=1, RD and CD copied, RA=1, AA=AD=0; one question. In the two words the sum reads again: a load waits for narrower stores. */
+static __always_inline void write_dns(void *msg, const struct question *q,
 				      const struct reply *reply)
 {
-	dns[2] = 0x80 | (reply->truncated ? 0x02 : 0) | (dns[2] & 0x01);
-	dns[3] = 0x80 | (dns[3] & 0x10) | reply->rcode;
-	put16(dns + 6, reply->answers);
-	put16(dns + 8, reply->authorities);
-	put16(dns + 10, q->edns);
+	__u64 *word = msg;
+	__u64 first = word[0];
+	__u32 flags = (first >> 16) & 0x1001; /* RD and CD, as octets 2 and 3 lie in a word */
+
+	flags |= 0x8080 | (reply->truncated ? 0x02 : 0) | (__u32)reply->rcode << 8;
+	word[0] = (first & 0x0000ffff0000ffffull) | (__u64)flags << 16 |
+		  (__u64)bpf_htons(reply->answers) << 48;
+	word[1] = (word[1] & ~0xffffffffull) | bpf_htons(reply->authorities) |
+		  (__u64)bpf_htons(q->edns) << 16;
 }
 
 /* UDP header and checksum over all of it, anew: the received sum may be a local sender's half-done one. */
-static __always_inline void write_udp(void *l4, const struct packet *pkt, __u32 udp_len,
-				      const void *data_end)
+static __always_inline void write_udp(void *l4, const struct packet *pkt, __u32 udp_len, __u64 sum)
 {
 	struct udphdr *udp = l4;
-	__u64 sum = sum_addr(pkt->f->saddr) + sum_addr(pkt->f->daddr) + bpf_htons(IPPROTO_UDP) +
-		    2 * (__u64)bpf_htons(udp_len) + pkt->f->sport + pkt->f->dport;
 	__u16 check;
 
-	sum += sum_message(l4 + sizeof(*udp), udp_len - sizeof(*udp), data_end);
-	check = sum_fold(sum);
+	sum += sum_addr(pkt->f->saddr) + sum_addr(pkt->f->daddr) + bpf_htons(IPPROTO_UDP) +
+	       2 * (__u64)bpf_htons(udp_len) + pkt->f->sport + pkt->f->dport;
+	check = ~sum_fold(sum);
 	udp->source = pkt->f->dport;
 	udp->dest = pkt->f->sport;
 	udp->len = bpf_htons(udp_len);
@@ -334,14 +376,19 @@ static __always_inline void write_link(void *data)
 }
 
 /*
- * The records behind the question, in words; the last one is read backwards from the end. False = bounds that cannot be.
- * Words, because a helper that copies costs as much as all of this.
+ * The records behind the question, in words, and their sum; the last word is read backwards from the end and counts for what
+ * is new in it. False = bounds that cannot be. Words, because a helper that copies costs as much as all of this; summed on the way,
+ * because the message in the frame lies across the words just written.
  */
-static __always_inline bool write_tail(void *at, const __u8 *tail, __u32 len, const void *data_end)
+static __always_inline bool write_tail(void *at, const struct dg_scratch *scratch, __u32 len,
+				       const void *data_end, __u64 *ret_sum)
 {
+	__u64 sum = 0;
+
 	for (__u32 word = 0; word < DG_TAIL_MAX / 8 && 8 * word < len; word++) {
 		__u32 from = 8 * word + 8 <= len ? 8 * word : len - 8;
-		__u64 *to;
+		__u32 known = 8 * word - from;
+		__u64 *to, value;
 
 		from &= DG_TAIL_MAX - 1;
 		question_pin(from);
@@ -349,8 +396,11 @@ static __always_inline bool write_tail(void *at, const __u8 *tail, __u32 len, co
 		question_pin(to);
 		if ((void *)(to + 1) > data_end)
 			return false;
-		*to = *(const __u64 *)(tail + from);
+		value = *(const __u64 *)(scratch->tail + from);
+		*to = value;
+		sum += sum_word(value >> (8 * known & 63));
 	}
+	*ret_sum = sum;
 	return true;
 }
 
@@ -370,21 +420,24 @@ static __always_inline bool reply_turn(struct xdp_md *ctx, const struct packet *
 	__u32 udp_len = sizeof(struct udphdr) + q->end + reply->tail_len;
 	__u32 tail_at = (pkt->f->l4 & 127) + sizeof(struct udphdr) + q->end;
 	void *l3 = data + (pkt->f->l3 & 31), *l4 = data + (pkt->f->l4 & 127);
+	void *msg = l4 + sizeof(struct udphdr);
+	__u64 sum;
 
 	question_pin(l3);
 	question_pin(l4);
 	if (data + sizeof(struct ethhdr) > data_end || l3 + sizeof(struct ipv6hdr) > data_end ||
-	    l4 + sizeof(struct udphdr) + DG_HEADER_BYTES > data_end)
+	    msg + 2 * sizeof(__u64) > data_end)
 		return false;
-	if (!write_tail(data + (tail_at & 511), scratch->tail, reply->tail_len, data_end))
+	if (!write_tail(data + (tail_at & 511), scratch, reply->tail_len, data_end, &sum))
 		return false;
 	write_link(data);
 	if (pkt->f->family == DG_IPV4)
 		write_ipv4(l3, pkt, udp_len);
 	else
 		write_ipv6(l3, pkt, udp_len);
-	write_dns(l4 + sizeof(struct udphdr), q, reply);
-	write_udp(l4, pkt, udp_len, data_end);
+	write_dns(msg, q, reply);
+	sum = sum_behind(sum, q->end) + sum_question(msg, q->end, data_end);
+	write_udp(l4, pkt, udp_len, sum);
 	write_padding(data, (pkt->f->l4 & 127) + udp_len, data_end);
 	return true;
 }

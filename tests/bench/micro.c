@@ -345,7 +345,7 @@ static void set_lists(struct bench *bench, enum lists lists)
 	bench->guard.settings.sinkhole_mode = modes[lists];
 }
 
-/* Writes all the settings. Same costs on every rung. CHARGE: one tick, which no measuring loop can use up. REFUSE: one query in 1000 s. */
+/* Writes all the settings. Same costs on every rung. CHARGE, and the answer budget: one tick, which no measuring loop can use up. REFUSE: one query in 1000 s. */
 static int set_limit(struct bench *bench, enum limit limit)
 {
 	struct dg_settings *settings = &bench->guard.settings;
@@ -357,6 +357,8 @@ static int set_limit(struct bench *bench, enum limit limit)
 	rate->ceiling = limit == LIMIT_REFUSE ? rare : 1ull << 32;
 	for (int rung = 0; rung < DG_RUNGS_IPV4; rung++)
 		rate->cost[rung] = limit == LIMIT_REFUSE ? rare : 1;
+	settings->budget_cost = 1; /* the budget is looked at, and lasts */
+	settings->budget_ceiling = 1ull << 32;
 	return err ? err : guard_write_settings(&bench->guard);
 }
 

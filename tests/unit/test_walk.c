@@ -576,20 +576,36 @@ static void octets_make(__u8 *at, __u32 len, __u32 turn)
 		at[i] = turn == 0 ? 0xff : turn == 1 ? 0 : (__u8)chance(256);
 }
 
-/* From the smallest message to the longest answer; what stands before and behind it does not count. */
+/* Of a tail: what write_tail() says where it writes it. A record has more than eight octets. */
+static __u64 tail_written(__u8 *at, const __u8 *tail, __u32 len)
+{
+	struct dg_scratch scratch;
+	__u64 sum = 0;
+
+	memcpy(scratch.tail, tail, sizeof(scratch.tail));
+	assert_true(write_tail(at, &scratch, len, at + len, &sum));
+	return sum;
+}
+
+/* From the smallest question to the longest answer, each behind it at random; what stands around them does not count. */
 static void the_sum_is_right_for_every_length(void **state)
 {
-	__u8 memory[16 + 512 + 16];
+	__u8 memory[16 + 512 + 16], tail[sizeof(((struct dg_scratch *)0)->tail)];
 
 	(void)state;
-	for (__u32 len = DG_HEADER_BYTES + 1 + 4; len <= DG_QUESTION_MAX + DG_TAIL_MAX; len++) {
+	for (__u32 len = DG_HEADER_BYTES + 1 + 4; len <= DG_QUESTION_MAX; len++) {
 		for (__u32 turn = 0; turn < 200; turn++) {
+			__u32 behind = turn % 4 ? 8 + chance(DG_TAIL_MAX - 8 + 1) : 0;
 			__u8 *msg = memory + chance(8) * 2;
+			__u64 sum;
 
 			octets_make(memory, sizeof(memory), 2);
 			octets_make(msg, len, turn);
-			assert_int_equal(bpf_ntohs(sum_fold(sum_message(msg, len, msg + len))),
-					 sum_plain(msg, len));
+			octets_make(tail, sizeof(tail), turn);
+			sum = sum_behind(tail_written(msg + len, tail, behind), len);
+			sum += sum_question(msg, len, msg + len);
+			assert_int_equal(bpf_ntohs((__u16)~sum_fold(sum)),
+					 sum_plain(msg, len + behind));
 		}
 	}
 }
@@ -600,26 +616,29 @@ static void a_sum_beyond_the_frame_is_not_read(void **state)
 
 	(void)state;
 	memset(msg, 0xff, 40);
-	assert_int_equal(sum_message(msg, 41, msg + 40), 0);
+	assert_int_equal(sum_question(msg, 41, msg + 40), 0);
 	free(msg);
 }
 
 /* What an answer may have behind its question: none, an OPT, a record, a record and an OPT with its options. */
 static void the_tail_is_written_for_every_length(void **state)
 {
-	__u8 tail[DG_TAIL_MAX], frame[8 + DG_TAIL_MAX + 8], want[sizeof(frame)];
+	__u8 frame[8 + DG_TAIL_MAX + 8], want[sizeof(frame)];
+	struct dg_scratch scratch;
+	__u64 sum;
 
 	(void)state;
 	for (__u32 len = 0; len <= DG_TAIL_MAX; len += len ? 1 : 8) {
 		for (__u32 turn = 0; turn < 50; turn++) {
-			octets_make(tail, sizeof(tail), 2);
+			octets_make(scratch.tail, sizeof(scratch.tail), 2);
 			octets_make(frame, sizeof(frame), 2);
 			memcpy(want, frame, sizeof(frame));
-			memcpy(want + 8, tail, len);
-			assert_true(write_tail(frame + 8, tail, len, frame + 8 + len));
+			memcpy(want + 8, scratch.tail, len);
+			assert_true(write_tail(frame + 8, &scratch, len, frame + 8 + len, &sum));
 			assert_memory_equal(frame, want, sizeof(frame));
 			if (len)
-				assert_false(write_tail(frame + 8, tail, len, frame + 8 + len - 1));
+				assert_false(write_tail(frame + 8, &scratch, len,
+							frame + 8 + len - 1, &sum));
 		}
 	}
 }

@@ -167,6 +167,32 @@ def _budget(book):
         book.set(budget_cost=0)
         book.answered(net, LISTED, "no budget, no bound", dns.Answer(), "example.com")
         _budget_slip(book, net)
+        _budget_batch(book, net)
+
+
+# A bound of many answers is taken sixteen at a time: what a CPU has paid for, it may give without looking at the clock.
+def _budget_batch(book, net):
+    book.scene("budget of 64 answers, 1000 a second, %s" % net.name)
+    book.own("example.com")
+    cost = TICKS_A_SECOND // 1000
+    book.set(budget_cost=cost, budget_ceiling=64 * cost)
+    _answers(book, net, 64)
+    book.asks(net, LISTED, "four batches are given: the budget is spent", "drop_budget")
+    book.at(SECOND + SECOND // 1000 * 15)
+    book.asks(net, LISTED, "fifteen answers later there is no batch yet", "drop_budget")
+    book.at(SECOND + SECOND // 1000 * 16 + 1000)
+    _answers(book, net, 16)
+    book.asks(net, LISTED, "and not seventeen", "drop_budget")
+    book.set(budget_cost=cost, budget_ceiling=63 * cost)
+    book.at(SECOND + SECOND // 1000 * 18 + 1000)
+    _answers(book, net, 1)
+    book.asks(net, LISTED, "a bound of fewer is exact to the answer", "drop_budget")
+
+
+def _answers(book, net, count):
+    for turn in range(count):
+        source = net.pick("203.0.113.%d", "2001:db8:%x::1") % (turn + 1)
+        book.answered(net, LISTED, "answer %d" % (turn + 1), dns.Answer(), "example.com", src=source)
 
 
 def _budget_slip(book, net):
