@@ -52,7 +52,11 @@ def test_unbound_as_it_comes(room):
 
 def test_bind_limits_rates_itself(room):
     Bind(room, GOOD_BIND + " rate-limit { responses-per-second 20; };")
-    room.doctor().is_ill("rrl", "WARN", "named limits rates itself", "rate-limit { }")
+    room.attach()
+    found = room.doctor()
+    found.is_ill("rrl", "WARN", "named limits rates itself", "rate-limit { }")
+    room.cli(*found["rrl"][2].split(", or dnsguard ")[1].split())
+    assert "nobody else does" in room.doctor().passes("rrl")
 
 
 def test_unbound_limits_rates_itself(room):

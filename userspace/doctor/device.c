@@ -127,8 +127,8 @@ void dg_check_native(const struct dg_doctor *doctor, struct dg_finding *ret)
 	} else if (native) {
 		dg_find(ret, DG_HEALTH_PASS, "driver %s has native XDP", driver);
 	} else if (link->under[0]) {
-		dg_find(ret, DG_HEALTH_FAIL, "a %s device has no native XDP", link->kind);
-		dg_mend(ret, "dnsguard attach %s  # the device below it", link->under);
+		dg_find(ret, DG_HEALTH_PASS, "none needed: frames are seen on %s first",
+			link->under);
 	} else if (!strcmp(link->bundle.name, link->name)) {
 		bundle_native_find(&link->bundle, ret);
 	} else {
@@ -142,7 +142,10 @@ void dg_check_parent(const struct dg_doctor *doctor, struct dg_finding *ret)
 	const struct dg_bundle *bundle = &link->bundle;
 	bool is_member = bundle->name[0] && strcmp(bundle->name, link->name);
 
-	if (link->under[0]) {
+	if (link->under[0] && link->under_guarded) {
+		dg_find(ret, DG_HEALTH_PASS, "a %s device on %s, which is guarded",
+			link->kind[0] ? link->kind : "stacked", link->under);
+	} else if (link->under[0]) {
 		dg_find(ret, DG_HEALTH_FAIL, "a %s device on %s: frames are seen there first",
 			link->kind[0] ? link->kind : "stacked", link->under);
 		dg_mend(ret, "dnsguard attach %s  # VLAN tags are understood", link->under);
@@ -171,10 +174,11 @@ void dg_check_owner(const struct dg_doctor *doctor, struct dg_finding *ret)
 		dg_find(ret, DG_HEALTH_PASS, "guarded by way of %s", link->bundle.name);
 	} else if (!link->xdp_prog && link->under_guarded) {
 		dg_find(ret, DG_HEALTH_PASS, "guarded by way of %s", link->under);
+	} else if (!link->xdp_prog && link->under[0]) {
+		dg_find(ret, DG_HEALTH_PASS, "nobody else's XDP program is there");
 	} else if (!link->xdp_prog) {
 		dg_find(ret, DG_HEALTH_WARN, "not guarded; nobody else's XDP program is there");
-		dg_mend(ret, "dnsguard attach %s --try 120s --observe",
-			link->under[0] ? link->under : link->name);
+		dg_mend(ret, "dnsguard attach %s --try 120s --observe", link->name);
 	} else if (link->xdp_prog == link->guard_prog) {
 		dg_find(ret, DG_HEALTH_PASS, "guarded by our program (id %u)", link->xdp_prog);
 	} else if (doctor->unseen) {

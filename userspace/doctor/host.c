@@ -75,7 +75,8 @@ void dg_check_lockdown(const struct dg_doctor *doctor, struct dg_finding *ret)
 	}
 }
 
-void dg_check_caps(const struct dg_doctor *doctor, struct dg_finding *ret)
+/* Which rights this process lacks, each with a space in front; "" = none. */
+static void caps_missing(char ret[64])
 {
 	static const struct {
 		unsigned int cap;
@@ -83,14 +84,20 @@ void dg_check_caps(const struct dg_doctor *doctor, struct dg_finding *ret)
 	} needed[] = { { CAP_BPF, "CAP_BPF" },
 		       { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
 		       { CAP_PERFMON, "CAP_PERFMON" } };
-	char missing[64] = "";
 
-	(void)doctor;
+	ret[0] = '\0';
 	capng_get_caps_process();
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i].cap))
-			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
-				 " %s", needed[i].name);
+			snprintf(ret + strlen(ret), 64 - strlen(ret), " %s", needed[i].name);
+}
+
+void dg_check_caps(const struct dg_doctor *doctor, struct dg_finding *ret)
+{
+	char missing[64];
+
+	(void)doctor;
+	caps_missing(missing);
 	if (missing[0]) {
 		dg_find(ret, DG_HEALTH_FAIL, "this process lacks%s", missing);
 		dg_mend(ret, "sudo dnsguard doctor");
@@ -122,12 +129,20 @@ void dg_check_load(const struct dg_doctor *doctor, struct dg_finding *ret)
 	dg_scoped_fd int prog = -1;
 	struct dg_settings settings;
 	struct dg_error err = { .text = "" };
+	char missing[64];
 
 	(void)doctor;
+	caps_missing(missing);
+	if (missing[0]) {
+		dg_find(ret, DG_HEALTH_WARN, "not tried: for that,%s are needed", missing);
+		dg_mend(ret, "sudo dnsguard doctor");
+		return;
+	}
 	if (dg_settings_default(&settings, &err) ||
 	    dg_load_private(&settings, LIMITER_BYTES_ON_TRIAL, 0, &maps, &prog, &err)) {
 		dg_find(ret, DG_HEALTH_FAIL, "the kernel refuses the program: %.400s", err.text);
-		dg_mend(ret, "as root, on Linux 6.1 or later: sudo dnsguard doctor");
+		dg_mend(ret,
+			"Linux 6.1 or later; in a container the rights that deploy/kubernetes/dnsguard.yaml gives");
 		return;
 	}
 	dg_find(ret, DG_HEALTH_PASS, "the kernel takes the program");

@@ -173,6 +173,9 @@ void dg_check_rrl(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 	if (facts->rrl < 0) {
 		unknown_find(facts, "rate limiting of its own", ret);
+	} else if (facts->rrl && doctor->loaded && doctor->settings.limit_mode == DG_OFF) {
+		dg_find(ret, DG_HEALTH_PASS, "%s limits rates itself, and nobody else does",
+			facts->owner.program);
 	} else if (facts->rrl) {
 		dg_find(ret, DG_HEALTH_WARN,
 			"%s limits rates itself: what passes here may be refused there, and nobody counts it",

@@ -78,6 +78,12 @@ void dg_check_clients(const struct dg_doctor *doctor, struct dg_finding *ret)
 	__u32 strangers = 0;
 	char text[64] = "";
 
+	if (doctor->unseen) {
+		dg_find(ret, DG_HEALTH_WARN,
+			"which senders are clients cannot be told without root");
+		dg_mend(ret, "sudo dnsguard doctor %s", doctor->link.name);
+		return;
+	}
 	if (!doctor->loaded || !(doctor->settings.flags & DG_SET_CLIENTS_ONLY)) {
 		dg_find(ret, DG_HEALTH_PASS, "every sender is a client");
 		return;
