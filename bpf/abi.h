@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 /* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
-#define DG_ABI_VERSION 3
+#define DG_ABI_VERSION 4
 
 #define DG_NAME_MAX                                                                                \
 	255 /* octets of a name in wire form, root label included: RFC 1035 section 3.1 */
@@ -518,31 +518,38 @@ struct dg_syn_bucket {
 #define DG_FLOW_SEEN_BITS 8
 #define DG_FLOW_IDLE 14 /* of these: a minute. What is idle gives way to a newcomer */
 #define DG_FLOW_WAYS 3
+#define DG_FLOW_QUERIES_MAX 255 /* are counted of one flow */
 
 enum dg_flow_flags {
 	DG_FLOW_SYN = 1 << 0, /* its SYN was seen: set by ingress when the cell is taken */
 	DG_FLOW_ANSWERED =
 		1 << 1, /* an answer left: set by egress, taken back by ingress on a new SYN */
 	DG_FLOW_CLOSING = 1 << 2, /* its client has sent its last octet */
+	DG_FLOW_GAP = 1 << 3,	  /* not all that it carried was read: there may be more queries */
 };
 
 /*
  * A TCP connection to a guarded service, as far as its queries go. Written by ingress, but for what egress may do: clear
- * syn_at and query_at, set DG_FLOW_ANSWERED. Nothing depends on it but statistics.
+ * syn_at and query_at, set DG_FLOW_ANSWERED, keep answer_seq and count answers. No packet's fate depends on it. The reaper
+ * spares who waits for an answer by it, and whoever is not in here.
  */
 struct dg_flow {
 	__u32 mark; /* id << DG_FLOW_SEEN_BITS | when it was last seen; 0 = free */
 	__u32 next_seq; /* sequence number where the next message's length, or with `alone` its header, is due */
-	__u32 syn_at;	/* its first SYN came */
+	union {
+		__u32 syn_at;	  /* its first SYN came; until an answer has left */
+		__u32 answer_seq; /* from then on: where the next answer's length is due */
+	};
 	__u32 query_at; /* its oldest unanswered query came */
 	__u16 alone;	/* a length that came without its message, 0 = none */
-	__u8 queries;	/* so far; stays at 255 */
+	__u8 queries;	/* so far; stays at DG_FLOW_QUERIES_MAX */
 	__u8 flags;	/* enum dg_flow_flags */
 };
 
 struct dg_flow_bucket {
 	struct dg_flow flow[DG_FLOW_WAYS];
-	__u32 pad;
+	/* Of each flow: queries whose answer has left or begun to, never more than came; the last one is unused. */
+	__u8 answers[DG_FLOW_WAYS + 1];
 };
 _Static_assert(sizeof(struct dg_flow_bucket) == 64, "a bucket is a cache line");
 

@@ -21,6 +21,9 @@ struct dns_begin {
 };
 #define DNS_QR 0x80
 
+/* In one segment, which may be as long as the device cuts itself; the rest of it is left. */
+#define DG_SEGMENT_ANSWERS 32
+
 /* An answer over UDP: whose query was it, and since when does it wait? The clock is read for those alone that are timed. */
 static __always_inline void udp_answer_note(const struct __sk_buff *skb, const struct packet *pkt)
 {
@@ -52,24 +55,64 @@ static __always_inline void flow_answered(__u32 *stamp, __u64 now_ns, enum dg_la
 		latency_note(kind, took_ns, now_ns);
 }
 
+/* The first octet after the SYN begins an answer. */
+static __always_inline void flow_first_answer(struct dg_flow *flow, __u32 seq, __u64 now_ns)
+{
+	flow_answered(&flow->syn_at, now_ns, DG_LATENCY_TCP_FIRST);
+	flow->answer_seq = seq;
+	flow_flag(flow, DG_FLOW_ANSWERED);
+}
+
+/*
+ * The answers that begin in this segment, whose data stand at `at` and have this sequence number. What was sent before
+ * counts once. Where a part was missed none is found any more: the queries then stay unanswered.
+ */
+static __always_inline void answers_count(const struct __sk_buff *skb, __u32 at, __u32 seq,
+					  __u64 hash)
+{
+	struct dg_flow *flow = flow_find(hash);
+	__u8 *answers = flow_answers(hash);
+	__u32 pos, len = skb->len - at;
+	__be16 length;
+
+	if (!flow || !answers)
+		return;
+	pos = flow->answer_seq - seq; /* modulo 2^32: of one sent before it is beyond its end */
+	for (int i = 0; i < DG_SEGMENT_ANSWERS && pos < len; i++) {
+		if (bpf_skb_load_bytes(skb, at + pos, &length, sizeof(length)))
+			return;
+		pos += sizeof(length) + bpf_ntohs(length);
+		flow->answer_seq = seq + pos;
+		/* A transfer has many to its one query. */
+		if (*answers < flow->queries)
+			*answers += 1;
+	}
+}
+
 /* A segment with data: the first one after the SYN, the first one after a query, or neither. */
 static __always_inline void tcp_answer_note(const struct __sk_buff *skb, const struct packet *pkt)
 {
 	const struct tcphdr *tcp = pkt->data + (pkt->f->l4 & 127);
 	struct dg_flow *flow;
-	__u64 now_ns;
+	__u64 now_ns, hash;
+	bool first, timed;
 
 	if ((const void *)(tcp + 1) > pkt->data_end ||
 	    skb->len <= (pkt->f->l4 & 127) + 4 * tcp->doff)
 		return;
-	flow = flow_find(flow_hash(pkt->set->limit_key, pkt->f->daddr, pkt->f->saddr, pkt->f->dport,
-				   pkt->f->sport));
-	if (!flow || !(flow->syn_at | flow->query_at))
+	hash = flow_hash(pkt->set->limit_key, pkt->f->daddr, pkt->f->saddr, pkt->f->dport,
+			 pkt->f->sport);
+	flow = flow_find(hash);
+	if (!flow)
 		return;
-	now_ns = bpf_ktime_get_ns();
-	flow->flags |= DG_FLOW_ANSWERED;
-	flow_answered(&flow->syn_at, now_ns, DG_LATENCY_TCP_FIRST);
-	flow_answered(&flow->query_at, now_ns, DG_LATENCY_TCP);
+	first = !(flow->flags & DG_FLOW_ANSWERED);
+	timed = flow->query_at;
+	now_ns = first || timed ? bpf_ktime_get_ns() : 0;
+	if (first)
+		flow_first_answer(flow, bpf_ntohl(tcp->seq), now_ns);
+	if (timed)
+		flow_answered(&flow->query_at, now_ns, DG_LATENCY_TCP);
+	answers_count(skb, (pkt->f->l4 & 127) + 4 * tcp->doff, bpf_ntohl(tcp->seq), hash);
 }
 
 static __always_inline void answer_note(const struct __sk_buff *skb, struct packet *pkt)

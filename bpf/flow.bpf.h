@@ -19,15 +19,14 @@
 
 #define DG_FLOW_SEEN_MASK ((1u << DG_FLOW_SEEN_BITS) - 1)
 
-/* The 4-tuple under the settings' limit_key. Bucket and id come from different bits. */
+/* The 4-tuple under the settings' limit_key. */
 static __always_inline __u64 flow_hash(const __u64 key[2], struct dg_addr client,
 				       struct dg_addr service, __be16 client_port,
 				       __be16 service_port)
 {
-	__u64 hash = dg_hash_addr(client.hi, client.lo, key);
+	const __u64 from[2] = { client.hi, client.lo }, to[2] = { service.hi, service.lo };
 
-	hash = dg_hash_addr(service.hi ^ hash, service.lo, key);
-	return dg_mix64(hash ^ ((__u64)client_port << 16 | service_port));
+	return dg_hash_flow(from, to, (__u32)client_port << 16 | service_port, key);
 }
 
 /* A time for syn_at and query_at; never 0. */
@@ -47,9 +46,7 @@ static __always_inline __u64 flow_elapsed_ns(__u32 stamp, __u64 now_ns)
 /* The flow's mark if it were seen now; the id is never 0. */
 static __always_inline __u32 flow_mark(__u64 hash, __u64 now_ns)
 {
-	__u32 id = hash >> (32 + DG_FLOW_SEEN_BITS);
-
-	return (id ? id : 1) << DG_FLOW_SEEN_BITS |
+	return dg_hash_flow_id(hash) << DG_FLOW_SEEN_BITS |
 	       (__u32)(now_ns >> DG_FLOW_SEEN_SHIFT & DG_FLOW_SEEN_MASK);
 }
 
@@ -73,6 +70,32 @@ static __always_inline struct dg_flow *flow_find(__u64 hash)
 		if ((bucket->flow[way].mark ^ mark) <= DG_FLOW_SEEN_MASK)
 			return &bucket->flow[way];
 	return NULL;
+}
+
+/* Its count of answers, NULL = none is kept. */
+static __always_inline __u8 *flow_answers(__u64 hash)
+{
+	struct dg_flow_bucket *bucket = flow_bucket(hash);
+	__u32 mark = flow_mark(hash, 0);
+
+	if (!bucket)
+		return NULL;
+#pragma unroll
+	for (__u32 way = 0; way < DG_FLOW_WAYS; way++)
+		if ((bucket->flow[way].mark ^ mark) <= DG_FLOW_SEEN_MASK)
+			return &bucket->answers[way];
+	return NULL;
+}
+
+/* Flags are set on both sides at once: atomically, with what stands beside them in the same word. */
+static __always_inline void flow_flag(struct dg_flow *flow, enum dg_flow_flags flag)
+{
+	__u32 *word = (__u32 *)&flow->alone;
+
+	_Static_assert(__builtin_offsetof(struct dg_flow, flags) ==
+			       __builtin_offsetof(struct dg_flow, alone) + 3,
+		       "the last octet of the word");
+	__sync_fetch_and_or(word, bpf_htonl(flag));
 }
 
 /* In units of DG_FLOW_SEEN_SHIFT. */
@@ -104,6 +127,7 @@ static __always_inline struct dg_flow *flow_take(__u64 hash, __u64 now_ns)
 	struct dg_flow_bucket *bucket = flow_bucket(hash);
 	__u32 mark = flow_mark(hash, now_ns), most = 0, yields;
 	struct dg_flow *taken = NULL;
+	__u8 *answers = NULL;
 
 	if (!bucket)
 		return NULL;
@@ -115,10 +139,13 @@ static __always_inline struct dg_flow *flow_take(__u64 hash, __u64 now_ns)
 		if (yields > most) {
 			most = yields;
 			taken = &bucket->flow[way];
+			answers = &bucket->answers[way];
 		}
 	}
-	if (taken)
-		*taken = (struct dg_flow){ .mark = mark };
+	if (!taken || !answers)
+		return NULL;
+	*taken = (struct dg_flow){ .mark = mark };
+	*answers = 0;
 	return taken;
 }
 

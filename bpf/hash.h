@@ -157,6 +157,23 @@ static __always_inline __u64 dg_hash_addr(__u64 hi, __u64 lo, const __u64 key[2]
 	return dg_mix64((hi ^ key[0]) * (key[1] | 1) ^ dg_rotl64(lo + key[1], 32));
 }
 
+/* Of a TCP flow: addresses as { hi, lo }, client's port << 16 | service's port. Bucket and id come from different bits. */
+static __always_inline __u64 dg_hash_flow(const __u64 client[2], const __u64 service[2],
+					  __u32 ports, const __u64 key[2])
+{
+	__u64 hash = dg_hash_addr(client[0], client[1], key);
+
+	return dg_mix64(dg_hash_addr(service[0] ^ hash, service[1], key) ^ ports);
+}
+
+/* 24 bits, never 0. */
+static __always_inline __u32 dg_hash_flow_id(__u64 hash)
+{
+	__u32 id = hash >> 40;
+
+	return id ? id : 1;
+}
+
 /*
  * The prefix by which a source's connections are counted, host bits 0: IPv4 /32; IPv6 /64 and, on the second rung, /48.
  * Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.

@@ -61,16 +61,20 @@ static __always_inline __u32 segment_stamp(const struct packet *pkt)
 static __always_inline void flow_begin(const struct packet *pkt, const struct segment *seg)
 {
 	struct dg_flow *flow = flow_find(seg->flow);
+	__u8 *answers;
 
 	if (flow && !flow->queries && flow->flags == DG_FLOW_SYN && flow->next_seq == seg->seq + 1)
 		return;
 	if (!flow)
 		flow = flow_take(seg->flow, pkt->f->now_ns);
-	if (flow)
-		*flow = (struct dg_flow){ .mark = flow_mark(seg->flow, pkt->f->now_ns),
-					  .next_seq = seg->seq + 1,
-					  .syn_at = segment_stamp(pkt),
-					  .flags = DG_FLOW_SYN };
+	answers = flow_answers(seg->flow);
+	if (!flow || !answers)
+		return;
+	*answers = 0;
+	*flow = (struct dg_flow){ .mark = flow_mark(seg->flow, pkt->f->now_ns),
+				  .next_seq = seg->seq + 1,
+				  .syn_at = segment_stamp(pkt),
+				  .flags = DG_FLOW_SYN };
 }
 
 /* Nothing is to be expected from this client any more: the cell gives way, and remains until then for the answer's time. */
@@ -79,7 +83,16 @@ static __always_inline void flow_end(const struct segment *seg)
 	struct dg_flow *flow = flow_find(seg->flow);
 
 	if (flow)
-		flow->flags |= DG_FLOW_CLOSING;
+		flow_flag(flow, DG_FLOW_CLOSING);
+}
+
+/* A part of it was not read: what its queries are is not known to the last from here on. */
+static __always_inline void flow_gap(const struct segment *seg)
+{
+	struct dg_flow *flow = flow_find(seg->flow);
+
+	if (flow)
+		flow_flag(flow, DG_FLOW_GAP);
 }
 
 /* A length that fits, QR=0, opcode QUERY, one question. */
@@ -112,6 +125,7 @@ static __always_inline bool segment_follow(const struct packet *pkt, struct segm
 		return false;
 	}
 	stats->gaps += !!flow;
+	flow_gap(seg);
 	if (!segment_plausible(pkt, seg))
 		return false;
 	stats->found += !flow;
@@ -137,7 +151,7 @@ static __always_inline void query_count(const struct packet *pkt, const struct s
 	}
 	if (svc)
 		svc->queries[DG_TCP]++;
-	if (!flow || flow->queries == 255)
+	if (!flow || flow->queries == DG_FLOW_QUERIES_MAX)
 		return;
 	flow->queries++;
 	for (__u32 i = 0; tcp && i < DG_TCP_REACHED; i++)
@@ -184,8 +198,11 @@ static __always_inline bool message_next(const struct packet *pkt, struct segmen
 	__u32 head = seg->alone ? 0 : DG_LENGTH_BYTES;
 
 	flow_expect(seg, seg->pos, seg->alone);
-	if (left < head || !left || length < 0 || seg->messages == DG_SEGMENT_MESSAGES)
+	if (left < head || !left || length < 0 || seg->messages == DG_SEGMENT_MESSAGES) {
+		if (left)
+			flow_gap(seg);
 		return false;
+	}
 	left -= head;
 	if (!left) {
 		flow_expect(seg, seg->len, length);

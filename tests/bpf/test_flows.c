@@ -137,6 +137,16 @@ static struct dg_flow *flow_of(struct dg_flow_bucket *buckets)
 	return NULL;
 }
 
+/* Of the same flow. */
+static __u8 *answers_of(struct dg_flow_bucket *buckets)
+{
+	struct dg_flow *flow = flow_of(buckets);
+	struct dg_flow_bucket *bucket =
+		&buckets[((char *)flow - (char *)buckets) / sizeof(*bucket)];
+
+	return &bucket->answers[flow - bucket->flow];
+}
+
 static __u32 stamp(__u64 now_ns)
 {
 	return (__u32)(now_ns >> DG_FLOW_TIME_SHIFT);
@@ -149,6 +159,7 @@ static void times(struct guard *guard)
 	struct dg_flow_bucket *buckets =
 		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, guard->maps.dg_flows, 0);
 	struct dg_flow *flow;
+	__u8 *answers;
 
 	must(buckets == MAP_FAILED ? -errno : 0, "map the flows");
 	begin(guard);
@@ -162,12 +173,20 @@ static void times(struct guard *guard)
 	query(guard, 0x0a000001, 1, 1, FRAME_START + 3 * GUARD_SECOND);
 	ok(flow->query_at == stamp(FRAME_START + 2 * GUARD_SECOND) && flow->queries == 2,
 	   "of two queries the older one's time is kept");
+	ok(flow->flags == DG_FLOW_SYN, "all of it was read");
 	flow->syn_at = flow->query_at = 0;
 	flow->flags |= DG_FLOW_ANSWERED;
 	query(guard, 0x0a000001, 2, 1, FRAME_START + 4 * GUARD_SECOND);
 	ok(flow->query_at == stamp(FRAME_START + 4 * GUARD_SECOND) && !flow->syn_at &&
 		   flow->flags == (DG_FLOW_SYN | DG_FLOW_ANSWERED),
 	   "once it is answered the next one's");
+	query(guard, 0x0a000001, 4, 1, FRAME_START + 5 * GUARD_SECOND);
+	ok(flow->flags & DG_FLOW_GAP && flow->queries == 4, "one that is missing leaves a gap");
+	answers = answers_of(buckets);
+	*answers = 3;
+	syn(guard, 0x0a000001, FRAME_START + 6 * GUARD_SECOND);
+	ok(flow->flags == DG_FLOW_SYN && !flow->queries && !*answers,
+	   "a connection that begins anew has neither");
 	munmap(buckets, bytes);
 }
 

@@ -123,13 +123,13 @@ def answers(room, *argv):
 class Bind:
     """named, with a control channel, and what it says of itself."""
 
-    def __init__(self, room, options="", key=KEY, more=""):
+    def __init__(self, room, options="", key=KEY, more="", recursion="no"):
         self.room, self.dir = room, Path(room.dir)
         self.conf = self.dir / "named.conf"
         self.conf.write_text(f"""
 {key}
 options {{ directory "{room.dir}"; pid-file none; session-keyfile none; listen-on {{ {SERVER}; }};
-  listen-on-v6 {{ none; }}; dnssec-validation no; recursion no; {options} }};
+  listen-on-v6 {{ none; }}; dnssec-validation no; recursion {recursion}; {options} }};
 controls {{ inet 127.0.0.1 port 953 allow {{ any; }} keys {{ "rndc-key"; }}; }};
 {more}
 """)
@@ -147,7 +147,7 @@ controls {{ inet 127.0.0.1 port 953 allow {{ any; }} keys {{ "rndc-key"; }}; }};
 
 
 class Unbound:
-    def __init__(self, room, options=""):
+    def __init__(self, room, options="", more=""):
         self.room, self.conf = room, Path(room.dir) / "unbound.conf"
         self.conf.write_text(f"""
 server:
@@ -164,6 +164,7 @@ server:
 remote-control:
   control-enable: yes
   control-interface: {room.dir}/control
+{more}
 """)
         self.child = room.start("unbound", "-d", "-c", self.conf)
         wait_for(lambda: self.usage() == 0)

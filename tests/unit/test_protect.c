@@ -9,10 +9,13 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "bpf/hash.h"
 #include "userspace/dnsguardd/ladder.h"
 #include "userspace/dnsguardd/reaper.h"
+#include "userspace/lib/tcp_flows.h"
 
 #define SECOND 1000000000ull
 
@@ -108,6 +111,7 @@ static struct dg_tcp_socket held_by(const char *peer, __u32 idle_ms, __u32 name)
 					.recv_ms = idle_ms + 1,
 					.sent_ms = idle_ms,
 					.received = 31,
+					.acked = 47,
 					.inode = name };
 	__u8 bytes[16];
 
@@ -132,6 +136,20 @@ static bool spares_one(const struct dg_tcp_socket *socket, void *arg)
 	return socket->inode == *(__u32 *)arg;
 }
 
+static bool all_are_answered(const struct dg_tcp_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	return true;
+}
+
+static bool nothing_is_known(const struct dg_tcp_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	return false;
+}
+
 static void add(struct dg_reaper_crowd *crowd, const char *peer, __u32 idle_ms, __u32 name)
 {
 	const struct dg_tcp_socket socket = held_by(peer, idle_ms, name);
@@ -142,7 +160,11 @@ static void add(struct dg_reaper_crowd *crowd, const char *peer, __u32 idle_ms, 
 static struct dg_reaper_rules rules_of(__u64 share)
 {
 	return (struct dg_reaper_rules){
-		.share = share, .idle_ms = 2000, .budget = 1000, .spares = spares_nobody
+		.share = share,
+		.idle_ms = 2000,
+		.budget = 1000,
+		.spares = spares_nobody,
+		.answered = all_are_answered,
 	};
 }
 
@@ -221,25 +243,79 @@ static void whom_the_caller_spares_is_spared(void **state)
 static void a_query_in_flight_is_never_cut(void **state)
 {
 	struct dg_tcp_socket socket = held_by("192.0.2.1", 9000, 1);
+	struct dg_reaper_rules known = rules_of(1), unknown = rules_of(1);
 
 	(void)state;
-	assert_false(dg_reaper_in_flight(&socket)); /* answered */
+	unknown.answered = nothing_is_known;
+	assert_false(dg_reaper_in_flight(&socket, &known));
+	assert_true(dg_reaper_in_flight(&socket, &unknown)); /* one answer of several, maybe */
 	socket.rqueue = 1;
-	assert_true(dg_reaper_in_flight(&socket)); /* the resolver has not read it */
+	assert_true(dg_reaper_in_flight(&socket, &known)); /* the resolver has not read it */
 	socket.rqueue = 0;
 	socket.wqueue = 1;
-	assert_true(dg_reaper_in_flight(&socket)); /* the client has not all of the answer */
+	assert_true(
+		dg_reaper_in_flight(&socket, &known)); /* the client has not all of the answer */
 	socket.wqueue = 0;
 	socket.recv_ms = 8000;
-	assert_true(dg_reaper_in_flight(&socket)); /* asked, not answered yet */
+	assert_true(dg_reaper_in_flight(&socket, &known)); /* asked again */
+	socket.recv_ms = socket.sent_ms;
+	assert_true(dg_reaper_in_flight(&socket, &unknown)); /* within a tick */
+	assert_false(dg_reaper_in_flight(&socket, &known));
+	socket.acked = 0;
+	assert_true(dg_reaper_in_flight(&socket, &known)); /* asked in the tick it was opened in */
+	socket.recv_ms = DG_REAPER_ANSWER_MS - 1;
+	assert_true(dg_reaper_in_flight(&socket, &unknown));
 	socket.recv_ms = DG_REAPER_ANSWER_MS;
-	socket.sent_ms = DG_REAPER_ANSWER_MS + 1;
-	assert_false(dg_reaper_in_flight(&socket)); /* and never will be */
+	assert_false(dg_reaper_in_flight(&socket, &unknown)); /* and never will be */
 	socket.recv_ms = 8000;
 	socket.received = 13;
-	assert_false(dg_reaper_in_flight(&socket)); /* too little to be a query */
+	assert_false(dg_reaper_in_flight(&socket, &unknown)); /* too little to be a query */
 	socket.received = 14;
-	assert_true(dg_reaper_in_flight(&socket));
+	assert_true(dg_reaper_in_flight(&socket, &known));
+}
+
+/* The table with this one flow in it, on each of its ways in turn. */
+static bool known_to_be_answered(struct dg_flow flow, __u8 answers)
+{
+	static const struct dg_tcp_key client = { .addr = { 1, 2 }, .port = 3 };
+	static const struct dg_tcp_key service = { .addr = { 4, 5 }, .port = 6 };
+	static const __u64 from[2] = { 1, 2 }, to[2] = { 4, 5 };
+	struct dg_flow_bucket *table = calloc(DG_FLOW_BUCKETS, sizeof(*table)), *bucket;
+	const struct dg_tcp_flows flows = { .bucket = table, .key = { 7, 8 } };
+	__u64 hash = dg_hash_flow(from, to, 3 << 16 | 6, flows.key);
+	int known = 0;
+
+	assert_non_null(table);
+	bucket = &table[hash & (DG_FLOW_BUCKETS - 1)];
+	flow.mark = dg_hash_flow_id(hash) << DG_FLOW_SEEN_BITS | 77;
+	for (int way = 0; way < DG_FLOW_WAYS; way++) {
+		*bucket = (struct dg_flow_bucket){ .answers = { 0 } };
+		assert_false(dg_tcp_flows_answered(&flows, &client, &service));
+		bucket->flow[way] = flow;
+		bucket->answers[way] = answers;
+		known += dg_tcp_flows_answered(&flows, &client, &service);
+		assert_false(dg_tcp_flows_answered(&flows, &service, &client));
+	}
+	free(table);
+	assert_true(known == 0 || known == DG_FLOW_WAYS);
+	return known;
+}
+
+static void answered_is_what_was_seen_from_begin_to_end(void **state)
+{
+	const __u8 whole = DG_FLOW_SYN | DG_FLOW_ANSWERED;
+
+	(void)state;
+	assert_true(known_to_be_answered((struct dg_flow){ .queries = 3, .flags = whole }, 3));
+	assert_false(known_to_be_answered((struct dg_flow){ .queries = 3, .flags = whole }, 2));
+	assert_false(known_to_be_answered((struct dg_flow){ .queries = 0, .flags = whole }, 0));
+	assert_false(known_to_be_answered(
+		(struct dg_flow){ .queries = 3, .flags = DG_FLOW_ANSWERED }, 3));
+	assert_false(known_to_be_answered(
+		(struct dg_flow){ .queries = 3, .flags = whole | DG_FLOW_GAP }, 3));
+	assert_false(known_to_be_answered((struct dg_flow){ .queries = DG_FLOW_QUERIES_MAX,
+							    .flags = whole },
+					  DG_FLOW_QUERIES_MAX));
 }
 
 static void what_is_not_known_in_detail_is_not_closed(void **state)
@@ -269,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_network_of_64_bits_is_one_source),
 		cmocka_unit_test(whom_the_caller_spares_is_spared),
 		cmocka_unit_test(a_query_in_flight_is_never_cut),
+		cmocka_unit_test(answered_is_what_was_seen_from_begin_to_end),
 		cmocka_unit_test(what_is_not_known_in_detail_is_not_closed),
 	};
 

@@ -12,6 +12,7 @@
 
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/protect_internal.h"
+#include "userspace/lib/tcp_flows.h"
 #include "userspace/lib/tcp_shares.h"
 
 #define NS_PER_SEC 1000000000ull
@@ -22,6 +23,7 @@
 struct look {
 	const struct dg_tick *tick;
 	bool belongs[DG_TCP_LISTENERS_MAX]; /* by row: it counts against the quota */
+	struct dg_tcp_flows flows;
 	struct dg_reaper_crowd crowd;
 };
 
@@ -46,7 +48,7 @@ static bool is_loopback(struct dg_addr addr)
 /* The host itself, and whom the operator exempts from limits. */
 static bool spares(const struct dg_tcp_socket *socket, void *arg)
 {
-	const struct dg_maps *maps = arg;
+	const struct dg_maps *maps = ((const struct look *)arg)->tick->maps;
 	const __u8 *bytes = (const __u8 *)&socket->peer;
 	struct dg_source_key_v6 key6 = { .bits = 128 };
 	struct dg_source_key_v4 key4 = { .bits = 32 };
@@ -61,6 +63,14 @@ static bool spares(const struct dg_tcp_socket *socket, void *arg)
 		 bpf_map_lookup_elem(maps->dg_sources6, &key6, &source))
 		return false;
 	return source.flags & DG_SRC_NO_LIMIT;
+}
+
+static bool answered(const struct dg_tcp_socket *socket, void *arg)
+{
+	const struct look *look = arg;
+	const struct dg_tcp_key client = { .addr = socket->peer, .port = socket->id.idiag_dport };
+
+	return look->flows.bucket && dg_tcp_flows_answered(&look->flows, &client, &socket->local);
 }
 
 /* ---- sources that lost some ----------------------------------------------------------------- */
@@ -204,9 +214,14 @@ static void close_some(struct dg_protecting *p, struct look *look, __u64 share, 
 		.idle_ms = (__u32)(p->daemon->config->tcp_reaper_idle_ns / NS_PER_MS),
 		.budget = budget,
 		.spares = spares,
-		.arg = (void *)look->tick->maps,
+		.answered = answered,
+		.arg = look,
 	};
-	__u32 picked = dg_reaper_pick(&look->crowd, &rules);
+	__u32 picked;
+
+	/* Without it nobody is known to be answered: more are spared. */
+	dg_tcp_flows_open(look->tick->maps, &look->flows);
+	picked = dg_reaper_pick(&look->crowd, &rules);
 
 	for (__u32 i = 0; i < picked; i++) {
 		int status = close_one(p, look, &look->crowd.socket[i], &rules);
@@ -266,6 +281,7 @@ __u32 dg_reap(struct dg_protecting *p, const struct dg_tick *tick, const struct 
 		if (p->reaper != DG_OFF && budget)
 			close_some(p, &look, sources ? keep / sources : 1, budget);
 	}
+	dg_tcp_flows_close(&look.flows);
 	dg_reaper_crowd_free(&look.crowd);
 	return sources;
 }

@@ -84,17 +84,19 @@ __u32 dg_reaper_idle_ms(const struct dg_tcp_socket *socket)
 	return socket->recv_ms < socket->sent_ms ? socket->recv_ms : socket->sent_ms;
 }
 
-bool dg_reaper_in_flight(const struct dg_tcp_socket *socket)
+bool dg_reaper_in_flight(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules)
 {
 	if (socket->rqueue || socket->wqueue)
 		return true;
-	return socket->received >= LEAST_QUERY && socket->recv_ms < socket->sent_ms &&
-	       socket->recv_ms < DG_REAPER_ANSWER_MS;
+	if (socket->received < LEAST_QUERY || socket->recv_ms >= DG_REAPER_ANSWER_MS)
+		return false;
+	return !socket->acked || socket->recv_ms < socket->sent_ms ||
+	       !rules->answered(socket, rules->arg);
 }
 
 bool dg_reaper_may_close(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules)
 {
-	return socket->detailed && !dg_reaper_in_flight(socket) &&
+	return socket->detailed && !dg_reaper_in_flight(socket, rules) &&
 	       dg_reaper_idle_ms(socket) >= rules->idle_ms && !rules->spares(socket, rules->arg);
 }
 

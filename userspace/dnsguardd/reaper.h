@@ -9,8 +9,11 @@
 
 #include "userspace/lib/tcp_sockets.h"
 
-/* Resolvers give up before that: what came so long ago and was not answered never will be. */
-#define DG_REAPER_ANSWER_MS 30000
+/*
+ * Resolvers give up before that: what came so long ago and was not answered never will be. BIND's resolver-query-timeout
+ * goes up to 30 s; Unbound gives one server up to 120 s.
+ */
+#define DG_REAPER_ANSWER_MS 120000
 
 /* All connections at one time. */
 struct dg_reaper_crowd {
@@ -23,12 +26,6 @@ void dg_reaper_crowd_add(const struct dg_tcp_socket *socket, void *arg);
 
 /* Milliseconds since data came or went; since the begin where there was none. */
 __u32 dg_reaper_idle_ms(const struct dg_tcp_socket *socket);
-/*
- * Something is unread, unsent or not acknowledged, or data came after the last went out: a query may be on its way. Fewer
- * octets than a DNS message has are none (RFC 7766 section 8: two of length, RFC 1035 section 4.1.1: twelve of header).
- */
-bool dg_reaper_in_flight(const struct dg_tcp_socket *socket);
-
 /* Different sources (the narrow prefix) of a crowd. */
 __u32 dg_reaper_sources(const struct dg_reaper_crowd *crowd);
 
@@ -36,10 +33,20 @@ struct dg_reaper_rules {
 	__u64 share;   /* connections that a source may keep */
 	__u32 idle_ms; /* closes none that has been idle for less */
 	__u32 budget;  /* closes so many at most */
-	bool (*spares)(const struct dg_tcp_socket *socket,
-		       void *arg); /* says which are not to be touched */
+	/* Says which are not to be touched. */
+	bool (*spares)(const struct dg_tcp_socket *socket, void *arg);
+	/* Says of which it is known that all queries that came have been answered. */
+	bool (*answered)(const struct dg_tcp_socket *socket, void *arg);
 	void *arg;
 };
+/*
+ * May a query be on its way? So it is when something is unread, unsent or not acknowledged; when nothing was ever sent, or
+ * data came after the last went; and otherwise unless all of them are known to be answered: of several that came at once
+ * one answer may have left (RFC 7766 section 6.2.1.1), and within a tick of the kernel's clock nobody knows what came first.
+ * Fewer octets than a DNS message has are no query (RFC 7766 section 8: two of length, RFC 1035 section 4.1.1: twelve of
+ * header).
+ */
+bool dg_reaper_in_flight(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules);
 /* May this one be closed at all, whatever its source holds? */
 bool dg_reaper_may_close(const struct dg_tcp_socket *socket, const struct dg_reaper_rules *rules);
 /* Puts those to be closed first, the longest idle one foremost. Returns how many. */

@@ -56,6 +56,7 @@ static void detail_read(const struct nlattr *attr, struct dg_tcp_socket *ret)
 	ret->recv_ms = info.tcpi_last_data_recv;
 	ret->sent_ms = info.tcpi_last_data_sent;
 	ret->received = info.tcpi_bytes_received;
+	ret->acked = info.tcpi_bytes_acked;
 }
 
 static int message_visit(const struct nlmsghdr *message, void *arg)

@@ -23,8 +23,8 @@ struct dg_tcp_socket {
 	/* Asked for in detail, and given: */
 	bool detailed;
 	__u32 recv_ms,
-		sent_ms; /* since data last came, was last sent; since its begin where there was none */
-	__u64 received; /* octets */
+		sent_ms; /* since data last came, was last sent, in the kernel's ticks; since its begin where there was none */
+	__u64 received, acked; /* octets that came; octets that went, as far as they have arrived */
 };
 
 typedef void dg_tcp_visit_fn(const struct dg_tcp_socket *socket, void *arg);
