@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/config/config.h"
 
 static struct dg_config config;
@@ -39,8 +40,7 @@ static void put(const char *name, const char *text)
 static int fresh_dir(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/dg-config-XXXXXX");
-	if (!mkdtemp(dir) || mkdir(path_of("conf.d"), 0755))
+	if (dg_scratch_make(dir, sizeof(dir), "config") || mkdir(path_of("conf.d"), 0755))
 		return -1;
 	snprintf(main_file, sizeof(main_file), "%s/c.yaml", dir);
 	memset(&err, 0, sizeof(err));

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/history/history.h"
 
 #define NOON 1764072000ull /* 2025-11-25 12:00 UTC */
@@ -28,9 +29,8 @@ static int fresh_dir(void **state)
 	(void)state;
 	setenv("TZ", "UTC", 1);
 	tzset();
-	strcpy(dir, "/tmp/dg-history-XXXXXX");
 	memset(&err, 0, sizeof(err));
-	return mkdtemp(dir) ? 0 : -1;
+	return dg_scratch_make(dir, sizeof(dir), "history");
 }
 
 static int remove_dir(void **state)

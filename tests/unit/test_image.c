@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/lib/image.h"
 
 #define ELEMENT 64
@@ -590,8 +591,7 @@ static int on_disk_make(void **state)
 	struct dg_error err;
 	const void *image;
 
-	strcpy(d->dir, "/tmp/dg-image-XXXXXX");
-	if (!mkdtemp(d->dir))
+	if (dg_scratch_make(d->dir, sizeof(d->dir), "image"))
 		return -1;
 	snprintf(d->path, sizeof(d->path), "%s/image", d->dir);
 	for (unsigned int i = 0; i < 1000; i++) {

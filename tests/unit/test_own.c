@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <bpf/bpf.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/lib/own.h"
 
 #define SEC 1000000000ull
@@ -48,8 +49,7 @@ static int world_make(void **state)
 	w->maps.dg_own = map_make(BPF_MAP_TYPE_HASH, sizeof(struct dg_name_key),
 				  sizeof(struct dg_own), DG_OWN_MAX, BPF_F_NO_PREALLOC);
 	w->maps.dg_own_filter = map_make(BPF_MAP_TYPE_ARRAY, 4, sizeof(filter), 1, BPF_F_MMAPABLE);
-	strcpy(w->dir, "/tmp/dg-own-XXXXXX");
-	if (!mkdtemp(w->dir))
+	if (dg_scratch_make(w->dir, sizeof(w->dir), "own"))
 		return -1;
 	snprintf(w->file, sizeof(w->file), "%s/own", w->dir);
 	*state = w;

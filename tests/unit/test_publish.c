@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/lib/image.h"
 
 #define ELEMENT 64
@@ -56,8 +57,7 @@ static int world_make(void **state)
 					       sizeof(struct dg_list_stats), DG_LIST_ROWS, NULL);
 	w->maps.dg_image = outer_make(INNER_FLAGS, ELEMENT);
 	w->maps.dg_list_large = outer_make(BPF_F_MMAPABLE, sizeof(struct dg_list_large));
-	strcpy(w->dir, "/tmp/dg-publish-XXXXXX");
-	if (!mkdtemp(w->dir))
+	if (dg_scratch_make(w->dir, sizeof(w->dir), "publish"))
 		return -1;
 	snprintf(w->file, sizeof(w->file), "%s/image", w->dir);
 	*state = w;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/lib/sources.h"
 
 #define NS_PER_SEC 1000000000ull
@@ -40,8 +41,7 @@ static int world_make(void **state)
 		bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_settings", 4, sizeof(settings), 1, NULL);
 	w->maps.dg_sources4 = trie_make(sizeof(struct dg_source_key_v4));
 	w->maps.dg_sources6 = trie_make(sizeof(struct dg_source_key_v6));
-	strcpy(w->dir, "/tmp/dg-sources-XXXXXX");
-	if (!mkdtemp(w->dir))
+	if (dg_scratch_make(w->dir, sizeof(w->dir), "sources"))
 		return -1;
 	snprintf(w->file, sizeof(w->file), "%s/sources", w->dir);
 	return w->maps.dg_settings < 0 ? 0 : dg_settings_write(&w->maps, &settings);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "tests/unit/scratch.h"
 #include "userspace/lib/sources.h"
 
 #ifndef MANY
@@ -57,8 +58,7 @@ static int world_make(void **state)
 
 	*state = w;
 	w->maps = DG_MAPS_NONE;
-	strcpy(w->dir, "/tmp/dg-sources-XXXXXX");
-	if (!mkdtemp(w->dir))
+	if (dg_scratch_make(w->dir, sizeof(w->dir), "sources"))
 		return -1;
 	snprintf(w->file, sizeof(w->file), "%s/sources", w->dir);
 	return 0;

@@ -13,7 +13,6 @@
 
 #include "userspace/lib/maps.h"
 
-#define LOCK_WAIT_NS 10000000000ull
 #define LOCK_RETRY_MS 20
 
 int dg_run_path(const char *kind, const char *bpffs, struct dg_path *ret)
@@ -29,9 +28,9 @@ int dg_run_path(const char *kind, const char *bpffs, struct dg_path *ret)
 	return mkdir(DG_RUN_DIR, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-static int lock_take(int fd)
+int dg_flock_wait(int fd, __u64 wait_ns)
 {
-	__u64 deadline = dg_now_ns() + LOCK_WAIT_NS;
+	__u64 deadline = dg_now_ns() + wait_ns;
 
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -51,7 +50,7 @@ int dg_lock(const char *bpffs, int *ret_fd, struct dg_error *err)
 
 	if (!status) {
 		fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		status = fd < 0 ? -errno : lock_take(fd);
+		status = fd < 0 ? -errno : dg_flock_wait(fd, DG_LOCK_WAIT_NS);
 	}
 	if (status == -EWOULDBLOCK)
 		return dg_fail(

@@ -55,6 +55,9 @@ int dg_settings_write(const struct dg_maps *maps, const struct dg_settings *sett
  * (/run/dnsguard/lock-<hash of bpffs path>). Waits up to 10 s. The descriptor releases it when closed.
  */
 int dg_lock(const char *bpffs, int *ret_fd, struct dg_error *err);
+#define DG_LOCK_WAIT_NS 10000000000ull
+/* flock(2) for one alone. -EWOULDBLOCK: somebody else has it, and had it for all of wait_ns. Closing fd lets go. */
+int dg_flock_wait(int fd, __u64 wait_ns);
 /* The run directory's path for one kind of file of this bpffs directory; makes the run directory (mode 0700). */
 int dg_run_path(const char *kind, const char *bpffs, struct dg_path *ret);
 

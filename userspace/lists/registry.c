@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "userspace/lib/maps.h"
@@ -18,8 +16,6 @@
 
 #define REGISTRY "registry.json"
 #define REGISTRY_BYTES_MAX (4 << 20)
-#define LOCK_WAIT_NS 10000000000ull
-#define LOCK_RETRY_MS 20
 
 struct dg_list_spec *dg_registry_find(struct dg_registry *registry, const char *name)
 {
@@ -194,20 +190,6 @@ int dg_lists_open(const char *state_dir, bool make, struct dg_dir *ret, struct d
 	return rc ? rc : dg_dir_enter(&state, "lists", make, ret, err);
 }
 
-static int lock_take(int fd)
-{
-	__u64 deadline = dg_now_ns() + LOCK_WAIT_NS;
-
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (dg_now_ns() > deadline)
-			return -EWOULDBLOCK;
-		poll(NULL, 0, LOCK_RETRY_MS);
-	}
-	return 0;
-}
-
 /* Who holds it stands in the file, for the message alone. */
 static void owner_note(int fd)
 {
@@ -222,7 +204,7 @@ int dg_lists_lock(const struct dg_dir *lists, int *ret_fd, struct dg_error *err)
 {
 	dg_scoped_fd int fd = openat(lists->fd, ".lock",
 				     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	int rc = fd < 0 ? -errno : lock_take(fd);
+	int rc = fd < 0 ? -errno : dg_flock_wait(fd, DG_LOCK_WAIT_NS);
 	char owner[16] = "";
 
 	if (rc == -EWOULDBLOCK) {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * scratch.c - a directory of its own for a test.
+ */
+#include "tests/unit/scratch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int dg_scratch_make(char *ret, size_t size, const char *what)
+{
+	int len = snprintf(ret, size, "/tmp/dg-%s-XXXXXX", what);
+
+	if (len < 0 || (size_t)len >= size)
+		return -ENAMETOOLONG;
+	return mkdtemp(ret) ? 0 : -errno;
+}
