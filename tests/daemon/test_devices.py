@@ -88,3 +88,19 @@ def test_only_what_the_kernel_took_is_saved(second):
     assert second.cli("attach", "nowhere", "--save", check=False).returncode == FAILED
     assert second.cli("detach", "second", "--save", check=False).returncode != 0
     assert saved(second) == []
+
+
+def test_what_is_configured_but_not_attached_leaves_the_file_all_the_same(second):
+    """As after a `detach` without --save, or for a device that is not there."""
+    start(second)
+    config = Path(second.dir, "config.yaml")
+    config.write_text("interfaces: [guarded, second, nowhere]\n")
+    for device in ("nowhere", "second"):
+        told = second.cli("detach", device, "--save").stdout
+        assert told == f"{device}: was not attached, is no longer configured\n"
+    assert saved(second) == ["interfaces: [{name: guarded}]"]
+    Path(second.dir, "conf.d", "50-cli.yaml").unlink()
+    told = second.cli("detach", "--all", "--save").stdout
+    assert told == "guarded: no longer guarded; second, nowhere: was not attached, is no longer configured\n"
+    assert saved(second) == ["interfaces: []"] and not list((second.bpffs / "dnsguard" / "links").iterdir())
+    assert second.cli("detach", "second", "--save", check=False).returncode == 3, "neither attached nor configured"

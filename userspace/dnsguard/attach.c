@@ -155,7 +155,7 @@ static int confirm_run(const struct dg_cli *cli, struct dg_error *err)
 }
 
 /* What is on trial may be gone in a minute: not to be written down. */
-static int save_check(const struct dg_cli *cli, const struct dg_device_change *change,
+static int save_check(const struct dg_cli *cli, struct dg_device_change *change,
 		      struct dg_error *err)
 {
 	if (!cli->value[SAVE].given)
@@ -169,7 +169,7 @@ static int save_check(const struct dg_cli *cli, const struct dg_device_change *c
 }
 
 /* Guarded it is. Should it not come into the file now, after it could have a moment ago, that is said. */
-static int attached_save(const struct dg_cli *cli, const struct dg_device_change *change,
+static int attached_save(const struct dg_cli *cli, struct dg_device_change *change,
 			 struct dg_error *err)
 {
 	int failed = cli->value[SAVE].given ? dg_devices_save(cli, change, 1, false, err) : 0;
@@ -191,9 +191,9 @@ int dg_attach_run(const struct dg_cli *cli, struct dg_error *err)
 		.limiter_bytes = cli->value[LIMITER].number,
 		.pin_link = !cli->value[TRY].given,
 	};
-	const struct dg_device_change change = { .name = want.ifname,
-						 .mode = want.mode,
-						 .observe = want.observe };
+	struct dg_device_change change = { .name = want.ifname,
+					   .mode = want.mode,
+					   .observe = want.observe };
 	int status = save_check(cli, &change, err);
 
 	if (status)

@@ -39,23 +39,45 @@ static int device_detach(const char *bpffs, const char *ifname, bool purge, stru
 }
 
 struct names {
-	int count;
+	int count, detached;
 	char name[DG_IF_MAX][16];
+	struct dg_device_change change[DG_IF_MAX];
 };
 
+/* Each once: a device may be both attached and configured. */
 static int name_note(const char *ifname, void *arg)
 {
 	struct names *names = arg;
 
-	if (names->count < DG_IF_MAX)
-		snprintf(names->name[names->count++], sizeof(names->name[0]), "%s", ifname);
+	for (int i = 0; i < names->count; i++)
+		if (!strcmp(names->name[i], ifname))
+			return 0;
+	if (names->count == DG_IF_MAX)
+		return 0;
+	snprintf(names->name[names->count], sizeof(names->name[0]), "%s", ifname);
+	names->change[names->count] = (struct dg_device_change){
+		.name = names->name[names->count],
+		.gone = true,
+	};
+	names->count++;
 	return 0;
+}
+
+/* All that are attached; with --save also those that are only configured. */
+static int names_all(const struct dg_cli *cli, struct names *names, struct dg_error *err)
+{
+	int status = dg_links_each(cli->bpffs, name_note, names);
+
+	if (status)
+		return dg_fail(err, status, DG_EXIT_FAILED,
+			       "cannot read the links under %s/dnsguard: %s; run it as root, "
+			       "with sudo",
+			       cli->bpffs, strerror(-status));
+	return cli->value[SAVE].given ? dg_devices_each(cli, name_note, names, err) : 0;
 }
 
 static int names_collect(const struct dg_cli *cli, struct names *names, struct dg_error *err)
 {
-	int status;
-
 	if (!cli->value[ALL].given && !cli->args)
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 			       "which device? dnsguard detach IFACE, or --all");
@@ -69,48 +91,86 @@ static int names_collect(const struct dg_cli *cli, struct names *names, struct d
 				       cli->arg[0]);
 		return name_note(cli->arg[0], names);
 	}
-	status = dg_links_each(cli->bpffs, name_note, names);
-	if (status)
-		return dg_fail(err, status, DG_EXIT_FAILED,
-			       "cannot read the links under %s/dnsguard: %s; run it as root, "
-			       "with sudo",
-			       cli->bpffs, strerror(-status));
-	return 0;
+	return names_all(cli, names, err);
 }
 
 /* With --save what is gone here goes from the file, without it the file is asked. A purge leaves nobody to be told. */
-static int names_save(const struct dg_cli *cli, const struct names *names, bool rehearse,
+static int names_save(const struct dg_cli *cli, struct names *names, bool rehearse,
 		      struct dg_error *err)
 {
 	const bool save = cli->value[SAVE].given;
-	struct dg_device_change changes[DG_IF_MAX];
 	const unsigned int count = (unsigned int)names->count;
 	int failed = 0;
 
-	for (unsigned int i = 0; i < count; i++)
-		changes[i] = (struct dg_device_change){ .name = names->name[i], .gone = true };
-	if (save)
-		failed = dg_devices_save(cli, changes, count, rehearse, err);
+	if (save && count)
+		failed = dg_devices_save(cli, names->change, count, rehearse, err);
 	if (!failed && !rehearse && (save || !cli->value[PURGE].given))
-		dg_devices_tell(cli, changes, count, save);
+		dg_devices_tell(cli, names->change, count, save);
 	return failed;
+}
+
+/* One that is not attached, but configured, only has to leave the file. */
+static int names_detach(const struct dg_cli *cli, struct names *names, json_t *list,
+			struct dg_error *err)
+{
+	int status = 0;
+
+	for (int i = 0; !status && i < names->count; i++) {
+		status = device_detach(cli->bpffs, names->name[i], cli->value[PURGE].given, err);
+		if (!status) {
+			names->detached++;
+			json_array_append_new(list, json_string(names->name[i]));
+		} else if (status == -ENOENT && cli->value[SAVE].given &&
+			   names->change[i].was_named) {
+			status = 0;
+		}
+	}
+	return status;
+}
+
+/* "a, b: no longer guarded; c: was not attached, is no longer configured" */
+static void message_write(const struct names *names, const json_t *list, char *ret, size_t size)
+{
+	const char *between = "";
+	size_t len = 0, i;
+	json_t *name;
+
+	json_array_foreach(list, i, name)
+	{
+		len += (size_t)snprintf(ret + len, size - len, "%s%s", between,
+					json_string_value(name));
+		between = ", ";
+	}
+	if (len)
+		len += (size_t)snprintf(ret + len, size - len, ": no longer guarded");
+	between = len ? "; " : "";
+	for (int k = 0, at = 0; k < names->count; k++) {
+		const char *done = json_string_value(json_array_get(list, (size_t)at));
+
+		if (done && !strcmp(done, names->name[k])) {
+			at++;
+			continue;
+		}
+		len += (size_t)snprintf(ret + len, size - len, "%s%s", between, names->name[k]);
+		between = ", ";
+	}
+	if (names->count > names->detached)
+		snprintf(ret + len, size - len, ": was not attached, is no longer configured");
+	if (!names->count)
+		snprintf(ret, size, "nothing was attached; nothing is left in the kernel");
 }
 
 int dg_detach_run(const struct dg_cli *cli, struct dg_error *err)
 {
 	struct names names = { 0 };
 	json_t *list = json_array();
-	char message[DG_IF_MAX * 17 + 64] = "";
+	char message[DG_IF_MAX * 18 + 96];
 	int status = names_collect(cli, &names, err);
 
 	if (!status)
 		status = names_save(cli, &names, true, err);
-	for (int i = 0; !status && i < names.count; i++) {
-		status = device_detach(cli->bpffs, names.name[i], cli->value[PURGE].given, err);
-		snprintf(message + strlen(message), sizeof(message) - strlen(message), "%s%s",
-			 i ? ", " : "", names.name[i]);
-		json_array_append_new(list, json_string(names.name[i]));
-	}
+	if (!status)
+		status = names_detach(cli, &names, list, err);
 	if (!status && !names.count && !cli->value[PURGE].given)
 		status = dg_fail(err, -ENOENT, DG_EXIT_NOT_ATTACHED,
 				 "nothing is attached under %s/dnsguard", cli->bpffs);
@@ -123,8 +183,7 @@ int dg_detach_run(const struct dg_cli *cli, struct dg_error *err)
 		json_decref(list);
 		return status;
 	}
-	strcat(message, names.count ? ": no longer guarded" :
-				      "nothing was attached; nothing is left in the kernel");
+	message_write(&names, list, message, sizeof(message));
 	return dg_render(stdout,
 			 json_pack("{s:i, s:s, s:o}", "schema", 1, "message", message, "interfaces",
 				   list),

@@ -58,8 +58,8 @@ static int change_apply(struct dg_config *config, const struct dg_device_change 
 	return 0;
 }
 
-int dg_devices_save(const struct dg_cli *cli, const struct dg_device_change *changes,
-		    unsigned int count, bool rehearse, struct dg_error *err)
+int dg_devices_save(const struct dg_cli *cli, struct dg_device_change *changes, unsigned int count,
+		    bool rehearse, struct dg_error *err)
 {
 	struct dg_state_file saved dg_scoped_state = DG_STATE_FILE_NONE;
 	struct dg_config *config dg_scoped_free = NULL;
@@ -71,8 +71,10 @@ int dg_devices_save(const struct dg_cli *cli, const struct dg_device_change *cha
 
 	if (!failed)
 		failed = config_read(cli, &keep, &path, &config, err);
-	for (unsigned int i = 0; !failed && i < count; i++)
+	for (unsigned int i = 0; !failed && i < count; i++) {
+		changes[i].was_named = iface_named(config, changes[i].name);
 		failed = change_apply(config, &changes[i], err);
+	}
 	if (!failed)
 		failed = dg_config_save_begin(
 			path,
@@ -80,6 +82,19 @@ int dg_devices_save(const struct dg_cli *cli, const struct dg_device_change *cha
 						     .who = dg_who_text(who, sizeof(who)) },
 			&saved, err);
 	return failed || rehearse ? failed : dg_state_commit(&saved, err);
+}
+
+int dg_devices_each(const struct dg_cli *cli, int (*visit)(const char *ifname, void *arg),
+		    void *arg, struct dg_error *err)
+{
+	struct dg_config *config dg_scoped_free = NULL;
+	json_t *keep dg_scoped(dg_json_drop) = NULL;
+	const char *path;
+	int status = config_read(cli, &keep, &path, &config, err);
+
+	for (__u32 i = 0; !status && i < config->iface_count; i++)
+		status = visit(config->ifaces[i].name, arg);
+	return status;
 }
 
 /* ---- what else the configuration says -------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct dg_device_change {
 	bool gone; /* no longer to be guarded; the other two say nothing */
 	enum dg_attach_mode mode;
 	bool observe;
+	bool was_named; /* dg_devices_save() says: the configuration named it */
 };
 
 /*
@@ -23,8 +24,12 @@ struct dg_device_change {
  * is written: what would refuse it is found before anything is attached. Errors are those of dg_config_load() and
  * dg_config_save_begin().
  */
-int dg_devices_save(const struct dg_cli *cli, const struct dg_device_change *changes,
-		    unsigned int count, bool rehearse, struct dg_error *err);
+int dg_devices_save(const struct dg_cli *cli, struct dg_device_change *changes, unsigned int count,
+		    bool rehearse, struct dg_error *err);
+
+/* Visits the devices that the configuration names. Errors are those of dg_config_load(). */
+int dg_devices_each(const struct dg_cli *cli, int (*visit)(const char *ifname, void *arg),
+		    void *arg, struct dg_error *err);
 
 /* Tells on stderr where the configuration says otherwise, which wins at the next reload or start. */
 void dg_devices_tell(const struct dg_cli *cli, const struct dg_device_change *changes,
