@@ -57,6 +57,29 @@ int dg_daemon_pid(const char *bpffs, pid_t *ret, struct dg_error *err)
 	return 0;
 }
 
+int dg_reload_lock(const char *bpffs, int *ret_fd, struct dg_error *err)
+{
+	dg_scoped_fd int fd = -1;
+	struct dg_path path;
+	int failed = run_path("reload", bpffs, &path, err);
+
+	if (failed)
+		return failed;
+	fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	failed = fd < 0 ? -errno : dg_flock_wait(fd, DG_RELOAD_WAIT_NS);
+	if (failed == -EWOULDBLOCK)
+		return dg_fail(
+			err, failed, DG_EXIT_FAILED,
+			"another \"dnsguard reload\" has been waiting for dnsguardd for 60 s; see "
+			"what it does with: journalctl -u dnsguardd");
+	if (failed)
+		return dg_fail(err, failed, DG_EXIT_FAILED,
+			       "cannot take the lock %s: %s; run it as root, with sudo", path.text,
+			       strerror(-failed));
+	*ret_fd = dg_take_fd(fd);
+	return 0;
+}
+
 int dg_reload_ask(const char *bpffs, const struct dg_reload_note *note, struct dg_error *err)
 {
 	struct dg_state_file file dg_scoped_state = DG_STATE_FILE_NONE;

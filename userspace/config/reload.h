@@ -16,6 +16,8 @@
 #include "userspace/lib/who.h"
 
 #define DG_TOKEN_MAX 32
+#define DG_RELOAD_WAIT_NS                                                                          \
+	60000000000ull /* that a command waits for the daemon's answer, or for its turn */
 
 struct dg_reload_note {
 	char token[DG_TOKEN_MAX + 1]; /* hexadecimal */
@@ -25,6 +27,11 @@ struct dg_reload_note {
 /* The daemon that guards this bpffs directory. -ESRCH (status DG_EXIT_NOT_ATTACHED): none runs. */
 int dg_daemon_pid(const char *bpffs, pid_t *ret, struct dg_error *err);
 
+/*
+ * One command at a time asks, for there is one note. Waits as long as for an answer; the descriptor lets go when closed. -EWOULDBLOCK:
+ * another one still waits for its answer.
+ */
+int dg_reload_lock(const char *bpffs, int *ret_fd, struct dg_error *err);
 /* Leaves a note for the daemon, which takes it away with its next reload. */
 int dg_reload_ask(const char *bpffs, const struct dg_reload_note *note, struct dg_error *err);
 /* Takes the note; without one *ret is empty. */

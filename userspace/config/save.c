@@ -219,6 +219,9 @@ static int file_begin(const char *path, const char *text, const struct stat *old
 				 strerror(errno));
 	if (!failed && fputs(text, ret->file) < 0)
 		failed = dg_fail(err, -EIO, DG_EXIT_FAILED, "%s: cannot write", path);
+	if (!failed)
+		failed = dg_state_flush(
+			ret, err); /* a full disk is found out before anything is changed */
 	if (failed)
 		dg_state_abandon(ret);
 	return failed;

@@ -17,7 +17,6 @@
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 
-#define WAIT_NS 60000000000ull
 #define LOOK_MS 500 /* how soon a daemon that died meanwhile is noticed */
 
 enum { DRY_RUN };
@@ -135,7 +134,7 @@ static int wait_for_answer(const struct reload *reload, int watch, json_t **ret,
 			   struct dg_error *err)
 {
 	struct pollfd wake = { .fd = watch, .events = POLLIN };
-	__u64 deadline = dg_now_ns() + WAIT_NS;
+	__u64 deadline = dg_now_ns() + DG_RELOAD_WAIT_NS;
 	char news[4096];
 
 	while (!is_answered(reload, ret)) {
@@ -199,8 +198,12 @@ static int reload_run(struct reload *reload, struct dg_error *err)
 	const struct dg_cli *cli = reload->cli;
 	const int dry_run = cli->value[DRY_RUN].given;
 	json_t *state dg_scoped(dg_json_drop) = NULL;
+	dg_scoped_fd int lock = -1;
 	int status = dg_daemon_pid(cli->bpffs, &reload->pid, err);
 
+	/* Before the state is read: what is shown as changing is what this very reload changes. */
+	if (!status && !dry_run)
+		status = dg_reload_lock(cli->bpffs, &lock, err);
 	if (!status)
 		status = dg_reload_state(cli->bpffs, &state, err);
 	if (!status)

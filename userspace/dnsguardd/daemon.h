@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "userspace/config/config.h"
+#include "userspace/config/reload.h"
 #include "userspace/dnsguardd/http.h"
 
 /* The command line. Texts point into argv. */
@@ -53,6 +54,7 @@ struct dg_daemon {
 	struct dg_protecting *protecting; /* likewise */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
+	char asked[DG_TOKEN_MAX + 1]; /* token of the command that asked for a reload last */
 	int config_good;
 	__u64 config_good_unix;
 };

@@ -298,6 +298,12 @@ static void on_hangup(uv_signal_t *handle, int number)
 	(void)number;
 	dg_notify_reloading();
 	dg_reload_asked(daemon->options->bpffs, &note);
+	/* Another signal may have been quicker than the one of the command that left the note: what comes after it still
+	 * answers that command. */
+	if (note.token[0])
+		memcpy(daemon->asked, note.token, sizeof(daemon->asked));
+	else
+		memcpy(note.token, daemon->asked, sizeof(note.token));
 	daemon->config_good = !apply(daemon, &note, &err);
 	if (!daemon->config_good)
 		dg_reload_tell(daemon, daemon->config, &note, &err);
@@ -376,11 +382,11 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 	struct dg_daemon *daemon = &life->daemon;
 	struct dg_error reason = { 0 };
 
+	/* Signals and news of devices wait in their descriptors until the loop runs: none is missed, and none ends
+	 * the daemon once its pid stands where a command finds it. */
+	start_handles(life);
 	if (dg_runlock(daemon->options->bpffs, ret_lock, err))
 		return -EBUSY;
-	/* Signals and news of devices wait in their descriptors until the loop runs: none is
-	 * missed. */
-	start_handles(life);
 	if (dg_caps_check(err) || dg_netwatch_start(daemon, &life->netwatch, err) ||
 	    apply(daemon, &(struct dg_reload_note){ "", "" }, err))
 		return -EINVAL;

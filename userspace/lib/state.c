@@ -67,10 +67,20 @@ static void directory_sync(const char *path)
 		fsync(fd);
 }
 
-int dg_state_commit(struct dg_state_file *state, struct dg_error *err)
+int dg_state_flush(struct dg_state_file *state, struct dg_error *err)
 {
+	errno = 0;
 	if (fflush(state->file) || ferror(state->file) || fsync(fileno(state->file)))
 		return refuse(err, errno ? errno : EIO, "write it", state->path);
+	return 0;
+}
+
+int dg_state_commit(struct dg_state_file *state, struct dg_error *err)
+{
+	int failed = dg_state_flush(state, err);
+
+	if (failed)
+		return failed;
 	if (rename(state->temporary, state->path))
 		return refuse(err, errno, "put the new one in its place", state->path);
 	fclose(state->file);

@@ -26,6 +26,8 @@ int dg_state_dir_make(const char *dir, struct dg_error *err);
 /* Starts the replacement of `path`, mode as of open(2). *ret is untouched on failure. */
 int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret,
 		   struct dg_error *err);
+/* Puts what was written so far on the disk: a short one is found out, while nothing is replaced yet. */
+int dg_state_flush(struct dg_state_file *state, struct dg_error *err);
 /* Flushes, syncs and renames. The old file stays when anything fails, a short disk included. */
 int dg_state_commit(struct dg_state_file *state, struct dg_error *err);
 void dg_state_abandon(
