@@ -1,5 +1,6 @@
 """dnsguard top on a terminal of 80 columns and 24 lines, and on smaller ones: what stands there, and what keys do."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from guarded import CLI, CLIENT, PATIENCE, SERVER
+from guarded import CLI, CLIENT, PATIENCE, QUERY, SERVER, Daemon
 
 
 class Terminal:
@@ -292,22 +293,123 @@ def test_a_terminal_that_nobody_knows_gets_lines(world):
     terminal.close()
 
 
-def test_shows_the_quota_and_what_fires(world, top):
-    """Connections are live, the quota and alerts are what the daemon has written down."""
-    name = f"{SERVER}:53"
-    state = Path(world.dir) / "state"
+LISTENER = f"{SERVER}:53"
+
+
+def write_down(world):
+    """What a daemon keeps of a listener, and of two alerts about it."""
+    name, state = LISTENER, Path(world.dir) / "state"
     (state / "pressure.json").write_text(json.dumps({"schema": 1, "warning_at": 60, "critical_at": 90, "listeners": [
         {"listener": name, "state": "critical", "quota": 4, "quota_shared": False, "pid": 1, "resolver": "named"}]}))
     (state / "alerts.json").write_text(json.dumps({"schema": 1, "sinks": [], "alerts": [
         {"alert": "DnsguardTcpQuota", "severity": "critical", "listener": name, "firing": True, "starts": 1},
         {"alert": "DnsguardOver", "severity": "warning", "listener": name, "firing": False, "starts": 1}]}))
+
+
+@contextlib.contextmanager
+def one_connection(world):
     with world.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind((SERVER, 53))
         listener.listen(8)
         with world.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
             one.connect((SERVER, 53))
-            terminal = top()
-            lines = terminal.until("ALERT DnsguardTcpQuota")
-            row, = [line for line in lines if line.startswith(name)]
-            assert row.split()[:2] == [name, "critical"] and "[###    |  ! ] 1 of 4  queue 1/8" in row
-            assert not any("DnsguardOver" in line for line in lines)
+            yield
+
+
+def listener_row(lines):
+    row, = [line for line in lines if line.startswith(LISTENER)]
+    return row
+
+
+def test_shows_the_quota_and_what_fires(world, top):
+    """Connections are live, the quota and alerts are what the daemon has written down: one that stands still, so that it does not go on."""
+    daemon = Daemon(world, "--interface", "guarded").ready()
+    daemon.kill(signal.SIGSTOP)
+    write_down(world)
+    with one_connection(world):
+        terminal = top()
+        lines = terminal.until("ALERT DnsguardTcpQuota")
+        assert listener_row(lines).split()[:2] == [LISTENER, "critical"]
+        assert "[###    |  ! ] 1 of 4  queue 1/8" in listener_row(lines)
+        assert not any("DnsguardOver" in line or "dnsguardd" in line for line in lines)
+    daemon.stop(signal.SIGKILL)
+    terminal.until("dnsguardd not running")
+
+
+def test_what_a_daemon_has_left_behind_is_no_state(world, top):
+    """Nobody watches: what was critical may be over, and an alert that stands in a file is not firing."""
+    write_down(world)
+    with one_connection(world):
+        lines = top().until("dnsguardd not running: states are not known and nobody is told of any")
+        assert listener_row(lines).split()[1] == "unknown" and "1 of 4" in listener_row(lines)
+        assert not any("ALERT" in line for line in lines)
+    assert re.search("^dnsguardd +not running", world.cli("top", "--once").stdout, re.M)
+    assert json.loads(world.cli("top", "--once", "--json").stdout)["alerts"] == []
+
+
+def limit_many(world, count):
+    """So many senders over their limit, each more often than the one before."""
+    world.outside.ip("route", "add", "local", "198.18.0.0/16", "dev", "lo")
+    world.inside.ip("route", "add", "198.18.0.0/16", "dev", "guarded")
+    world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
+    for number in range(count):
+        with world.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((f"198.18.{number >> 8}.{number & 255}", 0))
+            for _ in range(5):
+                sender.sendto(QUERY, (SERVER, 53))
+
+
+def chosen(terminal):
+    """The row that is marked: its first word."""
+    marked = [y for y in range(terminal.screen.lines) if all(terminal.screen.buffer[y][x].reverse for x in range(80))]
+    return terminal.screen.display[marked[-1]].split()[0] if len(marked) > 1 else None
+
+
+def test_a_thousand_limited_sources(world, top):
+    """The heaviest ten are shown, how many there are is said, and keys still choose one of them."""
+    limit_many(world, 1000)
+    terminal = top()
+    lines = terminal.until(lambda lines: sum(" 198.18." in line for line in lines) == 10 or " 198.18." in " ".join(lines))
+    limited = int(lines[1].split("limited ")[1])
+    assert limited > 100 and all(len(line) == 80 for line in lines)
+    rows = [line.split()[0] for line in lines if " 198.18." in line]
+    assert len(rows) == 10 and chosen(terminal) == rows[0]
+
+
+def test_keys_choose_a_row(world, top):
+    limit_many(world, 12)
+    terminal = top()
+    terminal.type(b" ")
+    lines = terminal.until("(standing still)")
+    rows = [line.split()[0] for line in lines if " 198.18." in line]
+    assert len(rows) == 10
+    for key, row in ((b"j", 1), (b"\x1b[B", 2), (b"k", 1), (b"\x1b[A", 0), (b"k", 0), (b"\x1b[4~", 9), (b"j", 9), (b"\x1b[1~", 0),
+                     (b"\x1b[6~", 9), (b"\x1b[5~", 0)):
+        terminal.type(key)
+        terminal.until(lambda _: chosen(terminal) == rows[row])
+
+
+TABLES = ("1 limited senders", "2 senders of SYNs", "3 blocked names", "4 lists", "5 verdicts")
+
+
+def shown_table(terminal):
+    """The one whose name is bold."""
+    y, = [y for y, line in enumerate(terminal.screen.display) if line.startswith(TABLES[0])]
+    x = [terminal.screen.display[y].index(table) for table in TABLES]
+    table, = [table for table, at in zip(TABLES, x) if terminal.screen.buffer[y][at].bold]
+    return table
+
+
+def test_tab_goes_through_the_tables_and_help_comes_and_goes(world, top):
+    terminal = top()
+    terminal.until(TABLES[-1])
+    for table in (*TABLES[1:], TABLES[0]):
+        terminal.type(b"\t")
+        terminal.until(lambda _: shown_table(terminal) == table)
+    for key in (b"?", b"h"):
+        terminal.type(key)
+        terminal.until("which table is shown")
+        terminal.type(key)
+        terminal.until(lambda lines: not any("which table is shown" in line for line in lines))
+    terminal.type(b"q")
+    assert terminal.ended() == 0

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "loader/loader.h"
+#include "userspace/config/reload.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/source.h"
+#include "userspace/dnsguard/tcp.h"
 #include "userspace/dnsguard/top.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
@@ -51,6 +53,7 @@ static const struct dg_column talker_columns[] = {
 
 static const struct dg_section sections[] = {
 	{ "summary", NULL, DG_AS_TEXT, NULL, NULL },
+	{ "daemon", "dnsguardd", DG_AS_TEXT, NULL, NULL },
 	{ "verdicts", "", DG_AS_TEXT, verdict_columns, "\nno frame was seen yet" },
 	{ "limited", "limited in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
 	{ "syn_senders", "senders of SYNs in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
@@ -83,6 +86,9 @@ static int reading_take(struct reading *reading)
 static json_t *reading_json(const struct reading *reading)
 {
 	dg_scoped_free struct dg_tcp_view *tcp = malloc(sizeof(*tcp));
+	const struct dg_snapshot *now = &reading->snapshot[reading->newest];
+	pid_t pid;
+	const bool watched = !dg_daemon_pid(reading->cli->bpffs, &pid, NULL);
 	const bool counted = tcp && dg_tcpstate_runs(reading->cli->bpffs) &&
 			     !dg_tcp_view_read(reading->maps, tcp);
 	json_t *doc = dg_overview_json(
@@ -90,8 +96,9 @@ static json_t *reading_json(const struct reading *reading)
 				       .state_dir = reading->cli->state_dir,
 				       .maps = reading->maps,
 				       .before = &reading->snapshot[!reading->newest],
-				       .now = &reading->snapshot[reading->newest],
-				       .tcp = counted ? tcp : NULL });
+				       .now = now,
+				       .tcp = counted ? tcp : NULL,
+				       .watched = watched });
 	char host[65] = "";
 
 	if (counted)
@@ -99,6 +106,8 @@ static json_t *reading_json(const struct reading *reading)
 	gethostname(host, sizeof(host) - 1);
 	if (doc)
 		json_object_set_new(doc, "host", json_string(host));
+	if (doc && !watched)
+		json_object_set_new(doc, "daemon", dg_tcp_alone_json(&now->settings.protect));
 	return doc;
 }
 

@@ -26,53 +26,33 @@ struct column {
 	enum face face;
 };
 
+/* Columns of the tables; the first without a key ends them. */
+static const struct column talkers[COLUMNS_MAX] = { { "prefix", "PREFIX", 44, TEXT },
+						    { "frames", "FRAMES", 12, WHOLE },
+						    { "seconds_ago", "LAST SEEN", 12, AGO } };
+static const struct column names[COLUMNS_MAX] = { { "name", "NAME", 60, TEXT },
+						  { "queries", "QUERIES, ABOUT", 16, WHOLE } };
+static const struct column lists[COLUMNS_MAX] = { { "name", "LIST", 33, TEXT },
+						  { "names", "NAMES", 11, WHOLE },
+						  { "answers", "ANSWERS", 13, WHOLE },
+						  { "per_second", "NOW", 12, RATE } };
+static const struct column verdicts[COLUMNS_MAX] = { { "verdict", "VERDICT", 23, TEXT },
+						     { "per_second", "NOW", 11, RATE },
+						     { "frames", "IN ALL", 14, WHOLE },
+						     { "meaning", "MEANING", 0, TEXT } };
+
 static const struct pane {
 	const char *path, *title;
 	const char *none;
 	bool senders;	/* rows that can be banned and exempt */
 	bool by_device; /* each device has rows of its own, under the same path */
-	struct column column[COLUMNS_MAX];
+	const struct column *column;
 } panes[] = {
-	{ "limited",
-	  "limited senders",
-	  "nobody in the last 10 seconds",
-	  true,
-	  false,
-	  { { "prefix", "PREFIX", 44, TEXT },
-	    { "frames", "FRAMES", 12, WHOLE },
-	    { "seconds_ago", "LAST SEEN", 12, AGO } } },
-	{ "syn_senders",
-	  "senders of SYNs",
-	  "nobody in the last 10 seconds",
-	  true,
-	  false,
-	  { { "prefix", "PREFIX", 44, TEXT },
-	    { "frames", "FRAMES", 12, WHOLE },
-	    { "seconds_ago", "LAST SEEN", 12, AGO } } },
-	{ "blocked",
-	  "blocked names",
-	  "none in the last minute",
-	  false,
-	  false,
-	  { { "name", "NAME", 60, TEXT }, { "queries", "QUERIES, ABOUT", 16, WHOLE } } },
-	{ "lists",
-	  "lists",
-	  "none",
-	  false,
-	  false,
-	  { { "name", "LIST", 33, TEXT },
-	    { "names", "NAMES", 11, WHOLE },
-	    { "answers", "ANSWERS", 13, WHOLE },
-	    { "per_second", "NOW", 12, RATE } } },
-	{ "verdicts",
-	  "verdicts",
-	  "no frame was seen yet",
-	  false,
-	  true,
-	  { { "verdict", "VERDICT", 23, TEXT },
-	    { "per_second", "NOW", 11, RATE },
-	    { "frames", "IN ALL", 14, WHOLE },
-	    { "meaning", "MEANING", 0, TEXT } } },
+	{ "limited", "limited senders", "nobody in the last 10 seconds", true, false, talkers },
+	{ "syn_senders", "senders of SYNs", "nobody in the last 10 seconds", true, false, talkers },
+	{ "blocked", "blocked names", "none in the last minute", false, false, names },
+	{ "lists", "lists", "none", false, false, lists },
+	{ "verdicts", "verdicts", "no frame was seen yet", false, true, verdicts },
 };
 #define PANES ((int)(sizeof(panes) / sizeof(panes[0])))
 
@@ -314,6 +294,19 @@ static void alert_draw(int y, const json_t *doc, const json_t *row)
 	put(y, 0, state_colour(text_of(row, "state")), line);
 }
 
+/* That no daemon runs. */
+static int alone_draw(int y, const json_t *doc)
+{
+	const char *said = text_of(doc, "daemon");
+	char line[256];
+
+	if (!said[0])
+		return y;
+	snprintf(line, sizeof(line), "dnsguardd %s", said);
+	put(y, 0, WARN, line);
+	return y + 1;
+}
+
 /* So many devices, listeners and alerts that a table fits below them. */
 static size_t head_rows(void)
 {
@@ -491,6 +484,7 @@ void dg_top_draw(struct dg_top *top, const json_t *doc)
 	} else {
 		if (!json_array_size(json_object_get(doc, "interfaces")))
 			put(y++, 0, BAD, "no device is guarded: dnsguard attach IFACE");
+		y = alone_draw(y, doc);
 		y = part_draw(y, doc, "interfaces", iface_draw);
 		y = part_draw(y, doc, "tcp", listener_draw);
 		y = part_draw(y, doc, "alerts", alert_draw);

@@ -147,7 +147,8 @@ json_t *dg_chart_now_json(struct dg_chart *chart)
 				       .maps = &maps,
 				       .before = before ? before : now,
 				       .now = now,
-				       .tcp = tcp });
+				       .tcp = tcp,
+				       .watched = true });
 }
 
 /* ---- history ---- */

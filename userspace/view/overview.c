@@ -307,7 +307,8 @@ static void known_add(json_t *doc, const struct dg_overview *view, const struct 
 	const json_t *known =
 		dg_kept_listener(kept, json_string_value(json_object_get(doc, "listener")));
 	const json_int_t quota = json_integer_value(json_object_get(known, "quota"));
-	json_t *state = json_object_get(known, "state"), *name = json_object_get(known, "resolver");
+	json_t *state = view->watched ? json_object_get(known, "state") : NULL,
+	       *name = json_object_get(known, "resolver");
 
 	json_object_set_new(doc, "quota", quota ? json_integer(quota) : json_null());
 	json_object_set_new(doc, "resolver", name ? json_incref(name) : json_null());
@@ -401,7 +402,7 @@ json_t *dg_overview_json(const struct dg_overview *view)
 		dg_talkers_json(view->maps->dg_limited, DG_OVERVIEW_ROWS), "syn_senders",
 		dg_talkers_json(view->maps->dg_syn_talkers, DG_OVERVIEW_ROWS), "lists",
 		lists_json(view), "tcp", tcp_json(view, &kept), "alerts",
-		dg_kept_alerts_json(&kept), "response_seconds", latency_json(view), "blocked",
-		blocked_json(view), "thresholds", "warning_percent", kept.warning_at,
-		"critical_percent", kept.critical_at);
+		view->watched ? dg_kept_alerts_json(&kept) : json_array(), "response_seconds",
+		latency_json(view), "blocked", blocked_json(view), "thresholds", "warning_percent",
+		kept.warning_at, "critical_percent", kept.critical_at);
 }

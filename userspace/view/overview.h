@@ -19,6 +19,7 @@ struct dg_overview {
 	const struct dg_maps *maps;
 	const struct dg_snapshot *before, *now;
 	const struct dg_tcp_view *tcp; /* NULL: connections are not counted */
+	bool watched; /* a daemon runs; else states and alerts that one has left behind hold no more */
 };
 
 /* Rows of each table of people: senders, names. */
