@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from pathlib import Path
 
+import pytest
 from guarded import CLI, Daemon, run, wait_for
 
 DAYS = [("2026-11-17", 1000, 100, 40), ("2026-11-23", 2000, 10, 7), ("2026-11-24", 5000, 2500, 150)]
@@ -82,6 +83,18 @@ def test_days_and_names_of_two_of_them(tmp_path):
     assert told["compare_names"] == [{"name": "yesterday.example", "type": "ANY", "queries": 9}]
 
 
+def test_days_without_a_line_are_told(tmp_path):
+    state = kept(tmp_path)
+    shown = report(state, "--since", "2026-11-01").stdout
+    assert "nothing was recorded between 2026-11-17 and 2026-11-23: 5 days\n" in shown and shown.count("recorded") == 1
+    told = json.loads(report(state, "--since", "2026-11-01", "--json").stdout)
+    assert told["gaps"] == [{"after": "2026-11-17", "before": "2026-11-23", "days": 5}]
+    for day, near in (("2026-11-20", "2026-11-17 and 2026-11-23"), ("2026-11-25", "2026-11-24"), ("2026-11-01", "2026-11-17")):
+        none = report(state, "--compare", day, check=False)
+        assert (none.returncode, none.stdout) == (4, "")
+        assert none.stderr == f"dnsguard: --compare: nothing was recorded on {day}; recorded next to it: {near}\n"
+
+
 def test_what_is_wrong_is_told(tmp_path):
     none = report(tmp_path, check=False)
     assert none.returncode == 4 and "there is no history yet" in none.stderr
@@ -92,4 +105,52 @@ def test_what_is_wrong_is_told(tmp_path):
     assert "no day is known since then" in report(state, "--since", "2030-01-01").stdout
     (state / "history.db").write_bytes(b"no database" * 100)
     broken = report(state, check=False)
-    assert broken.returncode == 1 and "history.db: file is not a database" in broken.stderr
+    assert broken.returncode == 1 and "history.db: file is not a database; dnsguardd puts it aside" in broken.stderr
+
+
+def test_somebody_else_is_told_how(tmp_path):
+    state = kept(tmp_path)
+    (state / "history.db").chmod(0o600)
+    for path in (state, *state.parents):
+        if path.owner() == "root" and path != Path("/") and str(path).startswith(str(tmp_path.parents[1])):
+            path.chmod(0o755)
+    denied = run("setpriv", "--reuid=65534", "--clear-groups", CLI, "--state-dir", state, "report", "tcp", check=False)
+    assert denied.returncode == 1 and "unable to open database file; run it as root, with sudo" in denied.stderr
+
+
+@pytest.fixture
+def disk(world):
+    """A file system of its own for the state directory, small enough to be filled."""
+    run("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", f"{world.dir}/state")
+    yield Path(world.dir, "state")
+    run("umount", "-l", f"{world.dir}/state")
+
+
+@pytest.mark.parametrize("spoil, mend, said", [
+    (lambda disk: fill(disk), lambda disk: (disk / "filler").unlink(), "full; make room, it goes on by itself"),
+    (lambda disk: run("mount", "-o", "remount,ro", disk), lambda disk: run("mount", "-o", "remount,rw", disk),
+     "readonly database; make it writable"),
+], ids=["full", "read-only"])
+def test_a_disk_that_takes_nothing_costs_a_line_of_log_and_no_day(world, disk, spoil, mend, said):
+    daemon = Daemon(world, config="interfaces: [guarded]\n").ready()
+    wait_for(lambda: today(world))
+    before = database(world).read_bytes()
+    world.query(count=5)
+    wait_for(lambda: daemon.packets("pass_clean") >= 5)
+    spoil(disk)
+    assert daemon.stop(signal.SIGTERM) == 0  # writes the last minute, or would
+    daemon.log.until("history: .*" + said)
+    assert database(world).read_bytes() == before and not (disk / "history.db.broken").exists()
+    assert world.cli("report", "tcp").returncode == 0
+    mend(disk)
+    Daemon(world, config="interfaces: [guarded]\n").ready().stop(signal.SIGTERM)
+    assert today(world) == [(datetime.date.today().isoformat(), 5, 0)]
+
+
+def fill(disk):
+    with open(disk / "filler", "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass

@@ -18,6 +18,7 @@
 
 #define NOON 1764072000ull /* 2025-11-25 12:00 UTC */
 #define DAY 86400ull
+#define LONG_NAMES 20
 
 static char dir[64];
 static struct dg_error err;
@@ -31,6 +32,15 @@ static int fresh_dir(void **state)
 	tzset();
 	memset(&err, 0, sizeof(err));
 	return dg_scratch_make(dir, sizeof(dir), "history");
+}
+
+/* What is tried is what stands in the file, not the disk: in memory where there is some. */
+static int fresh_dir_in_memory(void **state)
+{
+	if (access("/dev/shm", W_OK))
+		return fresh_dir(state);
+	strcpy(dir, "/dev/shm/dg-history-XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
 }
 
 static int remove_dir(void **state)
@@ -188,6 +198,63 @@ static void test_years_and_names_are_bounded(void **state)
 	assert_string_equal(top[0].name, "n149.example");
 }
 
+/* Names as long as names can be, other ones each day, for longer than is kept: the file stops growing. */
+static void test_the_file_has_a_size(void **state)
+{
+	static struct dg_history_name name[LONG_NAMES];
+	const off_t most = (off_t)DG_HISTORY_DAYS * LONG_NAMES * 2048;
+	struct dg_history *history = NULL;
+	char path[128];
+	struct stat full, later;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/" DG_HISTORY_FILE, dir);
+	assert_int_equal(dg_history_open(dir, true, &history, &err), 0);
+	for (__u64 day = 0; day < DG_HISTORY_DAYS + 50; day++) {
+		for (unsigned int i = 0; i < LONG_NAMES; i++) {
+			memset(name[i].name, 'x', 1016);
+			snprintf(name[i].name, 32, "d%llu-%u", (unsigned long long)day, i);
+			name[i].name[strlen(name[i].name)] = '-';
+			name[i].count = day + i + 1;
+			name[i].first_ns = day + 1;
+		}
+		if (dg_history_add(history,
+				   &(struct dg_history_sample){ .unix_s = NOON + day * DAY,
+								.name = name,
+								.names = LONG_NAMES },
+				   &err))
+			fail_msg("%s", err.text);
+		if (day == DG_HISTORY_DAYS)
+			assert_int_equal(stat(path, &full), 0);
+	}
+	dg_history_close(&history);
+	assert_int_equal(stat(path, &later), 0);
+	assert_in_range(full.st_size, most / 4, most);
+	assert_in_range(later.st_size, full.st_size * 9 / 10, full.st_size * 11 / 10);
+	assert_int_equal(days_read("2000-01-01"), DG_HISTORY_DAYS);
+	assert_string_equal(days[0].date, "2026-01-14"); /* the 51st */
+	assert_int_equal(top_read("2026-01-13", 1), 0);
+	assert_int_equal(top_read("2026-01-14", LONG_NAMES + 1), LONG_NAMES);
+}
+
+static void test_neighbours_of_a_day(void **state)
+{
+	struct dg_history *history dg_scoped_history = NULL;
+	char near[2][DG_HISTORY_DATE];
+
+	(void)state;
+	counters(NOON, 0, 0, 1);
+	counters(NOON + 3 * DAY, 0, 0, 1);
+	assert_int_equal(dg_history_open(dir, false, &history, &err), 0);
+	assert_int_equal(dg_history_around(history, "2025-11-26", near, &err), 0);
+	assert_string_equal(near[0], "2025-11-25");
+	assert_string_equal(near[1], "2025-11-28");
+	assert_int_equal(dg_history_around(history, "2025-11-25", near, &err), 1);
+	assert_string_equal(near[0], "");
+	assert_int_equal(dg_history_days_between("2024-02-28", "2024-03-01"), 2);
+	assert_int_equal(dg_history_days_between("2025-12-31", "2026-01-01"), 1);
+}
+
 static void test_a_damaged_file_is_told_from_none(void **state)
 {
 	struct dg_history *history = NULL;
@@ -245,6 +312,9 @@ int main(void)
 		in_dir(test_midnight_is_local),
 		in_dir(test_names_by_type_and_by_what_they_grew),
 		in_dir(test_years_and_names_are_bounded),
+		cmocka_unit_test_setup_teardown(test_the_file_has_a_size, fresh_dir_in_memory,
+						remove_dir),
+		in_dir(test_neighbours_of_a_day),
 		in_dir(test_a_damaged_file_is_told_from_none),
 		in_dir(test_the_file_is_its_owners_alone),
 		in_dir(test_dates),

@@ -37,7 +37,7 @@ static const struct dg_column day_columns[] = {
 	{ "tcp_queries", "TCP QUERIES", DG_AS_COUNT },
 	{ "queries", "ALL QUERIES", DG_AS_COUNT },
 	{ "share", "TCP SHARE", DG_AS_TEXT },
-	{ "peak_connections", "PEAK OF A LISTENER", DG_AS_COUNT },
+	{ "peak_connections", "PEAK OF A QUOTA", DG_AS_COUNT },
 	{ 0 },
 };
 
@@ -78,6 +78,22 @@ static json_t *days_json(const struct dg_history_day *days, int count)
 	return list;
 }
 
+/* Days between two that are known, of which nothing is. */
+static json_t *gaps_json(const struct dg_history_day *days, int count)
+{
+	json_t *list = json_array();
+
+	for (int i = 1; i < count; i++) {
+		const int missing = dg_history_days_between(days[i - 1].date, days[i].date) - 1;
+
+		if (missing > 0)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "after",
+							      days[i - 1].date, "before",
+							      days[i].date, "days", missing));
+	}
+	return list;
+}
+
 static json_t *names_json(struct dg_history *history, const char *date, struct dg_error *err)
 {
 	dg_scoped_free struct dg_history_top *top = calloc(TOP, sizeof(*top));
@@ -113,6 +129,20 @@ static void half_print(const json_t *names, size_t i)
 	printf("%-34.34s %-8s %10s", text_of(row, "name"), text_of(row, "type"), count);
 }
 
+static void gaps_print(const json_t *document)
+{
+	size_t i;
+	json_t *gap;
+
+	json_array_foreach(json_object_get(document, "gaps"), i, gap)
+	{
+		const int days = (int)json_integer_value(json_object_get(gap, "days"));
+
+		printf("%snothing was recorded between %s and %s: %d day%s\n", i ? "" : "\n",
+		       text_of(gap, "after"), text_of(gap, "before"), days, days == 1 ? "" : "s");
+	}
+}
+
 static void names_print(const json_t *document)
 {
 	const json_t *last = json_object_get(document, "names");
@@ -140,6 +170,20 @@ static const struct dg_section sections[] = {
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
+/* A day that is asked for by name must be there: an empty column would read as a day without queries. */
+static int compare_check(struct dg_history *history, const char *date, struct dg_error *err)
+{
+	char near[2][DG_HISTORY_DATE];
+	const int known = dg_history_around(history, date, near, err);
+
+	if (known)
+		return known < 0 ? known : 0;
+	return dg_fail(err, -ENOENT, DG_EXIT_NOT_FOUND,
+		       "--compare: nothing was recorded on %s; recorded next to it: %s%s%s", date,
+		       near[0][0] || near[1][0] ? near[0] : "nothing",
+		       near[0][0] && near[1][0] ? " and " : "", near[1]);
+}
+
 /* The day before the last one that is known, or the last itself when there is no other. */
 static int dates_choose(const struct dg_cli *cli, const struct dg_history_day *days, int count,
 			char ret[2][DG_HISTORY_DATE], struct dg_error *err)
@@ -153,25 +197,29 @@ static int dates_choose(const struct dg_cli *cli, const struct dg_history_day *d
 	return 0;
 }
 
-static json_t *report_make(struct dg_history *history, const struct dg_cli *cli, const char *since,
-			   struct dg_error *err)
+static int report_make(struct dg_history *history, const struct dg_cli *cli, const char *since,
+		       json_t **ret, struct dg_error *err)
 {
 	dg_scoped_free struct dg_history_day *days = calloc(DG_HISTORY_DAYS, sizeof(*days));
 	int count = days ? dg_history_days(history, since, days, err) : -ENOMEM;
 	char date[2][DG_HISTORY_DATE];
 	json_t *last, *other;
+	int status = count < 0 ? count : dates_choose(cli, days, count, date, err);
 
-	if (count < 0 || dates_choose(cli, days, count, date, err))
-		return NULL;
+	if (!status && cli->value[COMPARE].given)
+		status = compare_check(history, date[1], err);
+	if (status)
+		return status;
 	last = names_json(history, date[0], err);
 	other = last ? names_json(history, date[1], err) : NULL;
 	if (!other) {
 		json_decref(last);
-		return NULL;
+		return -EIO;
 	}
-	return json_pack("{s:i, s:o, s:s, s:o, s:s, s:o}", "schema", 1, "days",
-			 days_json(days, count), "date", date[0], "names", last, "compare", date[1],
-			 "compare_names", other);
+	*ret = json_pack("{s:i, s:o, s:o, s:s, s:o, s:s, s:o}", "schema", 1, "days",
+			 days_json(days, count), "gaps", gaps_json(days, count), "date", date[0],
+			 "names", last, "compare", date[1], "compare_names", other);
+	return 0;
 }
 
 int dg_report_tcp_run(const struct dg_cli *cli, struct dg_error *err)
@@ -188,12 +236,13 @@ int dg_report_tcp_run(const struct dg_cli *cli, struct dg_error *err)
 		status = dg_history_open(cli->state_dir, false, &history, err);
 	if (status)
 		return status;
-	document = report_make(history, cli, since, err);
-	if (!document)
-		return -EIO;
+	status = report_make(history, cli, since, &document, err);
+	if (status)
+		return status;
 	if (cli->json)
 		return dg_render(stdout, json_incref(document), NULL, true);
 	status = dg_render(stdout, json_incref(document), sections, false);
+	gaps_print(document);
 	names_print(document);
 	return status;
 }

@@ -13,6 +13,7 @@
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/history.h"
 #include "userspace/dnsguardd/log.h"
+#include "userspace/dnsguardd/pressure.h"
 #include "userspace/history/sample.h"
 #include "userspace/lib/state.h"
 
@@ -22,6 +23,7 @@ struct dg_historian {
 	const struct dg_daemon *daemon;
 	uv_timer_t timer;
 	uv_work_t work;
+	struct dg_quota_sharers sharers; /* as they were when the thread was sent off */
 	int busy, failed, failed_before;
 	struct dg_error err;
 };
@@ -38,7 +40,8 @@ static int sample_write(const char *state_dir, const struct dg_history_sample *s
 }
 
 /* A file that is damaged is put aside, and a new one begun: the history of today is worth more. */
-static int history_write(const struct dg_daemon *daemon, struct dg_error *err)
+static int history_write(const struct dg_daemon *daemon, const struct dg_quota_sharers *sharers,
+			 struct dg_error *err)
 {
 	const char *state_dir = daemon->options->state_dir;
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
@@ -47,7 +50,8 @@ static int history_write(const struct dg_daemon *daemon, struct dg_error *err)
 
 	if (dg_maps_open(daemon->options->bpffs, &maps, NULL))
 		return 0; /* nothing is guarded: nothing to tell */
-	failed = dg_history_sample_read(&maps, dg_tcpstate_runs(daemon->options->bpffs), &sample);
+	failed = dg_history_sample_read(
+		&maps, dg_tcpstate_runs(daemon->options->bpffs) ? sharers : NULL, &sample);
 	if (failed)
 		return dg_fail(err, failed, DG_EXIT_FAILED, "cannot read the counters: %s",
 			       strerror(-failed));
@@ -70,7 +74,7 @@ static void work_begin(uv_work_t *work)
 {
 	struct dg_historian *historian = work->data;
 
-	historian->failed = history_write(historian->daemon, &historian->err);
+	historian->failed = history_write(historian->daemon, &historian->sharers, &historian->err);
 }
 
 static void result_say(struct dg_historian *historian)
@@ -96,6 +100,7 @@ static void on_timer(uv_timer_t *timer)
 	if (historian->busy)
 		return;
 	historian->work.data = historian;
+	dg_quotas_sharers(historian->daemon->quotas, &historian->sharers);
 	historian->busy = !uv_queue_work(timer->loop, &historian->work, work_begin, work_end);
 }
 
@@ -123,7 +128,8 @@ void dg_historian_free(struct dg_historian *historian)
 {
 	if (!historian)
 		return;
-	historian->failed = history_write(historian->daemon, &historian->err);
+	dg_quotas_sharers(historian->daemon->quotas, &historian->sharers);
+	historian->failed = history_write(historian->daemon, &historian->sharers, &historian->err);
 	result_say(historian);
 	free(historian);
 }

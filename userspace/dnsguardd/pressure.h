@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "userspace/dnsguardd/metrics.h"
+#include "userspace/history/sample.h"
 #include "userspace/lib/scope.h"
 #include "userspace/lib/tcp.h"
 
@@ -32,6 +33,9 @@ struct dg_quota_known {
 };
 bool dg_quotas_find(const struct dg_quotas *watch, const struct dg_tcp_key *key,
 		    struct dg_quota_known *ret);
+
+/* Which listeners draw on one quota. Accepts NULL: none is known to. */
+void dg_quotas_sharers(const struct dg_quotas *watch, struct dg_quota_sharers *ret);
 
 /* Quota, state and forecast of each listener as Prometheus text. Accepts NULL. */
 void dg_quotas_metrics_write(FILE *file, const struct dg_quotas *watch,

@@ -56,6 +56,20 @@ bool dg_quotas_find(const struct dg_quotas *watch, const struct dg_tcp_key *key,
 	return false;
 }
 
+void dg_quotas_sharers(const struct dg_quotas *watch, struct dg_quota_sharers *ret)
+{
+	ret->count = 0;
+	for (unsigned int i = 0; watch && i < watch->count; i++) {
+		const struct dg_quotas_listener *listener = &watch->listener[i];
+
+		if (!listener->quota.pid || !dg_quotas_is_shared(watch, listener))
+			continue;
+		snprintf(ret->of[ret->count].listener, sizeof(ret->of[0].listener), "%s",
+			 listener->name);
+		ret->of[ret->count++].pid = listener->quota.pid;
+	}
+}
+
 /* ---- what the child says ---------------------------------------------------------------------- */
 
 static void text_take(const json_t *row, const char *key, char *ret, size_t size)

@@ -24,7 +24,9 @@ struct dg_history {
 	char path[PATH_MAX];
 };
 
+/* Names of 1024 octets do not fit a quarter of a usual page: each would take one of its own. Counts when the file is made. */
 static const char layout[] =
+	"PRAGMA page_size = 16384;"
 	"PRAGMA auto_vacuum = FULL;"
 	"CREATE TABLE IF NOT EXISTS days (date TEXT PRIMARY KEY, queries INTEGER NOT NULL,"
 	" tcp_queries INTEGER NOT NULL, tcp_peak INTEGER NOT NULL) WITHOUT ROWID;"
@@ -38,14 +40,30 @@ static const char layout[] =
 
 /* ---- SQLite in the house's words ------------------------------------------------------------- */
 
+/* What to do about it. */
+static const char *hint_of(const struct dg_history *history, int code)
+{
+	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+		return "; dnsguardd puts it aside within a minute and begins a new one";
+	if (code == SQLITE_FULL)
+		return "; make room, it goes on by itself";
+	if (code == SQLITE_BUSY)
+		return "; another program keeps it locked";
+	if (code == SQLITE_READONLY)
+		return "; make it writable for root, it goes on by itself";
+	if (code == SQLITE_CANTOPEN && access(history->path, R_OK) && errno == EACCES)
+		return "; run it as root, with sudo";
+	return "";
+}
+
 static int fail(const struct dg_history *history, struct dg_error *err)
 {
 	const int code = sqlite3_errcode(history->db) & 0xff;
 	const int damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ||
 			    code == SQLITE_ERROR; /* tables of somebody else's */
 
-	return dg_fail(err, damaged ? -EBADF : -EIO, DG_EXIT_FAILED, "%.300s: %.300s",
-		       history->path, sqlite3_errmsg(history->db));
+	return dg_fail(err, damaged ? -EBADF : -EIO, DG_EXIT_FAILED, "%.300s: %.300s%s",
+		       history->path, sqlite3_errmsg(history->db), hint_of(history, code));
 }
 
 static void statement_end(sqlite3_stmt **statement)
@@ -180,6 +198,20 @@ bool dg_history_is_date(const char *text)
 	tm.tm_hour = 12;
 	tm.tm_isdst = -1;
 	return end && !*end && mktime(&tm) != -1 && tm.tm_mday == day; /* no 31st of February */
+}
+
+static time_t noon_of(const char *date)
+{
+	struct tm tm = { 0 };
+
+	strptime(date, "%Y-%m-%d", &tm);
+	tm.tm_hour = 12;
+	return timegm(&tm);
+}
+
+int dg_history_days_between(const char *from, const char *to)
+{
+	return (int)((noon_of(to) - noon_of(from)) / 86400);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -411,6 +443,24 @@ int dg_history_days(struct dg_history *history, const char *since, struct dg_his
 		day->tcp_peak = number_at(statement, 3);
 	}
 	return code == SQLITE_ROW || code == SQLITE_DONE ? count : fail(history, err);
+}
+
+int dg_history_around(struct dg_history *history, const char *date, char ret[2][DG_HISTORY_DATE],
+		      struct dg_error *err)
+{
+	sqlite3_stmt *statement scoped_statement = NULL;
+	const struct bound values[] = { { .text = date } };
+
+	if (prepare(history,
+		    "SELECT (SELECT max(date) FROM days WHERE date < ?1),"
+		    " (SELECT min(date) FROM days WHERE date > ?1),"
+		    " EXISTS (SELECT 1 FROM days WHERE date = ?1)",
+		    &statement) ||
+	    bind(statement, values, 1) != SQLITE_OK || sqlite3_step(statement) != SQLITE_ROW)
+		return fail(history, err);
+	for (int i = 0; i < 2; i++)
+		text_copy(ret[i], DG_HISTORY_DATE, statement, i);
+	return (int)number_at(statement, 2);
 }
 
 int dg_history_top(struct dg_history *history, const char *date, struct dg_history_top *ret,

@@ -45,7 +45,7 @@ struct dg_history_name {
 struct dg_history_sample {
 	__u64 unix_s;
 	__u64 queries, tcp_queries;
-	__u64 tcp_peak; /* most connections of a listener at one time since the last sample */
+	__u64 tcp_peak; /* most connections that drew on one quota at one time since the last sample */
 	const struct dg_history_name *name;
 	unsigned int names;
 };
@@ -59,6 +59,8 @@ int dg_history_add(struct dg_history *history, const struct dg_history_sample *s
 
 /* "2026-11-24" of a time, local. Returns buf. */
 char *dg_history_date(__u64 unix_s, char buf[DG_HISTORY_DATE]);
+/* Days from one date to a later one; as both are valid, never less than 0 for a later one. */
+int dg_history_days_between(const char *from, const char *to);
 /* Is it a date as above, and one that there is? */
 bool dg_history_is_date(const char *text);
 
@@ -69,6 +71,13 @@ struct dg_history_day {
 /* The days from `since` on, oldest first, at most DG_HISTORY_DAYS. Returns how many, or -errno. */
 int dg_history_days(struct dg_history *history, const char *since, struct dg_history_day *ret,
 		    struct dg_error *err);
+
+/*
+ * The last day before a date, and the first one after it, "" where there is none. 1: the date itself is there, 0: it is
+ * not. -errno.
+ */
+int dg_history_around(struct dg_history *history, const char *date, char ret[2][DG_HISTORY_DATE],
+		      struct dg_error *err);
 
 struct dg_history_top {
 	char name[1025];

@@ -14,6 +14,7 @@
 #include "userspace/lib/stats.h"
 #include "userspace/lib/tcp.h"
 
+#define PEAK_SECONDS 60
 #define NAMES_MAX (DG_TCP_NAME_SETS * DG_TCP_NAME_WAYS)
 
 static int counters_read(const struct dg_maps *maps, struct dg_history_sample *ret)
@@ -31,7 +32,37 @@ static int counters_read(const struct dg_maps *maps, struct dg_history_sample *r
 	return 0;
 }
 
-static void peak_read(const struct dg_maps *maps, struct dg_history_sample *ret)
+/* Whose quota the listener draws on with others; 0 = on one of its own. */
+static __s64 sharer_of(const struct dg_quota_sharers *sharers, const struct dg_tcp_key *key)
+{
+	char name[DG_TCP_KEY_TEXT];
+
+	dg_tcp_key_text(key, name);
+	for (unsigned int i = 0; i < sharers->count; i++)
+		if (!strcmp(sharers->of[i].listener, name))
+			return sharers->of[i].pid;
+	return 0;
+}
+
+/* Most connections at one time of all that draw on the quota of a process, in the last minute. */
+static __u64 shared_peak(const struct dg_tcp_books *books, const struct dg_quota_sharers *sharers,
+			 __s64 pid, __u64 now_ns)
+{
+	double levels[PEAK_SECONDS] = { 0 }, peak = 0;
+
+	for (__u32 i = 0; i < books->count; i++) {
+		const struct dg_tcp_row *row = &books->row[books->at[i]];
+
+		if (sharer_of(sharers, &books->key[i]) == pid)
+			dg_tcp_series_add(row, now_ns, levels, PEAK_SECONDS);
+	}
+	for (int second = 0; second < PEAK_SECONDS; second++)
+		peak = levels[second] > peak ? levels[second] : peak;
+	return (__u64)peak;
+}
+
+static void peak_read(const struct dg_maps *maps, const struct dg_quota_sharers *sharers,
+		      struct dg_history_sample *ret)
 {
 	struct dg_tcp_books books dg_scoped(dg_tcp_books_close) = DG_TCP_BOOKS_NONE;
 	const __u64 now_ns = dg_now_ns();
@@ -39,7 +70,10 @@ static void peak_read(const struct dg_maps *maps, struct dg_history_sample *ret)
 	if (dg_tcp_books_open(maps, &books))
 		return;
 	for (__u32 i = 0; i < books.count; i++) {
-		const __u64 peak = dg_tcp_peak_minute(&books.row[books.at[i]], now_ns);
+		const struct dg_tcp_row *row = &books.row[books.at[i]];
+		const __s64 pid = sharer_of(sharers, &books.key[i]);
+		const __u64 peak = pid ? shared_peak(&books, sharers, pid, now_ns) :
+					 dg_tcp_peak_minute(row, now_ns);
 
 		ret->tcp_peak = peak > ret->tcp_peak ? peak : ret->tcp_peak;
 	}
@@ -88,13 +122,14 @@ static int names_read(const struct dg_maps *maps, struct dg_history_sample *ret)
 	return 0;
 }
 
-int dg_history_sample_read(const struct dg_maps *maps, bool with_tcp, struct dg_history_sample *ret)
+int dg_history_sample_read(const struct dg_maps *maps, const struct dg_quota_sharers *sharers,
+			   struct dg_history_sample *ret)
 {
 	struct dg_history_sample sample = { .unix_s = (__u64)time(NULL) };
 	int failed = counters_read(maps, &sample);
 
-	if (!failed && with_tcp)
-		peak_read(maps, &sample);
+	if (!failed && sharers)
+		peak_read(maps, sharers, &sample);
 	if (!failed)
 		failed = names_read(maps, &sample);
 	if (!failed)
