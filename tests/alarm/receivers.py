@@ -14,17 +14,22 @@ AM_PORT = 9093
 
 
 class Receiver:
-    """Takes every POST; `answer` is the status that it gives."""
+    """Takes every POST; `answer` is the status that it gives, `authorization` what came
+    with the last one. Until `go` is set it keeps what it heard to itself, and its sender waiting."""
 
     def __init__(self, room):
         outer = self
-        self.got, self.answer = [], 200
+        self.got, self.answer, self.authorization = [], 200, None
+        self.go = threading.Event()
+        self.go.set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
+                outer.authorization = self.headers["Authorization"]
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if outer.answer == 200:
                     outer.got.append((time.monotonic(), self.path, body))
+                outer.go.wait(PATIENCE)
                 self.send_response(outer.answer)
                 self.end_headers()
 

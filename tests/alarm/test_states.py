@@ -1,16 +1,19 @@
 """Real resolvers fill and empty again; states go up and down in order, and every receiver hears of each."""
 
+import base64
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 import yaml
 from callers import Bind, Dnsdist, Recursor, Unbound, begin, hang_up, still_open
-from guarded import ROOT, SERVER, Daemon, run, wait_for
+from guarded import CLI, ROOT, SERVER, Daemon, run, wait_for
 from receivers import AM_PORT, Alertmanager
 
 ROW = f'{{listener="{SERVER}:53"}}'
@@ -231,15 +234,19 @@ def test_a_command_that_hangs_ends_with_the_daemon_and_takes_its_children_along(
 
 
 def test_a_reload_tells_a_new_receiver_what_fires_and_the_old_one_nothing(room, receiver):
+    """Not even one that has heard and is slow to say so."""
     Bind(room, "tcp-clients 20;")
     guard = Guard(room, receiver)
     guard.knows_quota(20)
+    receiver.go.clear()
     room.call(13)
     receiver.hears((FILLING, "firing"))
     text = open(f"{room.dir}/config.yaml").read()
-    room.config(text.replace(f"{receiver.url}/hook", f"[{receiver.url}/hook, {receiver.url}/second]"))
+    room.config(text.replace(f"{receiver.url}/hook", f"[{receiver.url}/second, {receiver.url}/hook]"))
     guard.kill(signal.SIGHUP)
     receiver.hears((FILLING, "firing"), path="/second")
+    receiver.go.set()
+    wait_for(lambda: [sink["delivered"] for sink in kept(room)["sinks"]] == [1, 1])
     receiver.hears((FILLING, "firing"))
 
 
@@ -335,16 +342,143 @@ alerts:
     assert SECRET not in done.stdout + done.stderr + room.cli("config", "show", config).stdout
 
 
-def test_alert_test_tries_what_the_running_daemon_reads(room, receiver):
-    Guard(room, receiver)
+def test_alert_test_is_sent_by_the_running_daemon(room, receiver):
+    """With its rights and its receivers: what it cannot do in earnest, no test says that it can."""
+    seen = f"{room.dir}/seen"
+    open(seen, "w").close()
+    for path in (room.dir, seen):
+        os.chmod(path, 0o777)  # the command is nobody
+    guard = Guard(room, receiver, f"""
+  command: [/bin/sh, -c, 'grep -E "^(CapBnd|NoNewPrivs)" /proc/self/status >{seen}']""")
     path = f"{room.dir}/config.yaml"
     said = json.loads(room.cli("alert", "test", "--json").stdout)
     assert said["files"] == [path] and "warning" not in said
+    assert said["sent_by"] == f"dnsguardd (pid {guard.process.pid})"
+    assert [row["delivered"] for row in said["sinks"]] == [True, True]
     receiver.hears(("DnsguardTest", "firing"))
+    held = open(f"/proc/{guard.process.pid}/status").read()
+    for line in open(seen).read().splitlines():
+        assert line in held
+    guard.log.until("alerts are tested, by .*uid 0")
     room.config(open(path).read().replace(f"{receiver.url}/hook", f"[{receiver.url}/hook, {receiver.url}/second]"))
     said = room.cli("alert", "test").stdout
     assert path in said and "dnsguard reload" in said
+    receiver.hears(("DnsguardTest", "firing"), ("DnsguardTest", "firing"))
+    assert receiver.told("/second") == []
+    said = json.loads(room.cli("alert", "test", "--config", path, "--json").stdout)
+    assert "this command, outside the service's sandbox" in said["sent_by"]
     receiver.hears(("DnsguardTest", "firing"), path="/second")
+    room.config("alerts: {webhok: x}\n")
+    said = room.cli("alert", "test").stdout
+    assert 'unknown key "alerts.webhok"' in said and "goes on with what it read before" in said
+
+
+def test_one_test_at_a_time(room, receiver):
+    guard = Guard(room, receiver, "  command: [/bin/sleep, '1000']")
+    first = subprocess.Popen(room.inside.enter(CLI, "--bpffs", room.bpffs, "alert", "test"),
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    receiver.hears(("DnsguardTest", "firing"))
+    first.kill()  # else the second waits for its turn
+    first.communicate()
+    second = room.cli("alert", "test", check=False)
+    assert second.returncode == 1 and "another test is under way" in second.stderr
+    assert guard.stop() == 0
+
+
+def test_a_daemon_that_ends_ends_a_test(room, receiver):
+    guard = Guard(room, receiver, "  command: [/bin/sleep, '1000']")
+    test = subprocess.Popen(room.inside.enter(CLI, "--bpffs", room.bpffs, "alert", "test"), text=True, stderr=subprocess.PIPE)
+    receiver.hears(("DnsguardTest", "firing"))
+    assert guard.stop() == 0
+    assert "ended meanwhile" in test.communicate(timeout=60)[1] and test.returncode == 1
+
+
+# ---- passwords, tokens and URLs that stand in files -----------------------------------------------
+
+
+def secret_file(room, name, text=SECRET, mode=0o600):
+    path = f"{room.dir}/{name}"
+    with open(path, "w") as file:
+        file.write(f"{text}\nanother line\n")
+    os.chmod(path, mode)
+    return path
+
+
+def receiver_as(url, **keys):
+    return "alerts: {log: off, webhook: [{" + ", ".join(
+        f"{key.replace('_', '-')}: '{value}'" for key, value in ({"url": url} | keys).items() if value) + "}]}\n"
+
+
+@pytest.mark.parametrize("keys, header", [
+    (("username", "password_file"), "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()),
+    (("token_file",), f"Bearer {SECRET}"),
+], ids=["password", "token"])
+def test_a_secret_comes_from_a_file_and_is_shown_nowhere(room, receiver, keys, header):
+    path = secret_file(room, "secret")
+    config = receiver_as(f"{receiver.url}/hook", **{key: "me" if key == "username" else path for key in keys})
+    guard = Daemon(room, "--interface", "guarded", config=config).ready()
+    shown = room.cli("alert", "test").stdout + room.cli("config", "show").stdout
+    receiver.hears(("DnsguardTest", "firing"))
+    assert receiver.authorization == header
+    assert path in shown and SECRET not in shown
+    secret_file(room, "secret", "a new one")
+    dry = room.cli("reload", "--dry-run").stdout
+    assert re.fullmatch(r"alerts\.webhook\[\]: \{url: .*\}: changed \(hidden\)\n", dry)
+    assert room.cli("reload").stdout == dry + "applied\n"
+    guard.log.until(re.escape("configuration: " + dry.strip()))
+    assert room.cli("reload", "--dry-run").stdout == "nothing changes\n"
+    room.cli("alert", "test")
+    assert receiver.authorization != header
+    assert SECRET not in "".join(guard.log.rest_of())
+
+
+def test_a_url_comes_from_a_file(room, receiver):
+    config = room.config(receiver_as(None, url_file=secret_file(room, "url", f"{receiver.url}/hook?{SECRET}")))
+    said = room.cli("alert", "test", "--config", config).stdout + room.cli("config", "show", config).stdout
+    receiver.hears(("DnsguardTest", "firing"), path=f"/hook?{SECRET}")
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("text, mode, wanted", [
+    (SECRET, 0o640, "is open to others; run: chmod 600"),
+    ("", 0o600, "its first line is empty"),
+    ("\x01", 0o600, "control characters in its first line"),
+    (SECRET * 100, 0o600, "has more than 511 octets"),
+    (None, 0, "No such file"),
+])
+def test_a_file_that_is_no_secret_is_named(room, text, mode, wanted):
+    path = f"{room.dir}/secret"
+    if text is not None:
+        secret_file(room, "secret", text, mode)
+    config = room.config(receiver_as("http://127.0.0.1/", token_file=path))
+    done = room.cli("config", "check", config, check=False)
+    assert done.returncode != 0 and f"{config}:1:" in done.stderr and "alerts.webhook.token-file: " in done.stderr
+    assert wanted in done.stderr and path in done.stderr and SECRET not in done.stderr
+
+
+@pytest.mark.parametrize("keys, wanted", [
+    ({"url": None}, "write either url or url-file"),
+    ({"url_file": "/x"}, "write either url or url-file"),
+    ({"username": "me"}, "username and password-file go together"),
+    ({"username": "me", "password_file": "/x", "token_file": "/y"}, "token-file excludes username and password-file"),
+    ({"url": None, "url_file": "/x", "token_file": "/y"}, "url-file goes with neither password-file nor token-file"),
+    ({"password": "x"}, 'the nearest known key is "password-file"'),
+])
+def test_a_receiver_that_contradicts_itself_is_refused(room, keys, wanted):
+    config = room.config(receiver_as(**{"url": "http://127.0.0.1/", "token_file": None} | keys))
+    done = room.cli("config", "check", config, check=False)
+    assert done.returncode == 2 and wanted in done.stderr
+
+
+def test_a_change_of_what_is_hidden_is_a_change(room):
+    config = "interfaces: [guarded]\nalerts: {{log: off, webhook: ['http://hooks.example/{}', 'http://hooks.example/same']}}\n"
+    guard = Daemon(room, "--interface", "guarded", config=config.format(SECRET)).ready()
+    room.config(config.format("another"))
+    dry = room.cli("reload", "--dry-run")
+    assert dry.stdout == "alerts.webhook[]: 'http://hooks.example/(hidden)': changed (hidden)\n"
+    assert room.cli("reload").stdout == dry.stdout + "applied\n"
+    guard.log.until(re.escape(dry.stdout.strip()))
+    assert room.cli("reload", "--dry-run").stdout == "nothing changes\n"
 
 
 @pytest.mark.parametrize("text, said", [(None, "has left nothing in"), ('{"schema": 1, "al', "alerts.json:1: cannot be read"),

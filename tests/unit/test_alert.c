@@ -26,7 +26,7 @@ static struct dg_config *config_make(void)
 	dg_config_default(config);
 	config->alerts_log = DG_LOGS_OFF;
 	config->webhooks.count = 1;
-	strcpy(config->webhooks.url[0], "https://user:secret@hooks.example:8443/T0KEN?x=T0KEN");
+	strcpy(config->webhooks.url[0].url, "https://user:secret@hooks.example:8443/T0KEN?x=T0KEN");
 	return config;
 }
 
@@ -224,7 +224,7 @@ static void a_new_receiver_hears_what_fires_and_not_what_is_over(void **state)
 	assert_int_equal(dg_sink_queued(&alerts, 0), 1);
 	note(&alerts, false, T0 + 1);
 	config->webhooks.count = 2;
-	strcpy(config->webhooks.url[1], "http://other.example/");
+	strcpy(config->webhooks.url[1].url, "http://other.example/");
 	dg_sinks_configure(&alerts, config);
 	assert_int_equal(dg_sink_queued(&alerts, 0), 1);
 	assert_int_equal(dg_sink_queued(&alerts, 1), 0);

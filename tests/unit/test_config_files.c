@@ -258,6 +258,49 @@ static void test_differences(void **state)
 	assert_int_equal(dg_config_diff("b: 1\na: 1\n", "a: 1\nb: 1\n", collect, said), 0);
 	assert_string_equal(said, "");
 	assert_int_equal(dg_config_diff("", "", collect, said), 0);
+	assert_int_equal(dg_config_diff("s: (hidden)\t1\nu[]: x\t2\nu[]: y\t3\n",
+					"s: (hidden)\t4\nu[]: x\t2\nu[]: y\t5\nu[]: z\t6\n",
+					collect, said),
+			 3);
+	assert_string_equal(said, "s: changed (hidden)|u[]: y: changed (hidden)|+ u[]: z|");
+	said[0] = '\0';
+	assert_int_equal(dg_config_diff("u[]: x\t2\nu[]: x\t4\n", "u[]: x\t4\nu[]: x\t5\n", collect,
+					said),
+			 1);
+	assert_string_equal(said, "u[]: x: changed (hidden)|");
+}
+
+/* Which secret it is, and nothing of it; another key, another mark. */
+static void test_marks_tell_secrets_apart(void **state)
+{
+	static const __u64 key[4] = { 1, 2, 3, 4 }, other[4] = { 1, 2, 3, 7 };
+	static const char *const files[] = {
+		"alerts: {webhook: ['https://h.example/a']}\n",
+		"alerts: {webhook: ['https://h.example/b']}\n",
+		"answers: {cookie-secret: 000102030405060708090a0b0c0d0e0f}\n",
+		"answers: {cookie-secret: 000102030405060708090a0b0c0d0e1f}\n",
+	};
+	char *lines[4], *again, said[400] = "";
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		put("c.yaml", files[i]);
+		load_good();
+		lines[i] = dg_config_lines_marked(&config, key);
+		again = dg_config_lines_marked(&config, key);
+		assert_string_equal(lines[i], again);
+		free(again);
+		again = dg_config_lines_marked(&config, other);
+		assert_string_not_equal(lines[i], again);
+		free(again);
+	}
+	assert_int_equal(dg_config_diff(lines[0], lines[1], collect, said), 1);
+	assert_int_equal(dg_config_diff(lines[2], lines[3], collect, said), 1);
+	assert_string_equal(said,
+			    "alerts.webhook[]: 'https://h.example/(hidden)': changed (hidden)|"
+			    "answers.cookie-secret: changed (hidden)|");
+	for (int i = 0; i < 4; i++)
+		free(lines[i]);
 }
 
 #define in_dir(test) cmocka_unit_test_setup_teardown(test, fresh_dir, remove_dir)
@@ -273,6 +316,7 @@ int main(void)
 		in_dir(test_numbers_that_contradict_each_other),
 		in_dir(test_too_many_parts),
 		in_dir(test_a_missing_main_file_is_an_error_even_with_parts),
+		in_dir(test_marks_tell_secrets_apart),
 		in_dir(test_lines_speak_the_files_language),
 		cmocka_unit_test(test_every_default_is_printed_as_it_is_written),
 		cmocka_unit_test(test_differences),

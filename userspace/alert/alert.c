@@ -92,6 +92,18 @@ static bool is_over(const struct dg_alerts *alerts, const struct dg_alert *alert
 	return true;
 }
 
+void dg_alert_test_make(struct dg_alert *ret, __u64 now_unix)
+{
+	*ret = (struct dg_alert){
+		.name = "DnsguardTest",
+		.severity = "warning",
+		.summary = "a test; nothing is wrong",
+		.description = "sent by dnsguard alert test",
+		.firing = true,
+		.starts_unix = now_unix,
+	};
+}
+
 void dg_alerts_tidy(struct dg_alerts *alerts, __u64 now_unix)
 {
 	unsigned int kept = 0;

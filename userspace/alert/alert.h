@@ -23,7 +23,7 @@ enum dg_sink_kind { DG_SINK_LOG, DG_SINK_ALERTMANAGER, DG_SINK_WEBHOOK, DG_SINK_
 struct dg_sink {
 	enum dg_sink_kind kind;
 	char id[128]; /* for people and for the state file: no password, no token */
-	char url[DG_CONFIG_URL_BYTES];
+	struct dg_config_url to;
 	__u64 delivered, failed; /* messages, tries */
 	__u64 last_unix;	 /* of the last delivery */
 	char last_error[160];	 /* of the last try, "" = it was delivered */
@@ -76,6 +76,9 @@ struct dg_tell_rules {
 	__u64 interval_sec; /* at most one message an alert to a receiver in so long */
 	__u64 resend_sec;   /* how often an Alertmanager hears what it knows */
 };
+/* An alert that says that nothing is wrong, to see whether it arrives. It has no listener. */
+#define DG_TEST_RESEND_SEC 15 /* an Alertmanager lets it go after four of these */
+void dg_alert_test_make(struct dg_alert *ret, __u64 now_unix);
 /* May this receiver be told of this alert now? */
 bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsigned int at,
 		  const struct dg_tell_rules *rules, __u64 now_unix);

@@ -24,9 +24,21 @@
 
 /* ---- jobs ------------------------------------------------------------------------------------- */
 
-static json_t *post_json(const char *url, const char *path, json_t *body,
+/* Who we are to the server. */
+static void credentials_add(json_t *job, const struct dg_config_url *to)
+{
+	if (to->username[0]) {
+		json_object_set_new(job, "username", json_string(to->username));
+		json_object_set_new(job, "password", json_string(to->secret));
+	}
+	if (to->token_file[0])
+		json_object_set_new(job, "token", json_string(to->secret));
+}
+
+static json_t *post_json(const struct dg_config_url *to, const char *path, json_t *body,
 			 const struct dg_config *config)
 {
+	const char *url = dg_config_url_whole(to);
 	char whole[DG_CONFIG_URL_BYTES + 32];
 	size_t len = strlen(url);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
@@ -38,6 +50,8 @@ static json_t *post_json(const char *url, const char *path, json_t *body,
 	job = text ? json_pack("{s:s, s:s, s:s, s:i}", "url", whole, "body", text, "ca_file",
 			       config->alerts_ca_file, "seconds", DG_NOTIFY_SECONDS / 2) :
 		     NULL;
+	if (job)
+		credentials_add(job, to);
 	free(text);
 	json_decref(body);
 	return job;
@@ -66,11 +80,11 @@ static json_t *job_json(const struct dg_sink *sink, const struct dg_config *conf
 	if (sink->kind == DG_SINK_COMMAND)
 		return command_json(config, messages);
 	if (sink->kind == DG_SINK_WEBHOOK)
-		return post_json(sink->url, "", dg_body_webhook(messages), config);
+		return post_json(&sink->to, "", dg_body_webhook(messages), config);
 	all = json_array();
 	for (unsigned int i = 0; i < count; i++)
 		json_array_append_new(all, dg_body_alertmanager(&messages[i]));
-	return post_json(sink->url, "/api/v2/alerts", all, config);
+	return post_json(&sink->to, "/api/v2/alerts", all, config);
 }
 
 int dg_send_job(const struct dg_sink *sink, const struct dg_config *config,

@@ -30,10 +30,11 @@ static void host_find(const char *url, const char **ret, int *ret_len)
 	*ret = at ? at + 1 : begin;
 }
 
-static struct dg_sink sink_make(enum dg_sink_kind kind, const char *word, const char *url)
+static struct dg_sink sink_make(enum dg_sink_kind kind, const char *word,
+				const struct dg_config_url *to)
 {
 	struct dg_sink sink = { .kind = kind };
-	const char *host;
+	const char *host, *url = to ? dg_config_url_whole(to) : NULL;
 	int len;
 
 	snprintf(sink.id, sizeof(sink.id), "%s", word);
@@ -42,7 +43,7 @@ static struct dg_sink sink_make(enum dg_sink_kind kind, const char *word, const 
 	host_find(url, &host, &len);
 	snprintf(sink.id, sizeof(sink.id), "%s %.*s #%08x", word, len < 80 ? len : 80, host,
 		 url_hash(url));
-	snprintf(sink.url, sizeof(sink.url), "%s", url);
+	sink.to = *to;
 	return sink;
 }
 
@@ -54,9 +55,9 @@ static unsigned int sinks_make(const struct dg_config *config, struct dg_sink re
 		ret[count++] = sink_make(DG_SINK_LOG, "log", NULL);
 	for (__u32 i = 0; i < config->alertmanagers.count; i++)
 		ret[count++] = sink_make(DG_SINK_ALERTMANAGER, "alertmanager",
-					 config->alertmanagers.url[i]);
+					 &config->alertmanagers.url[i]);
 	for (__u32 i = 0; i < config->webhooks.count; i++)
-		ret[count++] = sink_make(DG_SINK_WEBHOOK, "webhook", config->webhooks.url[i]);
+		ret[count++] = sink_make(DG_SINK_WEBHOOK, "webhook", &config->webhooks.url[i]);
 	if (config->alerts_command.count)
 		ret[count++] = sink_make(DG_SINK_COMMAND, "command", NULL);
 	return count;
@@ -88,7 +89,7 @@ void dg_sinks_configure(struct dg_alerts *alerts, const struct dg_config *config
 		before[i] = sink_find(alerts, sinks[i].id);
 		if (before[i] < 0)
 			continue;
-		snprintf(alerts->sink[before[i]].url, sizeof(sinks[i].url), "%s", sinks[i].url);
+		alerts->sink[before[i]].to = sinks[i].to;
 		sinks[i] = alerts->sink[before[i]];
 	}
 	for (unsigned int a = 0; a < alerts->count; a++) {

@@ -11,6 +11,7 @@
 #define DG_CONFIG_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
@@ -29,6 +30,7 @@
 #define DG_CONFIG_QUOTAS_MAX 64
 #define DG_CONFIG_URLS_MAX 4
 #define DG_CONFIG_URL_BYTES 512
+#define DG_CONFIG_USER_BYTES 64
 #define DG_CONFIG_FILES_MAX 64 /* the file and those of conf.d */
 #define DG_CONFIG_SECOND_NS 1000000000ull
 
@@ -44,144 +46,145 @@
  *	FILE			char[DG_CONFIG_PATH_MAX], an absolute path
  *	LISTEN			struct sockaddr_storage, AF_UNSPEC for off
  *	ARGV			struct dg_config_argv, a list: a program and its arguments
+ *	URL			char[DG_CONFIG_URL_BYTES], http or https; may hold a secret
  *	URLS			struct dg_config_urls, a list
  *
  * and those with one row each. A new type of words is a row of word_lists[] in keys.c, a new list of
  * mappings a table of its own keys and a row of elements[] there.
  */
-#define DG_CONFIG_KEYS(X)                                                                           \
-	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                              \
-	  "observe: decide and count on every interface, let all packets pass")                     \
-	X(INTERFACES, "interfaces", INTERFACES, ifaces, 1, DG_IF_MAX, "",                           \
-	  "devices to guard: a name, or {name, mode, observe}")                                     \
-	X(PORTS, "service.ports", PORTS, ports, 1, 65535, "53", "guarded ports, at most 4")         \
-	X(ADDRESSES, "service.addresses", ADDRESSES, services, 0, DG_CONFIG_ADDRESSES_MAX, "",      \
-	  "guarded addresses; empty: every local address, kept up to date")                         \
-	X(CLIENTS, "clients", PREFIXES, clients, 0, DG_CONFIG_CLIENTS_MAX, "",                      \
-	  "prefixes that may be answered from the kernel; empty: any")                              \
-	X(LIMIT_MODE, "limits.mode", MODE, limit_mode, DG_OFF, DG_ENFORCE, "enforce",               \
-	  "query rate limit of each sender")                                                        \
-	X(RATE_LIMIT, "limits.rate-limit", COUNT, rate_limit, 1, 1000000, DG_DEFAULT_RATE,          \
-	  "queries a second a sender may keep up")                                                  \
-	X(INSTANT_LIMIT, "limits.instant-limit", COUNT, instant_limit, 1, 1000000,                  \
-	  DG_DEFAULT_INSTANT, "queries a sender may send at once")                                  \
-	X(SLIP, "limits.slip", COUNT, slip, 0, 1000, DG_DEFAULT_SLIP,                               \
-	  "every n-th refused query is answered TC=1; 0 never, 1 always")                           \
-	X(LIMIT_MEMORY, "limits.memory", BYTES, limiter_bytes, 1 << 16, 1 << 30, "8MiB",            \
-	  "size of the limiter's table, a power of two; counts when the guard is first loaded")     \
-	X(SYN_MODE, "limits.syn.mode", MODE, syn_mode, DG_OFF, DG_ENFORCE, "off",                   \
-	  "TCP SYN rate limit of each sender")                                                      \
-	X(SYN_RATE_LIMIT, "limits.syn.rate-limit", COUNT, syn_rate_limit, 1, 1000000,               \
-	  DG_DEFAULT_SYN_RATE, "SYNs a second a sender may keep up")                                \
-	X(SYN_INSTANT_LIMIT, "limits.syn.instant-limit", COUNT, syn_instant_limit, 1, 1000000,      \
-	  DG_DEFAULT_SYN_INSTANT, "SYNs a sender may send at once")                                 \
-	X(SOURCE_MODE, "sources.mode", MODE, source_mode, DG_OFF, DG_ENFORCE, "enforce",            \
-	  "bans and exemptions of senders")                                                         \
-	X(ANSWER_MODE, "answers.mode", MODE, sinkhole_mode, DG_OFF, DG_ENFORCE, "enforce",          \
-	  "answers for listed names")                                                               \
-	X(NEGATIVE_TTL, "answers.negative-ttl", COUNT, negative_ttl, 0, 86400, "60",                \
-	  "seconds that a negative answer may be cached")                                           \
-	X(ADDRESS_TTL, "answers.address-ttl", COUNT, address_ttl, 0, 86400, "60",                   \
-	  "seconds that an address answer may be cached")                                           \
-	X(EDE_TEXT, "answers.ede-text", BOOL, ede_text, 0, 1, "true",                               \
-	  "name the deciding list in the Extended DNS Error")                                       \
-	X(BUDGET, "answers.budget", COUNT, budget, 0, 10000000, DG_DEFAULT_BUDGET,                  \
-	  "answers a second that the kernel may send in all; 0: no bound")                          \
-	X(COOKIE_SECRET, "answers.cookie-secret", SECRET, cookie_secret, 0, 0, "",                  \
-	  "the resolver's cookie secret, 32 hex digits (RFC 9018)")                                 \
-	X(COOKIE_FILE, "answers.cookie-secret-file", FILE, cookie_file, 0, 0, "",                   \
-	  "a file that holds it, readable by root only")                                            \
-	X(COOKIE_PASS, "answers.pass-cookies", BOOL, cookie_pass, 0, 1, "false",                    \
-	  "without a secret: leave queries with a server cookie to the resolver")                   \
-	X(LISTS_REFRESH, "lists.refresh", DURATION, lists_refresh_ns, 300 * DG_CONFIG_SECOND_NS,    \
-	  7 * 86400 * DG_CONFIG_SECOND_NS, "1d",                                                    \
-	  "how often a list is fetched when neither it nor its entry says")                         \
-	X(LISTS_SPREAD, "lists.spread", DURATION, lists_spread_ns, 0, 86400 * DG_CONFIG_SECOND_NS,  \
-	  "5m",                                                                                     \
-	  "a fetch is put off by a random time up to this, so that hosts do not ask at once")       \
-	X(LISTS_MEMORY, "lists.max-memory", BYTES, lists_memory, 1 << 20, 1ull << 40, "",           \
-	  "what loading all lists may need; none: half of what is free")                            \
-	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",              \
-	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")          \
-	X(TCP_QUOTA, "tcp.quota", QUOTA, tcp_quota, 1, 10000000, "auto",                            \
-	  "connections that each listener's resolver takes; auto: it is asked")                     \
-	X(TCP_QUOTAS, "tcp.quotas", QUOTAS, tcp_quotas, 0, DG_CONFIG_QUOTAS_MAX, "",                \
-	  "ADDRESS:PORT=N: the same for single listeners")                                          \
-	X(TCP_QUOTA_REFRESH, "tcp.quota-refresh", DURATION, tcp_quota_refresh_ns,                   \
-	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                               \
-	  "how often resolvers are asked for their quota")                                          \
-	X(TCP_WARNING_AT, "tcp.warning.at", PERCENT, tcp_warning_at, 1, 100, "70",                  \
-	  "share of the quota in use that raises a warning")                                        \
-	X(TCP_WARNING_FULL, "tcp.warning.full-within", DURATION, tcp_warning_full_ns, 0,            \
-	  86400 * DG_CONFIG_SECOND_NS, "2m",                                                        \
-	  "or: the forecast says full within so long; 0s: whatever it says")                        \
-	X(TCP_WARNING_HOLD, "tcp.warning.hold", DURATION, tcp_warning_hold_ns, 0,                   \
-	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                \
-	X(TCP_CRITICAL_AT, "tcp.critical.at", PERCENT, tcp_critical_at, 1, 100, "85",               \
-	  "share of the quota in use that is critical")                                             \
-	X(TCP_CRITICAL_FULL, "tcp.critical.full-within", DURATION, tcp_critical_full_ns, 0,         \
-	  86400 * DG_CONFIG_SECOND_NS, "30s",                                                       \
-	  "or: the forecast says full within so long; 0s: whatever it says")                        \
-	X(TCP_CRITICAL_HOLD, "tcp.critical.hold", DURATION, tcp_critical_hold_ns, 0,                \
-	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                \
-	X(TCP_EXHAUSTED_HOLD, "tcp.exhausted.hold", DURATION, tcp_exhausted_hold_ns, 0,             \
-	  3600 * DG_CONFIG_SECOND_NS, "2s",                                                         \
-	  "how long every slot must be taken while the accept queue grows")                         \
-	X(TCP_FORECAST_FROM, "tcp.forecast.from", PERCENT, tcp_forecast_from, 0, 100, "20",         \
-	  "share of the quota in use below which a forecast raises nothing")                        \
-	X(TCP_FORECAST_HOLD, "tcp.forecast.hold", DURATION, tcp_forecast_hold_ns, 0,                \
-	  3600 * DG_CONFIG_SECOND_NS, "5s", "how long the forecast must have said so")              \
-	X(TCP_CLEAR_BELOW, "tcp.clear.below", PERCENT, tcp_clear_below, 0, 50, "10",                \
-	  "points by which the share must be lower before a state is left")                         \
-	X(TCP_CLEAR_HOLD, "tcp.clear.hold", DURATION, tcp_clear_hold_ns, 0,                         \
-	  86400 * DG_CONFIG_SECOND_NS, "1m", "and for how long")                                    \
-	X(TCP_SHARE_ALARM, "tcp.share.alarm", BOOL, tcp_share_alarm, 0, 1, "true",                  \
-	  "an alarm when more queries come over TCP than is usual at this hour of the week")        \
-	X(TCP_SHARE_FACTOR, "tcp.share.factor", COUNT, tcp_share_factor, 1, 1000, "2",              \
-	  "times the usual share")                                                                  \
-	X(TCP_SHARE_POINTS, "tcp.share.points", PERCENT, tcp_share_points, 0, 100, "5",             \
-	  "and at least so many percent of all queries more than is usual")                         \
-	X(TCP_SHARE_QUERIES, "tcp.share.queries", COUNT, tcp_share_queries, 1, 1000000000, "1000",  \
-	  "of fewer queries in a quarter of an hour no share is worth a word")                      \
-	X(TCP_SHARE_HOLD, "tcp.share.hold", DURATION, tcp_share_hold_ns, 0,                         \
-	  86400 * DG_CONFIG_SECOND_NS, "5m", "how long it must have been so, or not so any more")   \
-	X(TCP_PROTECT, "tcp.protect", MODE, tcp_protect, DG_OFF, DG_ENFORCE, "off",                 \
-	  "no source may hold more than its share of a resolver's TCP connections")                 \
-	X(TCP_PROTECT_SHARE, "tcp.protect-share", PERCENT, tcp_protect_share, 1, 100, "25",         \
-	  "share of the quota for one source while nothing presses; half as much at each step")     \
-	X(TCP_REAPER, "tcp.reaper", MODE, tcp_reaper, DG_OFF, DG_ENFORCE, "off",                    \
-	  "closes idle connections of sources above their share while TCP is critical")             \
-	X(TCP_REAPER_RATE, "tcp.reaper-rate", COUNT, tcp_reaper_rate, 1, 10000, "20",               \
-	  "connections a second that it may close")                                                 \
-	X(TCP_REAPER_IDLE, "tcp.reaper-idle", DURATION, tcp_reaper_idle_ns, 0,                      \
-	  3600 * DG_CONFIG_SECOND_NS, "2s", "it closes none that has been idle for less")           \
-	X(TCP_REAPER_PENALTY, "tcp.reaper-penalty", DURATION, tcp_reaper_penalty_ns, 0,             \
-	  86400 * DG_CONFIG_SECOND_NS, "1m",                                                        \
-	  "how long a source that lost connections is held to a lower share under pressure")        \
-	X(LATENCY_SAMPLE, "latency.sample", COUNT, latency_sample, 0, DG_ASKED_ONE_IN_MAX,          \
-	  DG_DEFAULT_SAMPLE,                                                                        \
-	  "one UDP query in so many has its response time measured; 1 all, 0 none")                 \
-	X(ALERTS_LOG, "alerts.log", LOG, alerts_log, 0, DG_LOGS - 1, "auto",                        \
-	  "where alerts are logged with their fields; auto: journald, else syslog")                 \
-	X(ALERTS_ALERTMANAGER, "alerts.alertmanager", URLS, alertmanagers, 0, DG_CONFIG_URLS_MAX,   \
-	  "", "base URLs of Alertmanagers; all of them are told")                                   \
-	X(ALERTS_WEBHOOK, "alerts.webhook", URLS, webhooks, 0, DG_CONFIG_URLS_MAX, "",              \
-	  "URLs that are sent what Alertmanager sends to a webhook")                                \
-	X(ALERTS_COMMAND, "alerts.command", ARGV, alerts_command, 0, 0, "",                         \
-	  "a command run as nobody, without a shell: fields in its environment, JSON on its input") \
-	X(ALERTS_CA_FILE, "alerts.ca-file", FILE, alerts_ca_file, 0, 0, "",                         \
-	  "certificates that servers of https URLs may be signed by; none: the system's")           \
-	X(ALERTS_INTERVAL, "alerts.interval", DURATION, alerts_interval_ns,                         \
-	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                               \
-	  "at most one message an alert in so long")                                                \
-	X(ALERTS_RESEND, "alerts.resend", DURATION, alerts_resend_ns, 1 * DG_CONFIG_SECOND_NS,      \
-	  3600 * DG_CONFIG_SECOND_NS, "1m",                                                         \
-	  "how often an Alertmanager is told again of what still fires")                            \
-	X(ALERTS_INSTANCE, "alerts.instance", STRING, alerts_instance, 0, 63, "",                   \
-	  "label instance of every alert; none: the host's name")                                   \
-	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                        \
-	  "ADDRESS:PORT of /metrics, or off")                                                       \
-	X(WEB_CONFIG, "metrics.web-config", FILE, web_config, 0, 0, "",                             \
+#define DG_CONFIG_KEYS(X)                                                                              \
+	X(MODE, "mode", MODE, mode, DG_OBSERVE, DG_ENFORCE, "enforce",                                 \
+	  "observe: decide and count on every interface, let all packets pass")                        \
+	X(INTERFACES, "interfaces", INTERFACES, ifaces, 1, DG_IF_MAX, "",                              \
+	  "devices to guard: a name, or {name, mode, observe}")                                        \
+	X(PORTS, "service.ports", PORTS, ports, 1, 65535, "53", "guarded ports, at most 4")            \
+	X(ADDRESSES, "service.addresses", ADDRESSES, services, 0, DG_CONFIG_ADDRESSES_MAX, "",         \
+	  "guarded addresses; empty: every local address, kept up to date")                            \
+	X(CLIENTS, "clients", PREFIXES, clients, 0, DG_CONFIG_CLIENTS_MAX, "",                         \
+	  "prefixes that may be answered from the kernel; empty: any")                                 \
+	X(LIMIT_MODE, "limits.mode", MODE, limit_mode, DG_OFF, DG_ENFORCE, "enforce",                  \
+	  "query rate limit of each sender")                                                           \
+	X(RATE_LIMIT, "limits.rate-limit", COUNT, rate_limit, 1, 1000000, DG_DEFAULT_RATE,             \
+	  "queries a second a sender may keep up")                                                     \
+	X(INSTANT_LIMIT, "limits.instant-limit", COUNT, instant_limit, 1, 1000000,                     \
+	  DG_DEFAULT_INSTANT, "queries a sender may send at once")                                     \
+	X(SLIP, "limits.slip", COUNT, slip, 0, 1000, DG_DEFAULT_SLIP,                                  \
+	  "every n-th refused query is answered TC=1; 0 never, 1 always")                              \
+	X(LIMIT_MEMORY, "limits.memory", BYTES, limiter_bytes, 1 << 16, 1 << 30, "8MiB",               \
+	  "size of the limiter's table, a power of two; counts when the guard is first loaded")        \
+	X(SYN_MODE, "limits.syn.mode", MODE, syn_mode, DG_OFF, DG_ENFORCE, "off",                      \
+	  "TCP SYN rate limit of each sender")                                                         \
+	X(SYN_RATE_LIMIT, "limits.syn.rate-limit", COUNT, syn_rate_limit, 1, 1000000,                  \
+	  DG_DEFAULT_SYN_RATE, "SYNs a second a sender may keep up")                                   \
+	X(SYN_INSTANT_LIMIT, "limits.syn.instant-limit", COUNT, syn_instant_limit, 1, 1000000,         \
+	  DG_DEFAULT_SYN_INSTANT, "SYNs a sender may send at once")                                    \
+	X(SOURCE_MODE, "sources.mode", MODE, source_mode, DG_OFF, DG_ENFORCE, "enforce",               \
+	  "bans and exemptions of senders")                                                            \
+	X(ANSWER_MODE, "answers.mode", MODE, sinkhole_mode, DG_OFF, DG_ENFORCE, "enforce",             \
+	  "answers for listed names")                                                                  \
+	X(NEGATIVE_TTL, "answers.negative-ttl", COUNT, negative_ttl, 0, 86400, "60",                   \
+	  "seconds that a negative answer may be cached")                                              \
+	X(ADDRESS_TTL, "answers.address-ttl", COUNT, address_ttl, 0, 86400, "60",                      \
+	  "seconds that an address answer may be cached")                                              \
+	X(EDE_TEXT, "answers.ede-text", BOOL, ede_text, 0, 1, "true",                                  \
+	  "name the deciding list in the Extended DNS Error")                                          \
+	X(BUDGET, "answers.budget", COUNT, budget, 0, 10000000, DG_DEFAULT_BUDGET,                     \
+	  "answers a second that the kernel may send in all; 0: no bound")                             \
+	X(COOKIE_SECRET, "answers.cookie-secret", SECRET, cookie_secret, 0, 0, "",                     \
+	  "the resolver's cookie secret, 32 hex digits (RFC 9018)")                                    \
+	X(COOKIE_FILE, "answers.cookie-secret-file", FILE, cookie_file, 0, 0, "",                      \
+	  "a file that holds it, readable by root only")                                               \
+	X(COOKIE_PASS, "answers.pass-cookies", BOOL, cookie_pass, 0, 1, "false",                       \
+	  "without a secret: leave queries with a server cookie to the resolver")                      \
+	X(LISTS_REFRESH, "lists.refresh", DURATION, lists_refresh_ns, 300 * DG_CONFIG_SECOND_NS,       \
+	  7 * 86400 * DG_CONFIG_SECOND_NS, "1d",                                                       \
+	  "how often a list is fetched when neither it nor its entry says")                            \
+	X(LISTS_SPREAD, "lists.spread", DURATION, lists_spread_ns, 0, 86400 * DG_CONFIG_SECOND_NS,     \
+	  "5m",                                                                                        \
+	  "a fetch is put off by a random time up to this, so that hosts do not ask at once")          \
+	X(LISTS_MEMORY, "lists.max-memory", BYTES, lists_memory, 1 << 20, 1ull << 40, "",              \
+	  "what loading all lists may need; none: half of what is free")                               \
+	X(LISTS_NOTIFY, "lists.notify", NOTIFIES, notify, 0, DG_CONFIG_NOTIFY_MAX, "",                 \
+	  "LIST=ADDRESS:PORT: where NOTIFY for a zone is heard, an address for each list")             \
+	X(TCP_QUOTA, "tcp.quota", QUOTA, tcp_quota, 1, 10000000, "auto",                               \
+	  "connections that each listener's resolver takes; auto: it is asked")                        \
+	X(TCP_QUOTAS, "tcp.quotas", QUOTAS, tcp_quotas, 0, DG_CONFIG_QUOTAS_MAX, "",                   \
+	  "ADDRESS:PORT=N: the same for single listeners")                                             \
+	X(TCP_QUOTA_REFRESH, "tcp.quota-refresh", DURATION, tcp_quota_refresh_ns,                      \
+	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                                  \
+	  "how often resolvers are asked for their quota")                                             \
+	X(TCP_WARNING_AT, "tcp.warning.at", PERCENT, tcp_warning_at, 1, 100, "70",                     \
+	  "share of the quota in use that raises a warning")                                           \
+	X(TCP_WARNING_FULL, "tcp.warning.full-within", DURATION, tcp_warning_full_ns, 0,               \
+	  86400 * DG_CONFIG_SECOND_NS, "2m",                                                           \
+	  "or: the forecast says full within so long; 0s: whatever it says")                           \
+	X(TCP_WARNING_HOLD, "tcp.warning.hold", DURATION, tcp_warning_hold_ns, 0,                      \
+	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                   \
+	X(TCP_CRITICAL_AT, "tcp.critical.at", PERCENT, tcp_critical_at, 1, 100, "85",                  \
+	  "share of the quota in use that is critical")                                                \
+	X(TCP_CRITICAL_FULL, "tcp.critical.full-within", DURATION, tcp_critical_full_ns, 0,            \
+	  86400 * DG_CONFIG_SECOND_NS, "30s",                                                          \
+	  "or: the forecast says full within so long; 0s: whatever it says")                           \
+	X(TCP_CRITICAL_HOLD, "tcp.critical.hold", DURATION, tcp_critical_hold_ns, 0,                   \
+	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                   \
+	X(TCP_EXHAUSTED_HOLD, "tcp.exhausted.hold", DURATION, tcp_exhausted_hold_ns, 0,                \
+	  3600 * DG_CONFIG_SECOND_NS, "2s",                                                            \
+	  "how long every slot must be taken while the accept queue grows")                            \
+	X(TCP_FORECAST_FROM, "tcp.forecast.from", PERCENT, tcp_forecast_from, 0, 100, "20",            \
+	  "share of the quota in use below which a forecast raises nothing")                           \
+	X(TCP_FORECAST_HOLD, "tcp.forecast.hold", DURATION, tcp_forecast_hold_ns, 0,                   \
+	  3600 * DG_CONFIG_SECOND_NS, "5s", "how long the forecast must have said so")                 \
+	X(TCP_CLEAR_BELOW, "tcp.clear.below", PERCENT, tcp_clear_below, 0, 50, "10",                   \
+	  "points by which the share must be lower before a state is left")                            \
+	X(TCP_CLEAR_HOLD, "tcp.clear.hold", DURATION, tcp_clear_hold_ns, 0,                            \
+	  86400 * DG_CONFIG_SECOND_NS, "1m", "and for how long")                                       \
+	X(TCP_SHARE_ALARM, "tcp.share.alarm", BOOL, tcp_share_alarm, 0, 1, "true",                     \
+	  "an alarm when more queries come over TCP than is usual at this hour of the week")           \
+	X(TCP_SHARE_FACTOR, "tcp.share.factor", COUNT, tcp_share_factor, 1, 1000, "2",                 \
+	  "times the usual share")                                                                     \
+	X(TCP_SHARE_POINTS, "tcp.share.points", PERCENT, tcp_share_points, 0, 100, "5",                \
+	  "and at least so many percent of all queries more than is usual")                            \
+	X(TCP_SHARE_QUERIES, "tcp.share.queries", COUNT, tcp_share_queries, 1, 1000000000, "1000",     \
+	  "of fewer queries in a quarter of an hour no share is worth a word")                         \
+	X(TCP_SHARE_HOLD, "tcp.share.hold", DURATION, tcp_share_hold_ns, 0,                            \
+	  86400 * DG_CONFIG_SECOND_NS, "5m", "how long it must have been so, or not so any more")      \
+	X(TCP_PROTECT, "tcp.protect", MODE, tcp_protect, DG_OFF, DG_ENFORCE, "off",                    \
+	  "no source may hold more than its share of a resolver's TCP connections")                    \
+	X(TCP_PROTECT_SHARE, "tcp.protect-share", PERCENT, tcp_protect_share, 1, 100, "25",            \
+	  "share of the quota for one source while nothing presses; half as much at each step")        \
+	X(TCP_REAPER, "tcp.reaper", MODE, tcp_reaper, DG_OFF, DG_ENFORCE, "off",                       \
+	  "closes idle connections of sources above their share while TCP is critical")                \
+	X(TCP_REAPER_RATE, "tcp.reaper-rate", COUNT, tcp_reaper_rate, 1, 10000, "20",                  \
+	  "connections a second that it may close")                                                    \
+	X(TCP_REAPER_IDLE, "tcp.reaper-idle", DURATION, tcp_reaper_idle_ns, 0,                         \
+	  3600 * DG_CONFIG_SECOND_NS, "2s", "it closes none that has been idle for less")              \
+	X(TCP_REAPER_PENALTY, "tcp.reaper-penalty", DURATION, tcp_reaper_penalty_ns, 0,                \
+	  86400 * DG_CONFIG_SECOND_NS, "1m",                                                           \
+	  "how long a source that lost connections is held to a lower share under pressure")           \
+	X(LATENCY_SAMPLE, "latency.sample", COUNT, latency_sample, 0, DG_ASKED_ONE_IN_MAX,             \
+	  DG_DEFAULT_SAMPLE,                                                                           \
+	  "one UDP query in so many has its response time measured; 1 all, 0 none")                    \
+	X(ALERTS_LOG, "alerts.log", LOG, alerts_log, 0, DG_LOGS - 1, "auto",                           \
+	  "where alerts are logged with their fields; auto: journald, else syslog")                    \
+	X(ALERTS_ALERTMANAGER, "alerts.alertmanager", URLS, alertmanagers, 0, DG_CONFIG_URLS_MAX,      \
+	  "", "base URLs of Alertmanagers, all of them are told; a URL, or {url, username, ...}")      \
+	X(ALERTS_WEBHOOK, "alerts.webhook", URLS, webhooks, 0, DG_CONFIG_URLS_MAX, "",                 \
+	  "URLs that are sent what Alertmanager sends to a webhook; a URL, or {url, token-file, ...}") \
+	X(ALERTS_COMMAND, "alerts.command", ARGV, alerts_command, 0, 0, "",                            \
+	  "a command run as nobody, without a shell: fields in its environment, JSON on its input")    \
+	X(ALERTS_CA_FILE, "alerts.ca-file", FILE, alerts_ca_file, 0, 0, "",                            \
+	  "certificates that servers of https URLs may be signed by; none: the system's")              \
+	X(ALERTS_INTERVAL, "alerts.interval", DURATION, alerts_interval_ns,                            \
+	  1 * DG_CONFIG_SECOND_NS, 86400 * DG_CONFIG_SECOND_NS, "1m",                                  \
+	  "at most one message an alert in so long")                                                   \
+	X(ALERTS_RESEND, "alerts.resend", DURATION, alerts_resend_ns, 1 * DG_CONFIG_SECOND_NS,         \
+	  3600 * DG_CONFIG_SECOND_NS, "1m",                                                            \
+	  "how often an Alertmanager is told again of what still fires")                               \
+	X(ALERTS_INSTANCE, "alerts.instance", STRING, alerts_instance, 0, 63, "",                      \
+	  "label instance of every alert; none: the host's name")                                      \
+	X(LISTEN, "metrics.listen", LISTEN, listen, 0, 0, "127.0.0.1:10530",                           \
+	  "ADDRESS:PORT of /metrics, or off")                                                          \
+	X(WEB_CONFIG, "metrics.web-config", FILE, web_config, 0, 0, "",                                \
 	  "TLS and passwords of /metrics: a file in the format of Prometheus' exporters")
 
 /* The limits that a fresh guard has: as dg_settings_default() sets them, a unit test compares. */
@@ -237,6 +240,7 @@ enum dg_config_type {
 	DG_TYPE_LISTEN,
 	DG_TYPE_QUOTA,
 	DG_TYPE_LOG,
+	DG_TYPE_URL,
 	DG_TYPE_PORTS, /* lists from here */
 	DG_TYPE_ADDRESSES,
 	DG_TYPE_PREFIXES,
@@ -273,9 +277,19 @@ struct dg_config_quota {
 	__u64 connections;
 };
 
+/* One receiver. A secret that the file names by a path is read with the file. */
+struct dg_config_url {
+	char url[DG_CONFIG_URL_BYTES]; /* "" where url_file has it */
+	char url_file[DG_CONFIG_PATH_MAX];
+	char username[DG_CONFIG_USER_BYTES];
+	char password_file[DG_CONFIG_PATH_MAX], token_file[DG_CONFIG_PATH_MAX];
+	char secret
+		[DG_CONFIG_URL_BYTES]; /* what the one file of these holds: URL, password or token */
+};
+
 struct dg_config_urls {
 	__u32 count;
-	char url[DG_CONFIG_URLS_MAX][DG_CONFIG_URL_BYTES];
+	struct dg_config_url url[DG_CONFIG_URLS_MAX];
 };
 
 /* Who said so: a place in a file, the command line, or nobody. */
@@ -348,15 +362,18 @@ extern const struct dg_config_key dg_config_keys[DG_KEY_COUNT];
 /* The keys of one element of `interfaces`. */
 #define DG_CONFIG_IFACE_KEYS 3
 extern const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS];
+/* The keys of one element of `alerts.alertmanager` and `alerts.webhook`. */
+#define DG_CONFIG_URL_KEYS 5
+extern const struct dg_config_key dg_config_url_keys[DG_CONFIG_URL_KEYS];
 
 /* One element of a list of mappings. */
 struct dg_config_element {
 	const struct dg_config_key *keys;
 	unsigned int key_count;
 	size_t size; /* of the struct that the keys' offsets point into */
-	/* Checks an element that has been read and appends it; *err without a place. */
-	int (*add)(struct dg_config *config, const void *element, const struct dg_key_set *given,
-		   struct dg_error *err);
+	/* Checks an element that has been read and appends it to the row's list; *err without a place. */
+	int (*add)(const struct dg_config_key *key, struct dg_config *config, const void *element,
+		   const struct dg_key_set *given, struct dg_error *err);
 };
 /* Elements' structs are read on the stack. */
 #define DG_CONFIG_ELEMENT_BYTES 4096
@@ -365,7 +382,7 @@ const struct dg_config_element *dg_config_key_element(const struct dg_config_key
 
 /*
  * One value from its text into the struct that holds the row's field (struct dg_config, or
- * dg_config_iface for dg_config_iface_keys). A list's row appends. -EINVAL: *err quotes the text
+ * the one of an element for the keys of elements). A list's row appends. -EINVAL: *err quotes the text
  * and says what is allowed.
  */
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
@@ -398,7 +415,7 @@ int dg_config_merge(struct dg_config *config, const char *name, const char *text
 int dg_config_check(const struct dg_config *config, struct dg_error *err);
 /*
  * Reads a file, every *.yaml of the directory conf.d beside it in the order of their names, then the
- * cookie secret file they may name. A key that several files give is what the last one says. path
+ * files with secrets that they may name. A key that several files give is what the last one says. path
  * NULL is DG_CONFIG_PATH, which need not be there; any other must: -ENOENT. *ret is untouched on
  * failure.
  */
@@ -408,6 +425,9 @@ int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err
 int dg_config_parts_dir(const char *path, char *ret, size_t size);
 /* Adds a device as the command line names it. */
 int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_error *err);
+
+/* The URL of a receiver, wherever it stands. May hold a secret. */
+const char *dg_config_url_whole(const struct dg_config_url *url);
 
 /* The i-th word of a command; "" beyond its end. */
 const char *dg_config_argv_word(const struct dg_config_argv *argv, __u32 i);
@@ -423,7 +443,9 @@ void dg_config_command(struct dg_config *config, enum dg_config_key_id id);
 char *dg_config_value_text(const struct dg_config_key *key, const void *base, char *buf,
 			   size_t size);
 __u32 dg_config_list_count(const struct dg_config_key *key, const void *base);
-/* The i-th element of a list of single values, unquoted. Returns buf. */
+/* Is the i-th element of a list one value, and no mapping? */
+bool dg_config_is_single(const struct dg_config_key *key, const void *base, __u32 i);
+/* The i-th element of a list where it is one value, unquoted. Returns buf. */
 char *dg_config_single_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
 			    size_t size);
 /* The i-th element of a list as the file has it: quoted, a mapping in braces. Returns buf. */
@@ -441,8 +463,14 @@ char *dg_config_origin_text(const struct dg_config *config, enum dg_config_key_i
  */
 char *dg_config_lines(const struct dg_config *config);
 /*
+ * The same with a mark behind each value that is not shown whole: a hash under `key`, which tells that another secret is there,
+ * not which. For dg_config_diff() with a text of the same key; the key is to be random, and shown to root alone.
+ */
+char *dg_config_lines_marked(const struct dg_config *config, const __u64 key[4]);
+/*
  * Calls say() for each difference of two such texts: "path: old -> new", "+ path[]: element",
- * "- path[]: element". Returns their number, or -ENOMEM.
+ * "- path[]: element", and "path: changed (hidden)" where only what is hidden differs. Returns
+ * their number, or -ENOMEM.
  */
 int dg_config_diff(const char *before, const char *after,
 		   void (*say)(const char *change, void *arg), void *arg);

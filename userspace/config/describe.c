@@ -117,13 +117,24 @@ static const char *default_text(const struct dg_config_key *key, char *buf, size
 	return buf;
 }
 
-/* The keys of a mapping as comments, then one as an example. */
+/* Did a row above have elements of this kind? */
+static int is_told(const struct dg_config_key *key, const struct dg_config_element *kind)
+{
+	for (const struct dg_config_key *before = dg_config_keys; before < key; before++)
+		if (dg_config_key_element(before) == kind)
+			return 1;
+	return 0;
+}
+
+/* The keys of a mapping as comments, once for all lists that have such. */
 static void elements_text(FILE *out, const struct dg_config_key *key)
 {
 	const struct dg_config_element *kind = dg_config_key_element(key);
 	char allows[160];
 
-	for (unsigned int i = 0; kind && i < kind->key_count; i++)
+	if (!kind || is_told(key, kind))
+		return;
+	for (unsigned int i = 0; i < kind->key_count; i++)
 		fprintf(out, "#   %s: %s; %s\n", kind->keys[i].path, kind->keys[i].help,
 			dg_config_key_allows(&kind->keys[i], allows, sizeof(allows)));
 }

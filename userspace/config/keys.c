@@ -31,6 +31,21 @@ const struct dg_config_key dg_config_iface_keys[DG_CONFIG_IFACE_KEYS] = {
 	  "this device only observes" },
 };
 
+#define URL_ROW(name, type, field, max, help)                                                      \
+	{                                                                                          \
+		name, DG_TYPE_##type, offsetof(struct dg_config_url, field), 1, max, "", help      \
+	}
+const struct dg_config_key dg_config_url_keys[DG_CONFIG_URL_KEYS] = {
+	URL_ROW("url", URL, url, 0, "where to"),
+	URL_ROW("url-file", FILE, url_file, 0, "the URL as the first line of this file"),
+	URL_ROW("username", STRING, username, DG_CONFIG_USER_BYTES - 1,
+		"who we are to the server (HTTP basic authentication)"),
+	URL_ROW("password-file", FILE, password_file, 0,
+		"that user's password, first line of this file"),
+	URL_ROW("token-file", FILE, token_file, 0,
+		"bearer token for the server, first line of this file"),
+};
+
 /* Words of the closed types; the index is the value. */
 static const char *const mode_words[] = { "off", "observe", "enforce", NULL };
 static const char *const attach_words[] = { "auto", "native", "generic", NULL };
@@ -371,13 +386,14 @@ static int iface_read(const struct dg_config_key *key, const char *text, void *b
 }
 
 /* A mapping of dg_config_iface_keys: its first row is the name, its third the observe flag. */
-static int iface_add(struct dg_config *config, const void *element, const struct dg_key_set *given,
-		     struct dg_error *err)
+static int iface_add(const struct dg_config_key *key, struct dg_config *config, const void *element,
+		     const struct dg_key_set *given, struct dg_error *err)
 {
 	const struct dg_config_iface *iface = element;
 	struct dg_config_iface *added;
 	int failed;
 
+	(void)key;
 	if (!dg_keys_has(given, 0))
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "this interface has no name");
 	failed = dg_config_add_iface(config, iface->name, err);
@@ -444,18 +460,63 @@ static int quota_of_read(const struct dg_config_key *key, const char *text, void
 static int url_read(const struct dg_config_key *key, const char *text, void *base,
 		    struct dg_error *err)
 {
-	struct dg_config_urls *urls = (void *)((char *)base + key->offset);
-
 	if ((strncmp(text, "http://", 7) && strncmp(text, "https://", 8)) ||
 	    strpbrk(text, " \"<>") || strlen(text) >= DG_CONFIG_URL_BYTES)
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
 			       "a URL begins with http:// or https:// and has at most %d octets",
 			       DG_CONFIG_URL_BYTES - 1);
+	strcpy((char *)base + key->offset, text); /* bounded above */
+	return 0;
+}
+
+static int url_append(const struct dg_config_key *key, struct dg_config *config,
+		      const struct dg_config_url *url, struct dg_error *err)
+{
+	struct dg_config_urls *urls = (void *)((char *)config + key->offset);
+
 	if (urls->count == key->max)
 		return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "one URL too many; at most %d",
 			       (int)key->max);
-	strcpy(urls->url[urls->count++], text); /* bounded above */
+	urls->url[urls->count++] = *url;
 	return 0;
+}
+
+static int url_of_read(const struct dg_config_key *key, const char *text, void *base,
+		       struct dg_error *err)
+{
+	struct dg_config_url url = { .url = "" };
+	int failed = url_read(&dg_config_url_keys[0], text, &url, err);
+
+	return failed ? failed : url_append(key, base, &url, err);
+}
+
+/* What is wrong with a receiver, or NULL. Its only secret is in one place. */
+static const char *url_fault(const struct dg_config_url *url)
+{
+	if (!url->url[0] == !url->url_file[0])
+		return "write either url or url-file";
+	if (url->url_file[0] && (url->password_file[0] || url->token_file[0]))
+		return "url-file goes with neither password-file nor token-file";
+	if (!url->username[0] != !url->password_file[0])
+		return "username and password-file go together";
+	return url->username[0] && url->token_file[0] ?
+		       "token-file excludes username and password-file" :
+		       NULL;
+}
+
+static int url_add(const struct dg_config_key *key, struct dg_config *config, const void *element,
+		   const struct dg_key_set *given, struct dg_error *err)
+{
+	const char *fault = url_fault(element);
+
+	(void)given;
+	return fault ? dg_fail(err, -EINVAL, DG_EXIT_USAGE, "%s", fault) :
+		       url_append(key, config, element, err);
+}
+
+const char *dg_config_url_whole(const struct dg_config_url *url)
+{
+	return url->url_file[0] ? url->secret : url->url;
 }
 
 typedef int read_fn(const struct dg_config_key *, const char *, void *, struct dg_error *);
@@ -471,7 +532,8 @@ static read_fn *const readers[] = {
 	[DG_TYPE_INTERFACES] = iface_read,  [DG_TYPE_DURATION] = duration_read,
 	[DG_TYPE_NOTIFIES] = notify_read,   [DG_TYPE_ARGV] = argv_read,
 	[DG_TYPE_QUOTA] = quota_read,	    [DG_TYPE_LOG] = word_read,
-	[DG_TYPE_QUOTAS] = quota_of_read,   [DG_TYPE_URLS] = url_read,
+	[DG_TYPE_QUOTAS] = quota_of_read,   [DG_TYPE_URLS] = url_of_read,
+	[DG_TYPE_URL] = url_read,
 };
 
 int dg_config_value_read(const struct dg_config_key *key, const char *text, void *base,
@@ -488,7 +550,10 @@ int dg_config_key_is_list(const struct dg_config_key *key)
 static const struct dg_config_element elements[DG_TYPE_END] = {
 	[DG_TYPE_INTERFACES] = { dg_config_iface_keys, DG_CONFIG_IFACE_KEYS,
 				 sizeof(struct dg_config_iface), iface_add },
+	[DG_TYPE_URLS] = { dg_config_url_keys, DG_CONFIG_URL_KEYS, sizeof(struct dg_config_url),
+			   url_add },
 };
+_Static_assert(sizeof(struct dg_config_url) <= DG_CONFIG_ELEMENT_BYTES, "read on the stack");
 _Static_assert(sizeof(struct dg_config_iface) <= DG_CONFIG_ELEMENT_BYTES, "read on the stack");
 
 const struct dg_config_element *dg_config_key_element(const struct dg_config_key *key)
@@ -558,6 +623,7 @@ char *dg_config_key_allows(const struct dg_config_key *key, char *buf, size_t si
 		[DG_TYPE_ARGV] = "a program's absolute path and its arguments",
 		[DG_TYPE_QUOTA] = "auto or a number of connections",
 		[DG_TYPE_QUOTAS] = "ADDRESS:PORT=N",
+		[DG_TYPE_URL] = "an http:// or https:// URL",
 		[DG_TYPE_URLS] = "http:// or https:// URLs",
 	};
 	char least[32], most[32];

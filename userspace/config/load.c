@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * load.c - the files a configuration consists of: the main one, those of conf.d beside it, and the
- * secret they may name.
+ * load.c - the files a configuration consists of: the main one, those of conf.d beside it, and those
+ * with secrets that they may name.
  *
  * Opens files, merges them in order, and looks for what they contradict each other in. Knows
  * nothing of YAML.
@@ -25,7 +25,9 @@ static int slurp(const char *path, char **ret, struct stat *ret_stat, struct dg_
 	if (fd < 0 || fstat(fd, ret_stat))
 		return dg_fail(err, -errno, DG_EXIT_FAILED, "%s: cannot read: %s%s", path,
 			       strerror(errno),
-			       errno == EACCES ? "; run it as root, with sudo" : "");
+			       errno != EACCES ? "" :
+			       geteuid()       ? "; run it as root, with sudo" :
+						 "; the daemon reads what root owns: chown root it");
 	if (!S_ISREG(ret_stat->st_mode))
 		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %s, a plain file is wanted", path,
 			       S_ISDIR(ret_stat->st_mode) ? "a directory" : "no plain file");
@@ -101,28 +103,120 @@ int dg_config_parts_dir(const char *path, char *ret, size_t size)
 										   -ENAMETOOLONG;
 }
 
-static int load_secret(struct dg_config *config, struct dg_error *err)
+/* ---- secrets that stand in files of their own ------------------------------------------------ */
+
+/* A row that names a file with a secret, for errors. */
+struct secret_place {
+	const struct dg_config *config;
+	enum dg_config_key_id id; /* of the row */
+	const char *below;	  /* "" or ".password-file" */
+};
+
+static int fail_secret(const struct secret_place *at, const char *text, struct dg_error *err)
 {
-	const struct dg_config_origin *from = &config->origin[DG_KEY_COOKIE_FILE];
-	const char *path = config->files[from->file - 1];
+	const struct dg_config_origin *from = &at->config->origin[at->id];
+
+	return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s:%u:%u: %s%s: %.500s",
+		       at->config->files[from->file - 1], from->line, from->column,
+		       dg_config_keys[at->id].path, at->below, text);
+}
+
+/* The first line of a file that nobody but its owner may read; allocated. */
+static int slurp_secret(const struct secret_place *at, const char *path, char **ret,
+			struct dg_error *err)
+{
 	char *text dg_scoped_free = NULL;
 	struct dg_error reason = { 0 };
+	char fault[2 * DG_CONFIG_PATH_MAX + 64];
 	struct stat st;
 
-	if (slurp(config->cookie_file, &text, &st, &reason))
-		return dg_fail(err, -EINVAL, DG_EXIT_FAILED,
-			       "%s:%u:%u: answers.cookie-secret-file: %.500s", path, from->line,
-			       from->column, reason.text);
-	if (st.st_mode & 077)
-		return dg_fail(err, -EPERM, DG_EXIT_FAILED,
-			       "%s:%u:%u: answers.cookie-secret-file: %s is open to others; run: "
-			       "chmod 600 %s",
-			       path, from->line, from->column, config->cookie_file,
-			       config->cookie_file);
+	if (slurp(path, &text, &st, &reason))
+		return fail_secret(at, reason.text, err);
+	if (st.st_mode & 077) {
+		snprintf(fault, sizeof(fault), "%s is open to others; run: chmod 600 %s", path,
+			 path);
+		return fail_secret(at, fault, err);
+	}
 	text[strcspn(text, " \t\r\n")] = '\0';
+	*ret = dg_take_ptr(text);
+	return 0;
+}
+
+static int load_cookie(struct dg_config *config, struct dg_error *err)
+{
+	const struct secret_place at = { config, DG_KEY_COOKIE_FILE, "" };
+	struct dg_error reason = { 0 };
+	char *text dg_scoped_free = NULL;
+	int failed = slurp_secret(&at, config->cookie_file, &text, err);
+
+	if (failed)
+		return failed;
 	if (dg_config_value_read(&dg_config_keys[DG_KEY_COOKIE_SECRET], text, config, &reason))
 		return dg_fail(err, -EINVAL, DG_EXIT_FAILED, "%s: %.500s", config->cookie_file,
 			       reason.text);
+	return 0;
+}
+
+/* Goes into a header or is a URL: printable and not too long. The text itself is never told. */
+static int url_secret_take(const struct secret_place *at, const char *path, const char *text,
+			   struct dg_config_url *url, struct dg_error *err)
+{
+	const size_t len = strlen(text);
+	struct dg_error reason = { 0 };
+	struct dg_config_url as = { .url = "" };
+	char fault[DG_CONFIG_PATH_MAX + 128] = "";
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x21 || text[i] == 0x7f)
+			snprintf(fault, sizeof(fault), "%s: control characters in its first line",
+				 path);
+	if (!len)
+		snprintf(fault, sizeof(fault), "%s: its first line is empty", path);
+	else if (len >= sizeof(url->secret))
+		snprintf(fault, sizeof(fault), "%s: its first line has more than %zu octets", path,
+			 sizeof(url->secret) - 1);
+	else if (path == url->url_file &&
+		 dg_config_value_read(&dg_config_url_keys[0], text, &as, &reason))
+		snprintf(fault, sizeof(fault), "%s: %.100s", path, reason.text);
+	if (fault[0])
+		return fail_secret(at, fault, err);
+	memcpy(url->secret, text, len + 1);
+	return 0;
+}
+
+static int load_url(struct dg_config *config, enum dg_config_key_id id, struct dg_config_url *url,
+		    struct dg_error *err)
+{
+	const struct {
+		const char *path, *below;
+	} files[] = {
+		{ url->url_file, ".url-file" },
+		{ url->password_file, ".password-file" },
+		{ url->token_file, ".token-file" },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const struct secret_place at = { config, id, files[i].below };
+		char *text dg_scoped_free = NULL;
+
+		if (files[i].path[0] && (slurp_secret(&at, files[i].path, &text, err) ||
+					 url_secret_take(&at, files[i].path, text, url, err)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int load_secrets(struct dg_config *config, struct dg_error *err)
+{
+	if (config->cookie_file[0] && load_cookie(config, err))
+		return -EINVAL;
+	for (__u32 i = 0; i < config->alertmanagers.count; i++)
+		if (load_url(config, DG_KEY_ALERTS_ALERTMANAGER, &config->alertmanagers.url[i],
+			     err))
+			return -EINVAL;
+	for (__u32 i = 0; i < config->webhooks.count; i++)
+		if (load_url(config, DG_KEY_ALERTS_WEBHOOK, &config->webhooks.url[i], err))
+			return -EINVAL;
 	return 0;
 }
 
@@ -138,9 +232,7 @@ static int load_files(const char *path, struct dg_config *config, struct dg_erro
 	failed = merge_parts(config, dir, err);
 	if (!failed)
 		failed = dg_config_check(config, err);
-	if (!failed && config->cookie_file[0] && load_secret(config, err))
-		failed = -EINVAL;
-	return failed;
+	return failed ? failed : load_secrets(config, err);
 }
 
 int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err)

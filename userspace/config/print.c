@@ -8,8 +8,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "bpf/hash.h"
 #include "userspace/config/config.h"
 
 static const void *field(const struct dg_config_key *key, const void *base)
@@ -67,7 +69,8 @@ static void endpoint_text(const struct sockaddr_storage *at, char *buf, size_t s
 /* A URL without what may be a password or a token: scheme and host. */
 static void url_text(const char *url, char *buf, size_t size)
 {
-	const char *host = strstr(url, "://") + 3, *path = host + strcspn(host, "/?#");
+	const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url;
+	const char *path = host + strcspn(host, "/?#");
 	const char *user = memrchr(host, '@', (size_t)(path - host));
 
 	snprintf(buf, size, "%.*s%s%.*s%s", (int)(host - url), url, user ? "(hidden)@" : "",
@@ -96,6 +99,9 @@ char *dg_config_value_text(const struct dg_config_key *key, const void *base, ch
 		break;
 	case DG_TYPE_LISTEN:
 		endpoint_text(field(key, base), buf, size);
+		break;
+	case DG_TYPE_URL:
+		url_text(field(key, base), buf, size);
 		break;
 	case DG_TYPE_IFNAME:
 	case DG_TYPE_FILE:
@@ -207,7 +213,7 @@ char *dg_config_single_text(const struct dg_config_key *key, const void *base, _
 			 (uint64_t)config->tcp_quotas[i].connections);
 		break;
 	case DG_TYPE_URLS:
-		url_text(((const struct dg_config_urls *)field(key, base))->url[i], buf, size);
+		url_text(((const struct dg_config_urls *)field(key, base))->url[i].url, buf, size);
 		break;
 	default:
 		snprintf(buf, size, "%s", dg_config_argv_word(field(key, base), i));
@@ -215,14 +221,37 @@ char *dg_config_single_text(const struct dg_config_key *key, const void *base, _
 	return buf;
 }
 
+/* A receiver of which nothing but its URL is said. */
+static bool is_bare_url(const struct dg_config_url *url)
+{
+	return !url->url_file[0] && !url->username[0] && !url->token_file[0];
+}
+
+bool dg_config_is_single(const struct dg_config_key *key, const void *base, __u32 i)
+{
+	const struct dg_config_urls *urls = field(key, base);
+
+	return !dg_config_key_element(key) ||
+	       (key->type == DG_TYPE_URLS && is_bare_url(&urls->url[i]));
+}
+
+/* An element's place: the first one stands where the row points, or behind the count. */
+static const void *element_at(const struct dg_config_key *key, const void *base, __u32 i)
+{
+	const struct dg_config_urls *urls = field(key, base);
+
+	return key->type == DG_TYPE_URLS ?
+		       (const void *)&urls->url[i] :
+		       (const char *)field(key, base) + i * dg_config_key_element(key)->size;
+}
+
 char *dg_config_element_text(const struct dg_config_key *key, const void *base, __u32 i, char *buf,
 			     size_t size)
 {
-	const struct dg_config_element *kind = dg_config_key_element(key);
 	char text[DG_CONFIG_TEXT_MAX];
 
-	if (kind) {
-		mapping_text(kind, (const char *)field(key, base) + i * kind->size, buf, size);
+	if (!dg_config_is_single(key, base, i)) {
+		mapping_text(dg_config_key_element(key), element_at(key, base, i), buf, size);
 		return buf;
 	}
 	quoted(dg_config_single_text(key, base, i, text, sizeof(text)), buf, size);
@@ -243,36 +272,82 @@ char *dg_config_origin_text(const struct dg_config *config, enum dg_config_key_i
 	return buf;
 }
 
+/* ---- marks of what is hidden ----------------------------------------------------------------- */
+
+#define MARK '\t' /* no value holds one */
+
+static __u64 mark_of(const __u64 key[4], const void *secret, size_t len)
+{
+	struct dg_hash hash = { key[0], key[1] };
+
+	for (size_t at = 0; at < len; at += 8) {
+		__u64 word = 0;
+
+		memcpy(&word, (const char *)secret + at, len - at < 8 ? len - at : 8);
+		dg_hash_word(&hash, key, word);
+	}
+	return dg_mix64(hash.a ^ dg_mix64(hash.b));
+}
+
+/* Behind a value that hides something: which something, for who has the key. */
+static void mark_write(FILE *out, const struct dg_config_key *key, const void *base, __u32 i,
+		       const __u64 mark_key[4])
+{
+	const struct dg_config *config = base;
+	const void *secret = config->cookie_secret;
+	size_t len = sizeof(config->cookie_secret);
+
+	if (!mark_key || (key->type != DG_TYPE_SECRET && key->type != DG_TYPE_URLS))
+		return;
+	if (key->type == DG_TYPE_URLS) {
+		secret = element_at(key, base, i);
+		len = sizeof(struct dg_config_url);
+	}
+	fprintf(out, "%c%016" PRIx64, MARK, (uint64_t)mark_of(mark_key, secret, len));
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static void key_lines(FILE *out, const struct dg_config_key *key, const void *base)
+static void key_lines(FILE *out, const struct dg_config_key *key, const void *base,
+		      const __u64 mark_key[4])
 {
 	char text[DG_CONFIG_TEXT_MAX];
 
 	if (!dg_config_key_is_list(key)) {
 		dg_config_value_text(key, base, text, sizeof(text));
-		if (text[0])
-			fprintf(out, "%s: %s\n", key->path, text);
+		if (!text[0])
+			return;
+		fprintf(out, "%s: %s", key->path, text);
+		mark_write(out, key, base, 0, mark_key);
+		putc('\n', out);
 		return;
 	}
-	for (__u32 i = 0; i < dg_config_list_count(key, base); i++)
-		fprintf(out, "%s[]: %s\n", key->path,
+	for (__u32 i = 0; i < dg_config_list_count(key, base); i++) {
+		fprintf(out, "%s[]: %s", key->path,
 			dg_config_element_text(key, base, i, text, sizeof(text)));
+		mark_write(out, key, base, i, mark_key);
+		putc('\n', out);
+	}
 }
 
-char *dg_config_lines(const struct dg_config *config)
+char *dg_config_lines_marked(const struct dg_config *config, const __u64 key[4])
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
 	for (unsigned int i = 0; out && i < DG_KEY_COUNT; i++)
-		key_lines(out, &dg_config_keys[i], config);
+		key_lines(out, &dg_config_keys[i], config, key);
 	if (out && fclose(out)) {
 		free(text);
 		text = NULL;
 	}
 	return text;
+}
+
+char *dg_config_lines(const struct dg_config *config)
+{
+	return dg_config_lines_marked(config, NULL);
 }
 
 /* ---- differences ----------------------------------------------------------------------------- */
@@ -312,6 +387,12 @@ static void lines_free(struct lines *lines)
 	free(lines->text);
 }
 
+/* What people see of a line: without the mark. */
+static int seen_len(const char *line)
+{
+	return (int)strcspn(line, (const char[]){ MARK, '\0' });
+}
+
 /* Of one key, which is no list: the same up to the colon. */
 static int same_key(const char *a, const char *b)
 {
@@ -320,16 +401,51 @@ static int same_key(const char *a, const char *b)
 	return !strncmp(a, b, len + 1) && a[len - 1] != ']';
 }
 
+/* They differ in their marks alone. */
+static int same_seen(const char *a, const char *b)
+{
+	return seen_len(a) == seen_len(b) && !strncmp(a, b, (size_t)seen_len(a));
+}
+
 static void say_change(const char *before, const char *after,
 		       void (*say)(const char *change, void *arg), void *arg)
 {
+	const char *one = before ? before : after;
 	char text[3 * DG_CONFIG_TEXT_MAX];
 
-	if (before && after)
-		snprintf(text, sizeof(text), "%s -> %s", before, strchr(after, ':') + 2);
+	if (before && after && same_seen(before, after))
+		snprintf(text, sizeof(text), "%.*s: changed (hidden)",
+			 same_key(before, after) ? (int)strcspn(before, ":") : seen_len(before),
+			 before);
+	else if (before && after)
+		snprintf(text, sizeof(text), "%.*s -> %.*s", seen_len(before), before,
+			 seen_len(strchr(after, ':') + 2), strchr(after, ':') + 2);
 	else
-		snprintf(text, sizeof(text), "%c %s", before ? '-' : '+', before ? before : after);
+		snprintf(text, sizeof(text), "%c %.*s", before ? '-' : '+', seen_len(one), one);
 	say(text, arg);
+}
+
+/* Takes out of both what both have, so that what is left are changes. */
+static void lines_cancel(struct lines *a, struct lines *b)
+{
+	size_t i = 0, j = 0, kept_a = 0, kept_b = 0;
+
+	while (i < a->count && j < b->count) {
+		int order = strcmp(a->line[i], b->line[j]);
+
+		if (order < 0)
+			a->line[kept_a++] = a->line[i];
+		if (order > 0)
+			b->line[kept_b++] = b->line[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+	while (i < a->count)
+		a->line[kept_a++] = a->line[i++];
+	while (j < b->count)
+		b->line[kept_b++] = b->line[j++];
+	a->count = kept_a;
+	b->count = kept_b;
 }
 
 int dg_config_diff(const char *before, const char *after,
@@ -342,19 +458,17 @@ int dg_config_diff(const char *before, const char *after,
 
 	if (lines_cut(before, &a) || lines_cut(after, &b))
 		return -ENOMEM;
-	while (i < a.count || j < b.count) {
+	lines_cancel(&a, &b);
+	for (; i < a.count || j < b.count; changes++) {
 		const char *old = i < a.count ? a.line[i] : NULL;
 		const char *new = j < b.count ? b.line[j] : NULL;
-		int order = !old ? 1 : !new ? -1 : strcmp(old, new);
-		int is_same = order && old && new &&same_key(old, new);
+		int is_same = old && new && (same_key(old, new) || same_seen(old, new));
+		int is_old = is_same || !new || (old && strcmp(old, new) < 0);
+		int is_new = is_same || !is_old;
 
-		i += order <= 0 || is_same;
-		j += order >= 0 || is_same;
-		if (!order)
-			continue;
-		say_change(order < 0 || is_same ? old : NULL, order > 0 || is_same ? new : NULL,
-			   say, arg);
-		changes++;
+		i += is_old;
+		j += is_new;
+		say_change(is_old ? old : NULL, is_new ? new : NULL, say, arg);
 	}
 	return changes;
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * reload.c - the note of a command that asks for a reload, and the state that the daemon publishes.
+ * reload.c - the note of a command that asks for something, and what the daemon publishes in answer.
  */
 #include "userspace/config/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/random.h>
 
 #include "userspace/lib/maps.h"
 #include "userspace/lib/state.h"
@@ -57,21 +59,30 @@ int dg_daemon_pid(const char *bpffs, pid_t *ret, struct dg_error *err)
 	return 0;
 }
 
-int dg_reload_lock(const char *bpffs, int *ret_fd, struct dg_error *err)
+/* Names of files in /run/dnsguard, and of the command for people. */
+static const struct {
+	const char *note, *lock, *command;
+} asking[DG_ASKINGS] = {
+	[DG_ASK_RELOAD] = { "ask", "reload", "reload" },
+	[DG_ASK_ALERT_TEST] = { "ask-alert-test", "lock-alert-test", "alert test" },
+};
+
+int dg_asking_lock(const char *bpffs, enum dg_asking what, int *ret_fd, struct dg_error *err)
 {
 	dg_scoped_fd int fd = -1;
 	struct dg_path path;
-	int failed = run_path("reload", bpffs, &path, err);
+	int failed = run_path(asking[what].lock, bpffs, &path, err);
 
 	if (failed)
 		return failed;
 	fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	failed = fd < 0 ? -errno : dg_flock_wait(fd, DG_RELOAD_WAIT_NS);
+	failed = fd < 0 ? -errno : dg_flock_wait(fd, DG_ASKING_WAIT_NS);
 	if (failed == -EWOULDBLOCK)
 		return dg_fail(
 			err, failed, DG_EXIT_FAILED,
-			"another \"dnsguard reload\" has been waiting for dnsguardd for 60 s; see "
-			"what it does with: journalctl -u dnsguardd");
+			"another \"dnsguard %s\" has been waiting for dnsguardd for 60 s; see "
+			"what it does with: journalctl -u dnsguardd",
+			asking[what].command);
 	if (failed)
 		return dg_fail(err, failed, DG_EXIT_FAILED,
 			       "cannot take the lock %s: %s; run it as root, with sudo", path.text,
@@ -80,11 +91,12 @@ int dg_reload_lock(const char *bpffs, int *ret_fd, struct dg_error *err)
 	return 0;
 }
 
-int dg_reload_ask(const char *bpffs, const struct dg_reload_note *note, struct dg_error *err)
+int dg_note_leave(const char *bpffs, enum dg_asking what, const struct dg_reload_note *note,
+		  struct dg_error *err)
 {
 	struct dg_state_file file dg_scoped_state = DG_STATE_FILE_NONE;
 	struct dg_path path;
-	int failed = run_path("ask", bpffs, &path, err);
+	int failed = run_path(asking[what].note, bpffs, &path, err);
 
 	if (!failed)
 		failed = dg_state_begin(path.text, 0600, &file, err);
@@ -96,14 +108,14 @@ int dg_reload_ask(const char *bpffs, const struct dg_reload_note *note, struct d
 
 _Static_assert(DG_TOKEN_MAX == 32 && DG_WHO_MAX == 160, "the widths below");
 
-void dg_reload_asked(const char *bpffs, struct dg_reload_note *ret)
+void dg_note_take(const char *bpffs, enum dg_asking what, struct dg_reload_note *ret)
 {
 	dg_scoped_file FILE *file = NULL;
 	struct dg_reload_note note = { "", "" };
 	struct dg_path path;
 
 	*ret = note;
-	if (dg_run_path("ask", bpffs, &path))
+	if (dg_run_path(asking[what].note, bpffs, &path))
 		return;
 	file = fopen(path.text, "re");
 	if (!file)
@@ -115,11 +127,16 @@ void dg_reload_asked(const char *bpffs, struct dg_reload_note *ret)
 	*ret = note;
 }
 
-int dg_reload_publish(const char *bpffs, const json_t *state, struct dg_error *err)
+/* ---- what is published ---------------------------------------------------------------------- */
+
+#define KIND_CONFIG "config"
+#define KIND_ALERT_TEST "alert-test"
+
+static int publish(const char *kind, const char *bpffs, const json_t *state, struct dg_error *err)
 {
 	struct dg_state_file file dg_scoped_state = DG_STATE_FILE_NONE;
 	struct dg_path path;
-	int failed = run_path("config", bpffs, &path, err);
+	int failed = run_path(kind, bpffs, &path, err);
 
 	if (!failed)
 		failed = dg_state_begin(path.text, 0600, &file, err);
@@ -130,11 +147,11 @@ int dg_reload_publish(const char *bpffs, const json_t *state, struct dg_error *e
 	return dg_state_commit(&file, err);
 }
 
-int dg_reload_state(const char *bpffs, json_t **ret, struct dg_error *err)
+static int published(const char *kind, const char *bpffs, json_t **ret, struct dg_error *err)
 {
 	struct dg_path path;
 	json_t *state;
-	int failed = run_path("config", bpffs, &path, err);
+	int failed = run_path(kind, bpffs, &path, err);
 
 	if (failed)
 		return failed;
@@ -149,6 +166,55 @@ int dg_reload_state(const char *bpffs, json_t **ret, struct dg_error *err)
 	*ret = state;
 	return 0;
 }
+
+int dg_reload_publish(const char *bpffs, const json_t *state, struct dg_error *err)
+{
+	return publish(KIND_CONFIG, bpffs, state, err);
+}
+
+int dg_reload_state(const char *bpffs, json_t **ret, struct dg_error *err)
+{
+	return published(KIND_CONFIG, bpffs, ret, err);
+}
+
+int dg_alert_test_publish(const char *bpffs, const json_t *state, struct dg_error *err)
+{
+	return publish(KIND_ALERT_TEST, bpffs, state, err);
+}
+
+int dg_alert_test_state(const char *bpffs, json_t **ret, struct dg_error *err)
+{
+	return published(KIND_ALERT_TEST, bpffs, ret, err);
+}
+
+/* ---- marks ---------------------------------------------------------------------------------- */
+
+int dg_mark_key_draw(__u64 ret[4])
+{
+	const size_t size = 4 * sizeof(ret[0]);
+
+	return getrandom(ret, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+void dg_mark_key_text(const __u64 key[4], char ret[DG_MARK_KEY_TEXT])
+{
+	snprintf(ret, DG_MARK_KEY_TEXT, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64,
+		 (uint64_t)key[0], (uint64_t)key[1], (uint64_t)key[2], (uint64_t)key[3]);
+}
+
+int dg_mark_key_read(const char *text, __u64 ret[4])
+{
+	uint64_t key[4];
+
+	if (sscanf(text, "%16" SCNx64 "%16" SCNx64 "%16" SCNx64 "%16" SCNx64, &key[0], &key[1],
+		   &key[2], &key[3]) != 4)
+		return -EINVAL;
+	for (int i = 0; i < 4; i++)
+		ret[i] = key[i];
+	return 0;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 int dg_reload_watch(int *ret_fd, struct dg_error *err)
 {

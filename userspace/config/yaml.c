@@ -113,9 +113,13 @@ static void nearer(struct nearest *nearest, unsigned int far, const char *path, 
 static void nearest_of(const char *wanted, const char *path, struct nearest *nearest)
 {
 	const char *leaf = strrchr(path, '.');
+	const size_t len = strlen(wanted);
 	char section[64];
 
 	nearer(nearest, distance(wanted, path), path, strlen(path));
+	if (len && !strncmp(path, wanted, len) &&
+	    path[len] == '-') /* "password" of "password-file" */
+		nearer(nearest, 1, path, strlen(path));
 	if (leaf)
 		nearer(nearest, distance(wanted, leaf + 1) + 1, path, strlen(path));
 	for (const char *dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
@@ -199,7 +203,7 @@ static int read_element(const struct section *in, const struct dg_config_key *ke
 			dg_config_value_read(&kind->keys[i], kind->keys[i].fallback, element, NULL);
 	if (read_mapping(&below, node))
 		return -EINVAL;
-	if (kind->add(in->config, element, &given, &err))
+	if (kind->add(key, in->config, element, &given, &err))
 		return fail_at(in, node, key->path, err.text);
 	return 0;
 }

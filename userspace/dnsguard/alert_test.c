@@ -2,24 +2,25 @@
 /*
  * alert_test.c - dnsguard alert test: whether a message arrives, at every receiver.
  *
- * Needs no daemon: reads the configuration that the daemon reads, and sends for itself.
+ * The running daemon sends it: with its receivers, its rights, its view of the files. Where none runs, or a file is named, this
+ * command sends for itself and says so: outside the service's sandbox a command may do more.
  */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "userspace/alert/send.h"
+#include "userspace/dnsguard/asking.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/config.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
 
-#define RESEND_SEC 15 /* an Alertmanager lets it go after four of these */
-
 const struct dg_option dg_alert_test_options[] = {
 	{ "config", DG_OPT_TEXT, "FILE",
-	  "the configuration to try; that of the running daemon, else " DG_CONFIG_PATH, 0, 0,
-	  NULL },
+	  "the configuration to try from here, outside the service's sandbox; without it the running "
+	  "daemon sends, as it would an alert",
+	  0, 0, NULL },
 	{ 0 },
 };
 
@@ -31,6 +32,7 @@ static const struct dg_column test_columns[] = {
 };
 
 static const struct dg_section test_sections[] = {
+	{ "sent_by", "sent by", DG_AS_TEXT, NULL, NULL },
 	{ "files", "configuration", DG_AS_LIST, NULL, NULL },
 	{ "warning", "warning", DG_AS_TEXT, NULL, NULL },
 	{ "sinks", "", DG_AS_TEXT, test_columns, "nobody is told: name receivers below alerts:" },
@@ -80,8 +82,7 @@ static void trial_begin(struct trial *trial, const struct dg_config *config,
 }
 
 /* All at once: one that hangs holds none of the others up. */
-static json_t *trials_run(const struct dg_config *config, const struct dg_message *message,
-			  bool *ret_failed)
+static json_t *trials_run(const struct dg_config *config, const struct dg_message *message)
 {
 	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
 	struct trial trial[DG_SINKS_MAX];
@@ -93,7 +94,6 @@ static json_t *trials_run(const struct dg_config *config, const struct dg_messag
 	for (unsigned int i = 0; i < alerts.sinks; i++) {
 		if (trial[i].under_way)
 			trial[i].failed = dg_send_end(&trial[i].sending, &trial[i].err);
-		*ret_failed |= trial[i].failed != 0;
 		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "sink", alerts.sink[i].id,
 						      "delivered", !trial[i].failed, "error",
 						      trial[i].err.text));
@@ -101,24 +101,18 @@ static json_t *trials_run(const struct dg_config *config, const struct dg_messag
 	return list;
 }
 
-static json_t *test_all(const struct dg_config *config, bool *ret_failed)
+static json_t *test_all(const struct dg_config *config)
 {
-	const struct dg_alert alert = {
-		.name = "DnsguardTest",
-		.severity = "warning",
-		.summary = "a test; nothing is wrong",
-		.description = "sent by dnsguard alert test",
-		.firing = true,
-		.starts_unix = (__u64)time(NULL),
-	};
+	struct dg_alert alert;
 	char instance[64];
 	const struct dg_message message = { .alert = &alert,
 					    .instance = dg_alert_instance(config, instance,
 									  sizeof(instance)),
-					    .now_unix = alert.starts_unix,
-					    .resend_sec = RESEND_SEC };
+					    .now_unix = (__u64)time(NULL),
+					    .resend_sec = DG_TEST_RESEND_SEC };
 
-	return trials_run(config, &message, ret_failed);
+	dg_alert_test_make(&alert, message.now_unix);
+	return trials_run(config, &message);
 }
 
 /* "alerts.x: a -> b", "+ alerts.x[]: a": of what is below alerts: */
@@ -130,29 +124,89 @@ static void change_count(const char *change, void *arg)
 	*changes += !strncmp(change, "alerts.", strlen("alerts."));
 }
 
-/* What was read is not what the daemon tells by; NULL = nothing is to be said. */
-static json_t *test_warning(const struct dg_config *config, const json_t *running)
+/* What stands in the files is not what the daemon tells by. */
+static bool is_unread(const struct dg_config *config, const json_t *running)
 {
 	const char *theirs = json_string_value(json_object_get(running, "lines"));
-	dg_scoped_free char *ours = dg_config_lines(config);
+	__u64 key[4];
+	dg_scoped_free char *ours = dg_config_lines_marked(config, dg_running_mark(running, key));
 	int changes = 0;
 
-	if (!config->file_count)
-		return json_string(DG_CONFIG_PATH " is not there: every key is at its default");
-	if (!ours || !theirs || dg_config_diff(theirs, ours, change_count, &changes) < 0 ||
-	    !changes)
-		return NULL;
-	return json_string("the running dnsguardd has not read this yet; dnsguard reload");
+	return ours && theirs && dg_config_diff(theirs, ours, change_count, &changes) >= 0 &&
+	       changes;
 }
 
-int dg_alert_test_run(const struct dg_cli *cli, struct dg_error *err)
+/* ---- by the daemon --------------------------------------------------------------------------- */
+
+/* What the files say by now. A warning, or NULL: nothing is to be said. */
+static json_t *unread_warning(const json_t *running, json_t **ret_files)
+{
+	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
+	struct dg_error err = { .text = "" };
+
+	if (!config ||
+	    dg_config_load(json_string_value(json_object_get(running, "config")), config, &err))
+		return json_sprintf("%s; dnsguardd goes on with what it read before", err.text);
+	*ret_files = dg_config_files_json(config);
+	return is_unread(config, running) ?
+		       json_string("the running dnsguardd has not read this yet, its own receivers "
+				   "were told; dnsguard reload") :
+		       NULL;
+}
+
+static int test_by_daemon(const struct dg_cli *cli, pid_t pid, json_t **ret, struct dg_error *err)
+{
+	const struct dg_asked_daemon asked = { cli->bpffs, pid, DG_ASK_ALERT_TEST };
+	json_t *answer dg_scoped(dg_json_drop) = NULL;
+	json_t *running dg_scoped(dg_json_drop) = NULL;
+	json_t *files = NULL, *warning;
+	const char *refused;
+	dg_scoped_fd int lock = -1;
+	int status = dg_asking_lock(cli->bpffs, asked.what, &lock, err);
+
+	if (!status)
+		status = dg_daemon_ask(&asked, &answer, err);
+
+	if (!status)
+		status = dg_reload_state(cli->bpffs, &running, err);
+	if (status)
+		return status;
+	refused = json_string_value(json_object_get(answer, "refused"));
+	if (refused && refused[0])
+		return dg_fail(err, -EBUSY, DG_EXIT_FAILED, "dnsguardd (pid %ld): %s", (long)pid,
+			       refused);
+	warning = unread_warning(running, &files);
+	*ret = json_pack("{s:i, s:o, s:o*, s:o*, s:O}", "schema", 1, "sent_by",
+			 json_sprintf("dnsguardd (pid %ld)", (long)pid), "files", files, "warning",
+			 warning, "sinks", json_object_get(answer, "sinks"));
+	return 0;
+}
+
+/* A daemon of an earlier version would be ended by the signal: only one that says that it can is asked. */
+static bool daemon_can(const struct dg_cli *cli, pid_t *ret)
+{
+	json_t *state dg_scoped(dg_json_drop) = NULL;
+
+	return !dg_daemon_pid(cli->bpffs, ret, NULL) &&
+	       !dg_reload_state(cli->bpffs, &state, NULL) &&
+	       json_is_true(json_object_get(state, "alert_test"));
+}
+
+/* ---- by ourselves ---------------------------------------------------------------------------- */
+
+static json_t *own_warning(const struct dg_config *config)
+{
+	return config->file_count ?
+		       NULL :
+		       json_string(DG_CONFIG_PATH " is not there: every key is at its default");
+}
+
+static int test_by_us(const struct dg_cli *cli, const char *why, json_t **ret, struct dg_error *err)
 {
 	const struct dg_value *file = &cli->value[0];
 	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
 	json_t *keep dg_scoped(dg_json_drop) = NULL;
 	const char *path = dg_config_path(cli, file->given ? file->text : NULL, &keep);
-	bool failed = false;
-	json_t *list, *doc;
 	int status;
 
 	if (!config)
@@ -160,10 +214,43 @@ int dg_alert_test_run(const struct dg_cli *cli, struct dg_error *err)
 	status = dg_config_load(path, config, err);
 	if (status)
 		return status;
-	list = test_all(config, &failed);
-	failed |= !json_array_size(list);
-	doc = json_pack("{s:i, s:o, s:o*, s:o}", "schema", 1, "files", dg_config_files_json(config),
-			"warning", test_warning(config, keep), "sinks", list);
+	*ret = json_pack("{s:i, s:o, s:o, s:o*, s:o}", "schema", 1, "sent_by",
+			 json_sprintf("this command, outside the service's sandbox: %s", why),
+			 "files", dg_config_files_json(config), "warning", own_warning(config),
+			 "sinks", test_all(config));
+	return 0;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static bool all_delivered(const json_t *doc)
+{
+	const json_t *sinks = json_object_get(doc, "sinks");
+	size_t i;
+	json_t *sink;
+
+	json_array_foreach(
+		sinks, i, sink) if (!json_is_true(json_object_get(sink, "delivered"))) return false;
+	return json_array_size(sinks) > 0;
+}
+
+int dg_alert_test_run(const struct dg_cli *cli, struct dg_error *err)
+{
+	json_t *doc = NULL;
+	bool delivered;
+	pid_t pid;
+	int status;
+
+	if (!cli->value[0].given && daemon_can(cli, &pid))
+		status = test_by_daemon(cli, pid, &doc, err);
+	else
+		status = test_by_us(cli,
+				    cli->value[0].given ? "--config is given" :
+							  "no dnsguardd runs that could send it",
+				    &doc, err);
+	if (status)
+		return status;
+	delivered = all_delivered(doc);
 	status = dg_render(stdout, doc, test_sections, cli->json);
-	return status ? status : failed ? DG_EXIT_FAILED : DG_EXIT_OK;
+	return status ? status : delivered ? DG_EXIT_OK : DG_EXIT_FAILED;
 }

@@ -174,6 +174,13 @@ static int key_find(const char *path)
 	return -1;
 }
 
+const __u64 *dg_running_mark(const json_t *state, __u64 key[4])
+{
+	const char *text = json_string_value(json_object_get(state, "mark_key"));
+
+	return text && !dg_mark_key_read(text, key) ? key : NULL;
+}
+
 /* The values of one key out of the daemon's lines, as the file would have them. */
 static void values_write(FILE *out, const char *lines, const char *path, int is_list)
 {
@@ -252,7 +259,7 @@ static json_t *value_json(const struct dg_config_key *key, const struct dg_confi
 		return scalar_json(key, config);
 	list = json_array();
 	for (__u32 i = 0; i < dg_config_list_count(key, config); i++) {
-		if (dg_config_key_element(key))
+		if (!dg_config_is_single(key, config, i))
 			dg_config_element_text(key, config, i, text, sizeof(text));
 		else
 			dg_config_single_text(key, config, i, text, sizeof(text));

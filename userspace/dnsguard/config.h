@@ -17,6 +17,9 @@
  */
 const char *dg_config_path(const struct dg_cli *cli, const char *named, json_t **keep);
 
+/* The key of the marks in a daemon's lines, or NULL: it does not mark what it hides. */
+const __u64 *dg_running_mark(const json_t *state, __u64 key[4]);
+
 /* The files that were read, in their order. NULL = out of memory. */
 json_t *dg_config_files_json(const struct dg_config *config);
 

@@ -6,18 +6,14 @@
  * refuses nevertheless (a device that is not there) it refuses as a whole.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "userspace/config/reload.h"
+#include "userspace/dnsguard/asking.h"
 #include "userspace/dnsguard/common.h"
 #include "userspace/dnsguard/config.h"
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/render.h"
-
-#define LOOK_MS 500 /* how soon a daemon that died meanwhile is noticed */
 
 enum { DRY_RUN };
 
@@ -32,7 +28,6 @@ struct reload {
 	const struct dg_cli *cli;
 	pid_t pid;
 	json_t *changes; /* array of strings */
-	struct dg_reload_note note;
 };
 
 /* ---- what would change ---------------------------------------------------------------------- */
@@ -81,6 +76,7 @@ static int changes_find(struct reload *reload, const json_t *state, struct dg_er
 	const char *running = json_string_value(json_object_get(state, "lines"));
 	dg_scoped_free char *before = strdup(running ? running : "");
 	dg_scoped_free char *after = NULL;
+	__u64 key[4];
 	int status;
 
 	if (!next || !before)
@@ -88,7 +84,7 @@ static int changes_find(struct reload *reload, const json_t *state, struct dg_er
 	status = dg_config_load(json_string_value(json_object_get(state, "config")), next, err);
 	if (status)
 		return status;
-	after = dg_config_lines(next);
+	after = dg_config_lines_marked(next, dg_running_mark(state, key));
 	if (!after)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
 	without_overridden(before, overridden);
@@ -100,78 +96,13 @@ static int changes_find(struct reload *reload, const json_t *state, struct dg_er
 
 /* ---- asking, and the answer ----------------------------------------------------------------- */
 
-static int token_make(struct dg_reload_note *note, struct dg_error *err)
+static int ask(const struct reload *reload, struct dg_error *err)
 {
-	unsigned char random[DG_TOKEN_MAX / 2];
-
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return dg_fail(err, -EIO, DG_EXIT_FAILED, "cannot draw a token: %s",
-			       strerror(errno));
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(note->token + 2 * i, 3, "%02x", random[i]);
-	dg_who_text(note->who, sizeof(note->who));
-	return 0;
-}
-
-/* 1: the daemon answered, *ret is its state. */
-static int is_answered(const struct reload *reload, json_t **ret)
-{
-	const char *token;
-	json_t *state;
-
-	if (dg_reload_state(reload->cli->bpffs, &state, NULL))
-		return 0;
-	token = json_string_value(json_object_get(state, "token"));
-	if (token && !strcmp(token, reload->note.token)) {
-		*ret = state;
-		return 1;
-	}
-	json_decref(state);
-	return 0;
-}
-
-static int wait_for_answer(const struct reload *reload, int watch, json_t **ret,
-			   struct dg_error *err)
-{
-	struct pollfd wake = { .fd = watch, .events = POLLIN };
-	__u64 deadline = dg_now_ns() + DG_RELOAD_WAIT_NS;
-	char news[4096];
-
-	while (!is_answered(reload, ret)) {
-		if (kill(reload->pid, 0) && errno == ESRCH)
-			return dg_fail(err, -ESRCH, DG_EXIT_FAILED,
-				       "dnsguardd (pid %ld) ended meanwhile; see why with: "
-				       "journalctl -u dnsguardd",
-				       (long)reload->pid);
-		if (dg_now_ns() > deadline)
-			return dg_fail(err, -ETIMEDOUT, DG_EXIT_FAILED,
-				       "dnsguardd (pid %ld) has not answered for 60 s; see what "
-				       "it does with: journalctl -u dnsguardd",
-				       (long)reload->pid);
-		poll(&wake, 1, LOOK_MS);
-		while (read(watch, news, sizeof(news)) > 0)
-			; /* which file it was, is_answered() finds out */
-	}
-	return 0;
-}
-
-static int ask(struct reload *reload, struct dg_error *err)
-{
+	const struct dg_asked_daemon asked = { reload->cli->bpffs, reload->pid, DG_ASK_RELOAD };
 	json_t *state dg_scoped(dg_json_drop) = NULL;
-	dg_scoped_fd int watch = -1;
+	int status = dg_daemon_ask(&asked, &state, err);
 	const char *message;
-	int status = token_make(&reload->note, err);
 
-	if (!status)
-		status = dg_reload_watch(&watch, err); /* before the signal: no answer is missed */
-	if (!status)
-		status = dg_reload_ask(reload->cli->bpffs, &reload->note, err);
-	if (status)
-		return status;
-	if (kill(reload->pid, SIGHUP))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot signal dnsguardd (pid %ld): %s",
-			       (long)reload->pid, strerror(errno));
-	status = wait_for_answer(reload, watch, &state, err);
 	if (status || json_is_true(json_object_get(state, "good")))
 		return status;
 	message = json_string_value(json_object_get(state, "message"));
@@ -203,7 +134,7 @@ static int reload_run(struct reload *reload, struct dg_error *err)
 
 	/* Before the state is read: what is shown as changing is what this very reload changes. */
 	if (!status && !dry_run)
-		status = dg_reload_lock(cli->bpffs, &lock, err);
+		status = dg_asking_lock(cli->bpffs, DG_ASK_RELOAD, &lock, err);
 	if (!status)
 		status = dg_reload_state(cli->bpffs, &state, err);
 	if (!status)

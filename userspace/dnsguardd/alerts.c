@@ -11,11 +11,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "userspace/alert/send.h"
 #include "userspace/dnsguardd/daemon.h"
 #include "userspace/dnsguardd/keep.h"
 #include "userspace/dnsguardd/log.h"
-#include "userspace/dnsguardd/program.h"
+#include "userspace/dnsguardd/messenger.h"
 
 #define LOOK_MS 1000
 #define NS_PER_SEC 1000000000ull
@@ -34,7 +33,8 @@ struct flight {
 struct dg_alerting {
 	struct dg_daemon *daemon;
 	struct dg_alerts alerts;
-	struct flight flight[DG_SINKS_MAX];
+	struct flight room[DG_SINKS_MAX];
+	struct flight *flight[DG_SINKS_MAX]; /* of each receiver */
 	uv_timer_t look;
 	struct dg_keep keep;
 	char path[4096];
@@ -82,17 +82,10 @@ static void tried(struct dg_alerting *alerting, const struct flight *flight, con
 static void on_end(void *arg, const struct dg_program_end *end)
 {
 	struct flight *flight = arg;
-	char error[160] = "";
+	char error[DG_MESSENGER_ERROR];
 
 	flight->program = NULL;
-	if (end->late)
-		snprintf(error, sizeof(error), "no end within %d seconds", DG_NOTIFY_SECONDS);
-	else if (end->exit_status < 0)
-		snprintf(error, sizeof(error), "ended by signal %d", end->number);
-	else if (end->exit_status)
-		snprintf(error, sizeof(error), "exit status %d%s%.120s", end->exit_status,
-			 end->complaint[0] ? ": " : "", end->complaint);
-	tried(flight->alerting, flight, error[0] ? error : NULL);
+	tried(flight->alerting, flight, dg_messenger_error(end, error));
 }
 
 /* ---- its start -------------------------------------------------------------------------------- */
@@ -105,22 +98,13 @@ static void say(int priority, const char *line)
 static int child_start(struct dg_alerting *alerting, struct flight *flight,
 		       const struct dg_message *messages, struct dg_error *err)
 {
-	static char name[] = DG_NOTIFY_PROGRAM;
-	static char *argv[] = { name, NULL };
-	dg_scoped_fd int job = -1;
-	struct dg_program_want want = { .name = name,
-					.argv = argv,
-					.seconds_max = DG_NOTIFY_SECONDS,
-					.end = on_end,
-					.arg = flight };
-	int failed = dg_send_job(&alerting->alerts.sink[flight->sink], alerting->daemon->config,
-				 messages, flight->count, &job);
+	const struct dg_errand errand = { .sink = &alerting->alerts.sink[flight->sink],
+					  .messages = messages,
+					  .count = flight->count,
+					  .end = on_end,
+					  .arg = flight };
 
-	if (failed)
-		return dg_fail(err, failed, DG_EXIT_FAILED, "no message can be made: %s",
-			       strerror(-failed));
-	want.input_fd = job;
-	return dg_program_start(&alerting->daemon->loop, &want, &flight->program, err);
+	return dg_messenger_start(alerting->daemon, &errand, &flight->program, err);
 }
 
 static void flight_start(struct dg_alerting *alerting, struct flight *flight,
@@ -162,7 +146,7 @@ static void sink_serve(struct dg_alerting *alerting, unsigned int at)
 {
 	const struct dg_tell_rules rules = rules_of(alerting);
 	const struct dg_sink *sink = &alerting->alerts.sink[at];
-	struct flight *flight = &alerting->flight[at];
+	struct flight *flight = alerting->flight[at];
 	struct dg_message messages[BATCH_MAX];
 	unsigned int most = sink->kind == DG_SINK_ALERTMANAGER ? BATCH_MAX : 1;
 	__u64 now = unix_now();
@@ -231,21 +215,56 @@ void dg_alerting_settle(struct dg_alerting *alerting,
 	}
 }
 
-static void flights_stop(struct dg_alerting *alerting)
+static void flight_stop(struct dg_alerting *alerting, unsigned int at)
 {
+	dg_program_stop(&alerting->flight[at]->program);
+	alerting->alerts.sink[at].busy = false;
+}
+
+static int sink_find(const struct dg_alerts *alerts, const char *id)
+{
+	for (unsigned int i = 0; i < alerts->sinks; i++)
+		if (!strcmp(alerts->sink[i].id, id))
+			return (int)i;
+	return -1;
+}
+
+/* What is on its way to a receiver that stays goes on: ended, it might be told twice. */
+static void flights_move(struct dg_alerting *alerting, const struct dg_sink *before,
+			 unsigned int count)
+{
+	struct flight *idle[DG_SINKS_MAX], *moved[DG_SINKS_MAX] = { NULL };
+	unsigned int left = 0;
+
 	for (unsigned int i = 0; i < DG_SINKS_MAX; i++) {
-		dg_program_stop(&alerting->flight[i].program);
-		alerting->alerts.sink[i].busy = false;
+		struct flight *flight = alerting->flight[i];
+		int at = i < count ? sink_find(&alerting->alerts, before[i].id) : -1;
+
+		if (at >= 0) {
+			moved[at] = flight;
+			continue;
+		}
+		dg_program_stop(&flight->program);
+		idle[left++] = flight;
+	}
+	for (unsigned int i = 0; i < DG_SINKS_MAX; i++) {
+		alerting->flight[i] = moved[i] ? moved[i] : idle[--left];
+		alerting->flight[i]->sink = i;
 	}
 }
 
 void dg_alerting_configure(struct dg_alerting *alerting)
 {
+	struct dg_sink before[DG_SINKS_MAX];
+	unsigned int count;
+
 	if (!alerting)
 		return;
-	flights_stop(alerting);
+	count = alerting->alerts.sinks;
+	memcpy(before, alerting->alerts.sink, sizeof(before));
 	dg_alert_instance(alerting->daemon->config, alerting->instance, sizeof(alerting->instance));
 	dg_sinks_configure(&alerting->alerts, alerting->daemon->config);
+	flights_move(alerting, before, count);
 }
 
 int dg_alerting_start(struct dg_daemon *daemon, struct dg_alerting **ret, struct dg_error *err)
@@ -257,7 +276,9 @@ int dg_alerting_start(struct dg_daemon *daemon, struct dg_alerting **ret, struct
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
 	alerting->daemon = daemon;
 	for (unsigned int i = 0; i < DG_SINKS_MAX; i++)
-		alerting->flight[i] = (struct flight){ .alerting = alerting, .sink = i };
+		alerting->flight[i] = &alerting->room[i];
+	for (unsigned int i = 0; i < DG_SINKS_MAX; i++)
+		*alerting->flight[i] = (struct flight){ .alerting = alerting, .sink = i };
 	snprintf(alerting->path, sizeof(alerting->path), "%s/" DG_ALERTS_FILE,
 		 daemon->options->state_dir);
 	alerting->keep.path = alerting->path;
@@ -273,8 +294,8 @@ int dg_alerting_start(struct dg_daemon *daemon, struct dg_alerting **ret, struct
 
 void dg_alerting_stop(struct dg_alerting *alerting)
 {
-	if (alerting)
-		flights_stop(alerting);
+	for (unsigned int i = 0; alerting && i < DG_SINKS_MAX; i++)
+		flight_stop(alerting, i);
 }
 
 void dg_alerting_free(struct dg_alerting *alerting)

@@ -32,6 +32,7 @@ struct dg_guarded {
 	int refused;   /* attaching it again failed, and was said */
 };
 
+struct dg_alert_testing;
 struct dg_alerting;
 struct dg_chart;
 struct dg_lists;
@@ -47,11 +48,12 @@ struct dg_daemon {
 	int addresses;	  /* guarded, as logged last */
 	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
 	int prog_tag_known;
-	struct dg_lists *lists;		  /* NULL until all is guarded */
-	struct dg_chart *chart;		  /* likewise */
-	struct dg_alerting *alerting;	  /* likewise */
-	struct dg_quotas *quotas;	  /* likewise */
-	struct dg_protecting *protecting; /* likewise */
+	struct dg_lists *lists;			/* NULL until all is guarded */
+	struct dg_chart *chart;			/* likewise */
+	struct dg_alerting *alerting;		/* likewise */
+	struct dg_alert_testing *alert_testing; /* NULL: none is under way */
+	struct dg_quotas *quotas;		/* likewise */
+	struct dg_protecting *protecting;	/* likewise */
 	struct dg_http *http;
 	struct sockaddr_storage http_at;
 	char asked[DG_TOKEN_MAX + 1]; /* token of the command that asked for a reload last */

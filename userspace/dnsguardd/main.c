@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "userspace/dnsguardd/alert_test.h"
 #include "userspace/dnsguardd/alerts.h"
 #include "userspace/dnsguardd/caps.h"
 #include "userspace/dnsguardd/chart.h"
@@ -35,7 +36,7 @@ struct life {
 	struct dg_daemon daemon;
 	struct dg_netwatch *netwatch;
 	struct dg_historian *historian;
-	uv_signal_t terminate, interrupt, hangup;
+	uv_signal_t terminate, interrupt, hangup, alert_test;
 	uv_timer_t tidy, watchdog, tcp;
 };
 
@@ -58,8 +59,16 @@ static void print_keys(const struct dg_config_key *keys, unsigned int count, con
 
 static void keys_and_exit(void)
 {
+	char prefix[80];
+
 	print_keys(dg_config_keys, DG_KEY_COUNT, "");
-	print_keys(dg_config_iface_keys, DG_CONFIG_IFACE_KEYS, "interfaces[].");
+	for (unsigned int i = 0; i < DG_KEY_COUNT; i++) {
+		const struct dg_config_element *kind = dg_config_key_element(&dg_config_keys[i]);
+
+		snprintf(prefix, sizeof(prefix), "%s[].", dg_config_keys[i].path);
+		if (kind)
+			print_keys(kind->keys, kind->key_count, prefix);
+	}
 	exit(DG_EXIT_OK);
 }
 
@@ -297,7 +306,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 
 	(void)number;
 	dg_notify_reloading();
-	dg_reload_asked(daemon->options->bpffs, &note);
+	dg_note_take(daemon->options->bpffs, DG_ASK_RELOAD, &note);
 	/* Another signal may have been quicker than the one of the command that left the note: what comes after it still
 	 * answers that command. */
 	if (note.token[0])
@@ -311,6 +320,12 @@ static void on_hangup(uv_signal_t *handle, int number)
 	if (daemon->config_good)
 		dg_alerting_configure(daemon->alerting);
 	dg_notify("READY=1");
+}
+
+static void on_alert_test(uv_signal_t *handle, int number)
+{
+	(void)number;
+	dg_alert_test_begin(handle->data);
 }
 
 static void on_tidy(uv_timer_t *timer)
@@ -334,10 +349,12 @@ static void start_handles(struct life *life)
 	uv_signal_init(loop, &life->terminate);
 	uv_signal_init(loop, &life->interrupt);
 	uv_signal_init(loop, &life->hangup);
-	life->hangup.data = &life->daemon;
+	uv_signal_init(loop, &life->alert_test);
+	life->hangup.data = life->alert_test.data = &life->daemon;
 	uv_signal_start(&life->terminate, on_terminate, SIGTERM);
 	uv_signal_start(&life->interrupt, on_terminate, SIGINT);
 	uv_signal_start(&life->hangup, on_hangup, SIGHUP);
+	uv_signal_start(&life->alert_test, on_alert_test, SIGUSR1);
 	uv_timer_init(loop, &life->tidy);
 	uv_timer_init(loop, &life->watchdog);
 	uv_timer_init(loop, &life->tcp);
@@ -364,11 +381,12 @@ static void finish(struct life *life)
 	dg_quotas_stop(life->daemon.quotas);
 	dg_historian_stop(life->historian);
 	dg_alerting_stop(life->daemon.alerting);
+	dg_alert_test_stop(&life->daemon);
 	dg_netwatch_stop(&life->netwatch);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
+	dg_historian_free(life->historian); /* asks who shares a quota */
 	dg_quotas_free(life->daemon.quotas);
-	dg_historian_free(life->historian);
 	dg_alerting_free(life->daemon.alerting);
 	dg_protect_free(life->daemon.protecting);
 	uv_loop_close(&life->daemon.loop);

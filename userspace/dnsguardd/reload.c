@@ -24,38 +24,12 @@ static void log_change(const char *change, void *arg)
 		dg_log(DG_LOG_NOTICE, "configuration: %s", change);
 }
 
-/* Keys whose text hides a part of the value: here the values themselves are compared. */
-static int hidden_changes(const struct dg_config *a, const struct dg_config *b,
-			  struct teller *teller)
-{
-	const struct {
-		const char *change;
-		int is_changed;
-	} hidden[] = {
-		{ "answers.cookie-secret: another one",
-		  a->cookie_secret_set && b->cookie_secret_set &&
-			  memcmp(a->cookie_secret, b->cookie_secret, sizeof(a->cookie_secret)) },
-		{ "alerts.alertmanager: another one",
-		  a->alertmanagers.count == b->alertmanagers.count &&
-			  memcmp(&a->alertmanagers, &b->alertmanagers, sizeof(a->alertmanagers)) },
-		{ "alerts.webhook: another one",
-		  a->webhooks.count == b->webhooks.count &&
-			  memcmp(&a->webhooks, &b->webhooks, sizeof(a->webhooks)) },
-	};
-	int changes = 0;
-
-	for (unsigned int i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
-		if (hidden[i].is_changed) {
-			log_change(hidden[i].change, teller);
-			changes++;
-		}
-	return changes;
-}
-
 static void log_changes(const struct dg_config *before, const struct dg_config *now, const char *by)
 {
-	char *old dg_scoped_free = dg_config_lines(before);
-	char *new dg_scoped_free = dg_config_lines(now);
+	__u64 key[4];
+	const __u64 *mark = dg_mark_key_draw(key) ? NULL : key;
+	char *old dg_scoped_free = dg_config_lines_marked(before, mark);
+	char *new dg_scoped_free = dg_config_lines_marked(now, mark);
 	struct teller teller = { 0 };
 	int changes = old && new ? dg_config_diff(old, new, log_change, &teller) : -1;
 
@@ -63,7 +37,6 @@ static void log_changes(const struct dg_config *before, const struct dg_config *
 		dg_log(DG_LOG_ERROR, "configuration applied%s; no memory to tell what changed", by);
 		return;
 	}
-	changes += hidden_changes(before, now, &teller);
 	if (teller.said > CHANGES_LOGGED)
 		dg_log(DG_LOG_NOTICE, "configuration: and %d changes more",
 		       teller.said - CHANGES_LOGGED);
@@ -85,13 +58,20 @@ static json_t *overridden(const struct dg_config *config)
 static void publish(const struct dg_daemon *daemon, const struct dg_reload_note *note,
 		    const struct dg_error *reason)
 {
-	char *lines dg_scoped_free = dg_config_lines(daemon->config);
+	__u64 key[4];
+	const __u64 *mark = dg_mark_key_draw(key) ? NULL : key;
+	char *lines dg_scoped_free = dg_config_lines_marked(daemon->config, mark);
+	char mark_text[DG_MARK_KEY_TEXT] = "";
 	const char *path = daemon->options->config;
 	struct dg_error err = { 0 };
-	json_t *state =
-		json_pack("{s:i, s:s, s:b, s:s, s:s?, s:s, s:o}", "schema", 1, "token", note->token,
-			  "good", !reason, "message", reason ? reason->text : "", "config", path,
-			  "lines", lines ? lines : "", "overridden", overridden(daemon->config));
+	json_t *state;
+
+	if (mark)
+		dg_mark_key_text(mark, mark_text);
+	state = json_pack("{s:i, s:s, s:b, s:s, s:s?, s:s, s:s, s:o, s:b}", "schema", 1, "token",
+			  note->token, "good", !reason, "message", reason ? reason->text : "",
+			  "config", path, "lines", lines ? lines : "", "mark_key", mark_text,
+			  "overridden", overridden(daemon->config), "alert_test", true);
 
 	if (dg_reload_publish(daemon->options->bpffs, state, &err))
 		dg_log(DG_LOG_ERROR, "cannot say what the configuration is: %s", err.text);

@@ -37,6 +37,9 @@ static int job_take(struct dg_job *job)
 	job->url = json_string_value(json_object_get(job->doc, "url"));
 	job->body = json_string_value(json_object_get(job->doc, "body"));
 	job->ca_file = json_string_value(json_object_get(job->doc, "ca_file"));
+	job->username = json_string_value(json_object_get(job->doc, "username"));
+	job->password = json_string_value(json_object_get(job->doc, "password"));
+	job->token = json_string_value(json_object_get(job->doc, "token"));
 	job->input = json_string_value(json_object_get(job->doc, "input"));
 	job->seconds = (long)json_integer_value(json_object_get(job->doc, "seconds"));
 	job->environment[0] = path;

@@ -17,7 +17,8 @@
 /* A POST (url is set) or a command (argv[0] is set). Texts belong to doc. */
 struct dg_job {
 	json_t *doc;
-	const char *url, *body, *ca_file; /* ca_file "" = the system's */
+	const char *url, *body, *ca_file;	 /* ca_file "" = the system's */
+	const char *username, *password, *token; /* NULL = none */
 	long seconds;
 	const char *argv[DG_JOB_WORDS_MAX + 1];
 	const char *environment[DG_JOB_WORDS_MAX + 2];

@@ -36,6 +36,20 @@ static void headers_free(struct curl_slist **headers)
 	curl_slist_free_all(*headers);
 }
 
+/* What a URL says of a user gives way. */
+static void credentials_set(CURL *curl, const struct dg_job *job)
+{
+	if (job->username && job->password) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+		curl_easy_setopt(curl, CURLOPT_USERNAME, job->username);
+		curl_easy_setopt(curl, CURLOPT_PASSWORD, job->password);
+	}
+	if (job->token) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, job->token);
+	}
+}
+
 static void request_set(CURL *curl, const struct dg_job *job, struct curl_slist *headers)
 {
 	curl_easy_setopt(curl, CURLOPT_URL, job->url);
@@ -47,6 +61,7 @@ static void request_set(CURL *curl, const struct dg_job *job, struct curl_slist 
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	credentials_set(curl, job);
 	if (job->ca_file[0])
 		curl_easy_setopt(curl, CURLOPT_CAINFO, job->ca_file);
 }
