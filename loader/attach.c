@@ -6,6 +6,7 @@
  * A device that is guarded already never sees a moment without a program: its link is updated.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -29,7 +30,7 @@ struct job {
 	int trial_fd;	 /* the record of a trial */
 	bool generic, frags;
 	/* done so far: */
-	bool created, iface_written, updated, link_pinned, finished;
+	bool created, renewed, iface_written, updated, link_pinned, finished;
 	char note[256];
 };
 
@@ -45,6 +46,8 @@ static void job_undo(struct job *job)
 		dg_iface_write(&job->maps, job->slot, &job->before);
 	if (job->created)
 		dg_pins_remove(job->want->bpffs);
+	if (job->renewed)
+		dg_maps_renewed(job->want->bpffs, false);
 	if (job->trial_fd >= 0)
 		dg_record_remove(job->want->bpffs, job->want->ifname);
 }
@@ -171,7 +174,19 @@ static void entries_restore(struct job *job)
 		job_note(job, err.text);
 }
 
-static int job_maps_make(struct job *job, struct dg_error *err)
+/* Of another layout: they go, what is pinned beside them stays. Devices that nobody attaches again go on with the old ones. */
+static int job_maps_renew(struct job *job, struct dg_error *err)
+{
+	int status = dg_maps_renew(job->want->bpffs, &job->maps, err);
+
+	if (status)
+		return status;
+	job->renewed = true;
+	job_note(job, "the maps were of another layout: counters begin anew, as after a reboot");
+	return 0;
+}
+
+static int job_maps_make(struct job *job, bool renew, struct dg_error *err)
 {
 	__u64 bytes = job->want->limiter_bytes ? job->want->limiter_bytes : DG_LIMIT_BYTES_DEFAULT;
 	struct dg_instance_want want = { .limiter_lines = dg_limiter_lines(bytes) };
@@ -188,10 +203,10 @@ static int job_maps_make(struct job *job, struct dg_error *err)
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot write the settings: %s",
 			       strerror(-status));
-	status = dg_maps_pin(job->want->bpffs, &job->maps, err);
+	status = renew ? job_maps_renew(job, err) : dg_maps_pin(job->want->bpffs, &job->maps, err);
 	if (status)
 		return status;
-	job->created = true;
+	job->created = !renew;
 	entries_restore(job);
 	return 0;
 }
@@ -200,7 +215,10 @@ static int job_maps_find(struct job *job, struct dg_error *err)
 {
 	int status = dg_maps_open(job->want->bpffs, &job->maps, err);
 
-	return status == -ENOENT ? job_maps_make(job, err) : status;
+	/* A trial can go back to a program, not to maps. */
+	if (status != -ENOENT && (status != -EPROTO || !job->want->pin_link))
+		return status;
+	return job_maps_make(job, status == -EPROTO, err);
 }
 
 /* ---- the device's row, and whose addresses are guarded -------------------------------------- */
@@ -252,10 +270,20 @@ static int job_slot_take(struct job *job, struct dg_error *err)
 	return 0;
 }
 
+/* As the kernel has it, for a device whose row was of another layout. */
+static bool is_generic_now(const struct job *job)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, found);
+
+	return !bpf_xdp_query((int)job->device.ifindex, 0, &found) &&
+	       found.attach_mode == XDP_ATTACHED_SKB;
+}
+
 /* A link keeps its mode for life: another mode means a detach, which the operator must ask for. */
 static int job_mode_choose(struct job *job, struct dg_error *err)
 {
-	const bool was_generic = job->before.flags & DG_IF_GENERIC;
+	const bool was_generic =
+		job->renewed ? is_generic_now(job) : job->before.flags & DG_IF_GENERIC;
 
 	job->generic = job->want->mode == DG_MODE_GENERIC;
 	if (job->link_fd < 0)
@@ -447,6 +475,8 @@ static void job_finish(struct job *job, struct dg_attach_result *ret)
 		.slot = job->slot,
 	};
 	memcpy(ret->note, job->note, sizeof(ret->note));
+	if (job->renewed)
+		dg_maps_renewed(job->want->bpffs, true);
 	job->finished = true;
 }
 

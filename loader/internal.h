@@ -77,6 +77,12 @@ int dg_device_path(const char *bpffs, const char *head, const char *ifname, stru
 void dg_link_name(const char *pin, char *ret, size_t size);
 /* Makes <bpffs>/dnsguard with all maps in it, all or nothing. The caller holds the lock. */
 int dg_maps_pin(const char *bpffs, const struct dg_maps *maps, struct dg_error *err);
+/*
+ * Puts these maps in the place of those that are pinned, in one step; links and programs stay pinned throughout. The old
+ * ones are kept beside until dg_maps_renewed() lets go of them (good) or puts them back. The caller holds the lock.
+ */
+int dg_maps_renew(const char *bpffs, const struct dg_maps *maps, struct dg_error *err);
+void dg_maps_renewed(const char *bpffs, bool good);
 /* Pins over whatever has the name: the newest instance, for dg_program_open(NULL). */
 int dg_program_pin(const char *bpffs, int prog_fd);
 /* Removes <bpffs>/dnsguard and all that is pinned in it, whatever its layout. */

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -132,6 +133,68 @@ int dg_maps_pin(const char *bpffs, const struct dg_maps *maps, struct dg_error *
 	tree_remove(fresh, 1);
 	return dg_fail(err, status, DG_EXIT_FAILED, "cannot pin the maps under %s: %s", path.text,
 		       strerror(-status));
+}
+
+/* ---- another layout takes the place --------------------------------------------------------- */
+
+/* A second name for everything in one room. */
+static int room_carry(const char *from, const char *to, const char *room)
+{
+	char old[4096 + 300], new[4096 + 300];
+	dg_scoped(dg_close_dir) DIR *dir = NULL;
+	const struct dirent *entry;
+
+	snprintf(old, sizeof(old), "%.4095s/%s", from, room);
+	dir = opendir(old);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		if (is_self_or_parent(entry->d_name))
+			continue;
+		snprintf(old, sizeof(old), "%.4000s/%s/%s", from, room, entry->d_name);
+		snprintf(new, sizeof(new), "%.4000s/%s/%s", to, room, entry->d_name);
+		if (link(old, new))
+			return -errno;
+	}
+	return 0;
+}
+
+int dg_maps_renew(const char *bpffs, const struct dg_maps *maps, struct dg_error *err)
+{
+	struct dg_path path;
+	char fresh[4096 + 32];
+	int status = dg_pin_path(bpffs, NULL, &path);
+
+	if (status)
+		return dg_fail(err, status, DG_EXIT_USAGE, "\"%.64s...\" is too long a directory",
+			       bpffs);
+	snprintf(fresh, sizeof(fresh), "%s-new", path.text);
+	tree_remove(fresh,
+		    1); /* of one that crashed: whatever filters is pinned in the other tree, too */
+	status = tree_make(fresh, maps);
+	if (!status)
+		status = room_carry(path.text, fresh, "links");
+	if (!status)
+		status = room_carry(path.text, fresh, "progs");
+	if (!status && renameat2(AT_FDCWD, fresh, AT_FDCWD, path.text, RENAME_EXCHANGE))
+		status = -errno;
+	if (!status)
+		return 0;
+	tree_remove(fresh, 1);
+	return dg_fail(err, status, DG_EXIT_FAILED, "cannot replace the maps under %s: %s",
+		       path.text, strerror(-status));
+}
+
+void dg_maps_renewed(const char *bpffs, bool good)
+{
+	struct dg_path path;
+	char old[4096 + 32];
+
+	if (dg_pin_path(bpffs, NULL, &path))
+		return;
+	snprintf(old, sizeof(old), "%s-new", path.text);
+	if (good || !renameat2(AT_FDCWD, old, AT_FDCWD, path.text, RENAME_EXCHANGE))
+		tree_remove(old, 1);
 }
 
 /* rename(2) replaces the older pin in one step: there is always one to find. */

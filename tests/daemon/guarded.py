@@ -49,6 +49,23 @@ def wait_for(true):
         time.sleep(0.01)
 
 
+def set_abi_version(world, version):
+    path = world.bpffs / "dnsguard" / "dg_settings"
+    row, = json.loads(run("bpftool", "-j", "map", "dump", "pinned", path).stdout)
+    value = [f"{byte:#x}" for byte in version.to_bytes(4, "little")] + row["value"][4:]
+    run("bpftool", "map", "update", "pinned", path, "key", "0", "0", "0", "0", "value", *value)
+
+
+def other_layout(world, version=99):
+    """What is pinned becomes another build's, under a program that runs: the number, and a map whose values are longer."""
+    set_abi_version(world, version)
+    path = world.bpffs / "dnsguard" / "dg_ifaces"
+    old = json.loads(run("bpftool", "-j", "map", "show", "pinned", path).stdout)
+    path.unlink()
+    run("bpftool", "map", "create", path, "type", old["type"], "key", old["bytes_key"], "value", old["bytes_value"] + 8,
+        "entries", old["max_entries"], "name", path.name)
+
+
 class Lines:
     """The lines of a pipe, one at a time and never later than the deadline."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from guarded import BUILD, CLI, QUERY, SERVER, Daemon, run, wait_for
+from guarded import BUILD, CLI, QUERY, SERVER, Daemon, other_layout, run, wait_for
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}}}\n"
 RUN_DIR = Path("/run/dnsguard")
@@ -256,3 +256,30 @@ def test_reloads_under_load_lose_no_query_and_are_seen_whole(world):
     assert client.ttls == {33, 44} and seen == {(33, 3), (44, 4)}
     verdicts = world.status()["verdicts"]
     assert verdicts["reply_sinkhole"]["frames"] == verdicts["pass_clean"]["frames"] == client.asked // 2
+
+
+def test_an_upgrade_to_another_layout_loses_no_query(world):
+    """The daemon that starts replaces maps and program under the link, while queries pass and blocked ones are answered."""
+    text = "interfaces: [guarded]\nlimits: {mode: off}\nanswers: {negative-ttl: 33}\n"
+    daemon = Daemon(world, config=text).ready()
+    world.cli("block", "blocked.example")
+    pass_on(world)
+    resolver, client, link = Resolver(world), Client(world), world.link()
+    daemon.stop()
+    client.ask()
+    other_layout(world)
+    later, stop = Daemon(world, config=text), threading.Event()
+    asking = threading.Thread(target=lambda: [client.ask() for _ in iter(stop.is_set, True)])
+    asking.start()
+    try:
+        later.ready()
+    finally:
+        stop.set()
+        asking.join()
+    client.ask()
+    resolver.stop(world)
+    assert client.ttls == {33} and client.asked > 20
+    assert world.link()[0] == link[0] and world.link()[1] != link[1]
+    assert "another layout" in later.log.until("guarded: replaced in place")
+    counted = world.status()["verdicts"]
+    assert 0 < counted["pass_clean"]["frames"] < client.asked // 2, "counted anew"

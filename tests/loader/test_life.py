@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 
-from guarded import BUILD, CLI, run
+from guarded import BUILD, CLI, other_layout, run, set_abi_version
 
 HOLDER = BUILD / "tests" / "loader" / "holder"
 OK, FAILED, USAGE, NOT_ATTACHED = 0, 1, 2, 3
@@ -277,18 +277,11 @@ def test_three_capabilities_are_enough(world):
     assert prog_on(world) is not None
 
 
-def set_abi_version(world, version):
-    path = world.bpffs / "dnsguard" / "dg_settings"
-    row, = json.loads(run("bpftool", "-j", "map", "dump", "pinned", path).stdout)
-    value = [f"{byte:#x}" for byte in version.to_bytes(4, "little")] + row["value"][4:]
-    run("bpftool", "map", "update", "pinned", path, "key", "0", "0", "0", "0", "value", *value)
-
-
 def test_another_layout_is_refused_and_can_be_cleared(world):
     world.cli("attach", "guarded")
     program = prog_on(world)
     set_abi_version(world, 99)
-    for command in (("attach", "guarded"), ("status",), ("limit", "show")):
+    for command in (("attach", "guarded", "--try", "60s"), ("status",), ("limit", "show")):
         said = refused(world, *command)
         assert "layout version 99" in said and "dnsguard detach --all --purge" in said
     assert prog_on(world) == program  # goes on guarding as it did
@@ -296,6 +289,31 @@ def test_another_layout_is_refused_and_can_be_cleared(world):
     assert pins(world) == []
     assert prog_on(world) is None
     world.cli("attach", "guarded")
+
+
+def test_a_guard_of_another_layout_is_replaced_in_place(world):
+    """An upgrade: new maps and a new program under the link that there is; the operator's entries come from their files."""
+    world.cli("attach", "guarded", "--mode", "generic")
+    world.cli("block", "ads.example")
+    program, link = prog_on(world), world.link()
+    other_layout(world)
+    told = world.cli("attach", "guarded", "--observe").stdout
+    assert "another layout" in told and "replaced in place (generic" in told
+    assert prog_on(world) != program and world.link()[0] == link[0]
+    assert world.settings()["own_entries"] == 1 and world.status()["interfaces"][0]["enforcing"] is False
+    assert sorted(path.name for path in world.bpffs.iterdir()) == ["dnsguard"]
+    world.cli("detach", "guarded")
+    assert prog_on(world) is None
+
+
+def test_what_cannot_replace_another_layout_leaves_it_as_it_is(world):
+    """The program is refused after the maps were exchanged: both go back, and the device was guarded all along."""
+    world.cli("attach", "guarded")
+    set_abi_version(world, 99)
+    program, before = prog_on(world), pins(world)
+    assert "native mode, which only a detach can change" in refused(world, "attach", "guarded", "--mode", "generic")
+    assert prog_on(world) == program and pins(world) == before
+    assert "layout version 99" in refused(world, "status")
 
 
 def test_a_container_that_forbids_bpf_is_named(world):

@@ -82,10 +82,12 @@ int dg_abi_check(int settings_fd, struct dg_error *err)
 	memcpy(&version, value, sizeof(version)); /* the first word in every version */
 	if (version == DG_ABI_VERSION && info.value_size == sizeof(struct dg_settings))
 		return 0;
-	return dg_fail(err, -EPROTO, DG_EXIT_FAILED,
-		       "the pinned maps have layout version %u, this dnsguard has %u: "
-		       "dnsguard detach --all --purge, then attach again",
-		       version, DG_ABI_VERSION);
+	return dg_fail(
+		err, -EPROTO, DG_EXIT_FAILED,
+		"the pinned maps have layout version %u, this dnsguard has %u: dnsguard attach "
+		"each guarded device again, which replaces them under it, or dnsguard detach "
+		"--all --purge",
+		version, DG_ABI_VERSION);
 }
 
 int dg_maps_open(const char *bpffs, struct dg_maps *ret, struct dg_error *err)
