@@ -1,12 +1,13 @@
 """The unit file, as systemd itself reads it: every key known, every value understood, the program where it says."""
 
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from guarded import DAEMON, ROOT, SANDBOX
+from guarded import BUILD, DAEMON, ROOT, SANDBOX
 
 UNIT = ROOT / "deploy" / "dnsguardd.service"
 INSTALLED = "/usr/sbin/dnsguardd"
@@ -56,6 +57,27 @@ def exposure(tmp_path):
 
 def test_the_service_is_confined(exposure):
     assert exposure(UNIT.read_text()) <= 3.0
+
+
+def test_the_manual_pages_it_names_are_there(tmp_path):
+    """systemd looks them up with man, which is not on every machine that builds: one here that knows the built pages alone."""
+    named = re.search(r"^Documentation=(.*)$", UNIT.read_text(), re.MULTILINE)[1].split()
+    built = {f"man:{page.stem}({page.suffix[1:]})" for page in (BUILD / "man").iterdir()}
+    assert set(named) == built
+    man = tmp_path / "man"
+    man.write_text('#!/bin/sh\n# man -- SECTION PAGE\nshift "$(($# - 2))"\n'
+                   f'test -e "{BUILD / "man"}/$2.$1" || {{ echo "No manual entry for $2 in section $1" >&2; exit 16; }}\n')
+    man.chmod(0o755)
+    unit = tmp_path / UNIT.name
+
+    def verify(text):
+        unit.write_text(text.replace(INSTALLED, str(DAEMON)))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=yes", unit], text=True, capture_output=True,
+                              env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        return done.stderr
+
+    assert verify(UNIT.read_text()) == ""
+    assert "dnsguard.yml" in verify(UNIT.read_text().replace("man:dnsguard.yaml(5)", "man:dnsguard.yml(5)"))
 
 
 def test_the_mark_is_worth_something(exposure):
