@@ -9,7 +9,9 @@ from guarded import Daemon, run, wait_for
 
 REPLACEMENTS = 100
 NOERROR, NXDOMAIN = "0", "3"
-STEADY = ["--from", h.HONEST, "--sources", "50", "--rate", "1000"]
+# So few wait at a time that no queue on the way can overflow, however busy the machine is: a resolver that sleeps for 300 ms
+# loses queries of an open-loop client in its own receive buffer. Who waits here for 30 seconds has lost one to the guard.
+STEADY = ["--from", h.HONEST, "--sources", "50", "--rate", "1000", "--window", "32", "--timeout-ms", "30000"]
 ALLOWED = [*STEADY, "--names", "www#.lab.example", "--numbers", "100"]
 BLOCKED = [*STEADY, "--names", h.BLOCKED, "--expect", "3"]  # the resolver knows it: unguarded, it says NOERROR
 
@@ -29,13 +31,21 @@ def stop(child):
 
 
 def nothing_was_lost(outcome, rcode):
-    """Every query has its answer, in time, and it is the right one."""
+    """Every query has its answer, and it is the right one."""
     assert outcome["answered"] == outcome["sent"] > 500, outcome
     assert set(outcome["rcodes"]) == {rcode} and outcome["wrong"] == 0, outcome
 
 
+def judged(house):
+    """Queries that the guard has answered, and has let pass."""
+    verdicts = house.status()["verdicts"]
+    return verdicts["reply_sinkhole"]["frames"], verdicts["pass_clean"]["frames"]
+
+
 def test_replacement_under_load_loses_no_query(guarded):
-    """Attach again, 100 times, through one link; a blocked and an allowed stream never miss an answer."""
+    """Attach again, 100 times, through one link; a blocked and an allowed stream never miss an answer.
+
+    Each program judges some of both, and together they have judged all that was sent."""
     blocked = guarded.load("ask", *BLOCKED, "--seconds", "3600")
     allowed = guarded.load("ask", *ALLOWED, "--seconds", "3600")
     link, first = guarded.link()
@@ -43,9 +53,13 @@ def test_replacement_under_load_loses_no_query(guarded):
     for _ in range(REPLACEMENTS):
         guarded.cli("attach", "guarded")
         programs.add(guarded.link()[1])
+        seen = judged(guarded)
+        wait_for(lambda: all(now > before for now, before in zip(judged(guarded), seen)))
     assert guarded.link()[0] == link and len(programs - {first}) == REPLACEMENTS
-    nothing_was_lost(stop(blocked), NXDOMAIN)
-    nothing_was_lost(stop(allowed), NOERROR)
+    blocked, allowed = stop(blocked), stop(allowed)
+    nothing_was_lost(blocked, NXDOMAIN)
+    nothing_was_lost(allowed, NOERROR)
+    assert judged(guarded) == (blocked["sent"], allowed["sent"])
 
 
 def test_a_killed_daemon_is_not_missed_and_its_successor_adopts(house):

@@ -49,6 +49,7 @@ enum option_id {
 	OPT_EDNS,
 	OPT_RATE,
 	OPT_SECONDS,
+	OPT_WINDOW,
 	OPT_TIMEOUT_MS,
 	OPT_EXPECT,
 	OPT_CPU,
@@ -70,6 +71,7 @@ static const struct option options[] = {
 	{ "edns", required_argument, NULL, OPT_EDNS },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "seconds", required_argument, NULL, OPT_SECONDS },
+	{ "window", required_argument, NULL, OPT_WINDOW },
 	{ "timeout-ms", required_argument, NULL, OPT_TIMEOUT_MS },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "cpu", required_argument, NULL, OPT_CPU },
@@ -96,7 +98,8 @@ static void usage_print(FILE *out)
 	      "  --interface IF     frames leave here       --to-mac MAC    next hop\n"
 	      "  --cpu N            stay on one core\n"
 	      "ask:\n"
-	      "  --timeout-ms N     (1000)                  --expect N|any  RCODE of a good answer (0)\n",
+	      "  --timeout-ms N     (1000)                  --expect N|any  RCODE of a good answer (0)\n"
+	      "  --window N         at most N wait for an answer: what is due waits with them (no bound)\n",
 	      out);
 }
 
@@ -127,25 +130,21 @@ static int address_parse(const char *text, struct dg_load_order *order, struct d
 }
 
 /* Options whose value is a whole number: where it goes and what it may be. */
+static const struct {
+	const char *what;
+	__u64 min, max;
+} bounds[] = {
+	[OPT_PORT] = { "port", 1, 65535 },	     [OPT_SOURCES] = { "sources", 1, 1ull << 32 },
+	[OPT_FROM_PORT] = { "from-port", 1, 65535 }, [OPT_STRIDE] = { "stride", 1, 1ull << 32 },
+	[OPT_NUMBERS] = { "numbers", 1, 1000000 },   [OPT_EDNS] = { "edns", 1, 65535 },
+	[OPT_RATE] = { "rate", 1, RATE_MAX },	     [OPT_SECONDS] = { "seconds", 1, 86400 },
+	[OPT_WINDOW] = { "window", 1, 32768 },	     [OPT_TIMEOUT_MS] = { "timeout-ms", 1, 60000 },
+	[OPT_EXPECT] = { "expect", 0, 15 },	     [OPT_CPU] = { "cpu", 0, 1023 },
+};
+
 static int number_take(int id, const char *text, struct dg_load_order *order, struct words *words,
 		       struct dg_error *err)
 {
-	static const struct {
-		const char *what;
-		__u64 min, max;
-	} bounds[] = {
-		[OPT_PORT] = { "port", 1, 65535 },
-		[OPT_SOURCES] = { "sources", 1, 1ull << 32 },
-		[OPT_FROM_PORT] = { "from-port", 1, 65535 },
-		[OPT_STRIDE] = { "stride", 1, 1ull << 32 },
-		[OPT_NUMBERS] = { "numbers", 1, 1000000 },
-		[OPT_EDNS] = { "edns", 1, 65535 },
-		[OPT_RATE] = { "rate", 1, RATE_MAX },
-		[OPT_SECONDS] = { "seconds", 1, 86400 },
-		[OPT_TIMEOUT_MS] = { "timeout-ms", 1, 60000 },
-		[OPT_EXPECT] = { "expect", 0, 15 },
-		[OPT_CPU] = { "cpu", 0, 1023 },
-	};
 	__u64 value;
 	int rc = dg_count_parse(bounds[id].what, text, bounds[id].min, bounds[id].max, &value, err);
 
@@ -176,6 +175,9 @@ static int number_take(int id, const char *text, struct dg_load_order *order, st
 		break;
 	case OPT_SECONDS:
 		order->duration_ns = value * DG_LOAD_NS_PER_SEC;
+		break;
+	case OPT_WINDOW:
+		order->window = (__u32)value;
 		break;
 	case OPT_TIMEOUT_MS:
 		order->timeout_ns = value * (DG_LOAD_NS_PER_SEC / 1000);

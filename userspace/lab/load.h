@@ -52,6 +52,7 @@ struct dg_load_order {
 	__u64 rate;	 /* a second; 0 = as fast as it goes */
 	__u64 duration_ns;
 	__u64 timeout_ns; /* an answer later than this is lost */
+	__u32 window;	  /* queries that may wait for an answer at a time; 0 = any number */
 	__u32 expect;	  /* RCODE that counts as answered, or DG_LOAD_EXPECT_ANY */
 	int cpu;	  /* -1 = anywhere */
 	bool json;

@@ -5,6 +5,9 @@
  * Open loop: a query is due at its time whatever became of the ones before, and a stall of the resolver (or of
  * this tool) counts against every query that should have gone meanwhile. An answer counts when ID, question and
  * RCODE are right, it is not truncated, and it came within the timeout.
+ *
+ * With a window no more than so many wait for their answers at a time, and the time counts from the sending: queues on the
+ * way then have room for all of them, and what is lost, is lost by whoever stands in the way.
  */
 #include "userspace/lab/load.h"
 
@@ -225,17 +228,24 @@ static void answers_wait(struct ask *ask, __u64 until_ns)
 		client_drain(ask, events[i].data.u32);
 }
 
+static bool window_has_room(const struct ask *ask)
+{
+	return !ask->order->window || ask->waiting < ask->order->window;
+}
+
 static void ask_run(struct ask *ask)
 {
 	__u64 start = dg_load_now_ns(), end;
 
 	while (!stopped && ask->sent < ask->total) {
-		__u64 next = due_ns(ask, start, ask->sent);
+		__u64 now = dg_load_now_ns(), next = due_ns(ask, start, ask->sent);
 
-		if (dg_load_now_ns() >= next)
-			query_send(ask, next);
-		else
+		if (!window_has_room(ask))
+			answers_wait(ask, now + DG_LOAD_NS_PER_SEC);
+		else if (now < next)
 			answers_wait(ask, next);
+		else
+			query_send(ask, ask->order->window ? now : next);
 	}
 	/* Stopped or not: what was asked is waited for. */
 	end = dg_load_now_ns() + ask->order->timeout_ns;
