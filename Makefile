@@ -42,7 +42,7 @@ LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/n
 # What only the daemon is linked with.
 DAEMON_LIBS := $(shell pkg-config --libs gnutls 2>/dev/null) -lcrypt
 # What only the command line is linked with.
-CLI_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null)
+CLI_LIBS := $(shell pkg-config --libs ncursesw gnutls 2>/dev/null)
 # What only the unprivileged compiler of lists is linked with.
 COMPILE_LIBRARIES := libzscanner libidn2
 COMPILE_LIBS := $(shell for l in $(COMPILE_LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
@@ -90,7 +90,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/history/*.c userspace/lists/*.c userspace/view/*.c userspace/pressure/*.c userspace/alert/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/history/*.c userspace/lists/*.c userspace/view/*.c userspace/web/*.c userspace/pressure/*.c userspace/alert/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c userspace/doctor/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)

@@ -1,12 +1,13 @@
 """TLS and passwords of the listener, asked by curl and openssl; and the file that turns them on."""
 
 import os
+import re
 import subprocess
 import threading
 
 import pytest
 
-from guarded import PORT, Daemon, run
+from guarded import CLI, DAEMON, PORT, Daemon, run
 
 URL = f"https://127.0.0.1:{PORT}/metrics"
 PLAIN = f"http://127.0.0.1:{PORT}/metrics"
@@ -212,3 +213,51 @@ def test_secrets_that_everybody_reads_are_refused(world, files):
     (files.path / "server.key").chmod(0o600)
     (files.path / "web.yaml").chmod(0o644)
     assert "web.yaml: everybody may read this secret" in Daemon(world, config=config).fails()[1]
+
+
+# ---- found before anybody connects or is told ---------------------------------------------------------
+
+
+def checks(files, text):
+    """Both ways to check a file: (exit statuses, what both said)."""
+    path = files.path / "checked.yaml"
+    path.write_text(text)
+    done = [run(CLI, "config", "check", path, check=False), run(DAEMON, "--check-config", "--config", path, check=False)]
+    assert len({one.returncode for one in done}) == 1, done
+    said = {re.sub(r"^dnsguardd?: ((error|warning): )?", "", one.stderr).strip() for one in done}
+    assert len(said) == 1, said
+    return done[0].returncode, said.pop().replace(f"{files.path}/", "")
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda files: None, ""),
+    (lambda files: (files.path / "server.pem").unlink(), "server.pem: cannot read: No such file or directory"),
+    (lambda files: (files.path / "server.key").chmod(0o644), "server.key: everybody may read this secret"),
+    (lambda files: (files.path / "server.pem").write_text("no certificate"), "server.pem: not in PEM form"),
+    (lambda files: files.sign("server"), "server.key"),
+    (lambda files: files.web(TLS + "tls: 1\n"), "web.yaml:4:1: "),
+], ids=["good", "gone", "open", "no-pem", "another-key", "unknown-key"])
+def test_a_check_looks_into_the_web_configuration(files, spoil, says):
+    text = files.config(TLS)
+    spoil(files)
+    status, said = checks(files, text)
+    assert (status, said) == (0, "") if not says else (status == 1 and says in said and said.startswith("checked.yaml:2:3: metrics.web-config: ")), said
+
+
+def test_a_check_tells_of_an_expired_certificate(files):
+    files.leaf("old", "subjectAltName=IP:127.0.0.1", issued="2020-02-01 12:00:00")
+    status, said = checks(files, files.config(TLS.replace("server.", "old.")))
+    assert status == 0 and said.startswith("the certificate of web.yaml expired on 2020-02-03: "), said
+
+
+@pytest.mark.parametrize("key, value, says", [
+    ("ca-file", "ca.pem", ""),
+    ("ca-file", "none.pem", "none.pem: cannot read: No such file"),
+    ("ca-file", "server.key", "server.key"),
+    ("command", "[none]", "none: No such file"),
+    ("command", "[ca.key]", "ca.key: nobody, as whom it runs, may not run it; run: chmod o+rx "),
+])
+def test_a_check_looks_at_what_alerts_need(files, key, value, says):
+    place = value.replace("[", f"[{files.path}/") if value.startswith("[") else f"{files.path}/{value}"
+    status, said = checks(files, f"alerts:\n  {key}: {place}\n")
+    assert (status, said) == (0, "") if not says else (status == 1 and says in said and f"alerts.{key}: " in said), said

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "userspace/dnsguardd/metrics.h"
-#include "userspace/dnsguardd/web_config.h"
+#include "userspace/web/web_config.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

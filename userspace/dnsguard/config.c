@@ -16,6 +16,7 @@
 #include "userspace/dnsguard/verbs.h"
 #include "userspace/lib/latency.h"
 #include "userspace/lib/render.h"
+#include "userspace/web/check.h"
 
 enum { EFFECTIVE, DEFAULTS };
 
@@ -78,14 +79,19 @@ int dg_config_check_run(const struct dg_cli *cli, struct dg_error *err)
 	dg_scoped_free struct dg_config *config = malloc(sizeof(*config));
 	json_t *keep dg_scoped(dg_json_drop) = NULL;
 	const char *path = dg_config_path(cli, cli->args ? cli->arg[0] : NULL, &keep);
+	char warning[DG_CONFIG_PATH_MAX + 128];
 	int status;
 
 	if (!config)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED, "out of memory");
 	ignored_tell(path);
 	status = dg_config_load(path, config, err);
+	if (!status)
+		status = dg_config_files_check(config, warning, sizeof(warning), err);
 	if (status)
 		return status;
+	if (warning[0])
+		fprintf(stderr, "dnsguard: %s\n", warning);
 	if (cli->json)
 		return dg_render(stdout,
 				 json_pack("{s:i, s:b, s:o}", "schema", 1, "good", 1, "files",

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "userspace/dnsguardd/web_config.h"
+#include "userspace/web/web_config.h"
 
 #define DG_HTTP_CONNECTIONS_MAX 256
 #define DG_HTTP_CONNECTIONS_KEPT 192 /* above this the oldest is closed */

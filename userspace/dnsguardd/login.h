@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "userspace/dnsguardd/web_config.h"
+#include "userspace/web/web_config.h"
 
 #define DG_LOGIN_REMEMBERED                                                                        \
 	64 /* of the right pairs, and as many of the wrong ones: guesses push no right one out */

@@ -28,6 +28,7 @@
 #include "userspace/dnsguardd/reload.h"
 #include "userspace/dnsguardd/runlock.h"
 #include "userspace/dnsguardd/tcp.h"
+#include "userspace/web/check.h"
 
 #define TIDY_MS 10000
 
@@ -205,16 +206,13 @@ static int load_config(const struct dg_daemon_options *options, struct dg_config
 /* Served all the same: a guard without metrics is worse than a scraper that complains. */
 static void certificate_complain(const struct dg_config *config, const struct dg_web_config *web)
 {
-	char day[32] = "?";
-	struct tm tm;
+	char text[DG_CONFIG_PATH_MAX + 128];
 
-	if (!web || !web->certificate || web->certificate_until > time(NULL))
+	if (!web || !web->certificate)
 		return;
-	if (gmtime_r(&web->certificate_until, &tm))
-		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-	dg_log(DG_LOG_WARNING,
-	       "the certificate of %s expired on %s: clients will refuse it; after a new one: dnsguard reload",
-	       config->web_config, day);
+	dg_certificate_warning(config->web_config, web->certificate_until, text, sizeof(text));
+	if (text[0])
+		dg_log(DG_LOG_WARNING, "%s", text);
 }
 
 /*
@@ -434,12 +432,16 @@ static int start(struct life *life, int *ret_lock, struct dg_error *err)
 static int check_config(const struct dg_daemon_options *options)
 {
 	struct dg_config *config dg_scoped_free = malloc(sizeof(*config));
+	char warning[DG_CONFIG_PATH_MAX + 128] = "";
 	struct dg_error err = { 0 };
 
-	if (!config || load_config(options, config, &err)) {
+	if (!config || load_config(options, config, &err) ||
+	    dg_config_files_check(config, warning, sizeof(warning), &err)) {
 		dg_log(DG_LOG_ERROR, "%s", config ? err.text : "out of memory");
 		return config ? (int)err.status : DG_EXIT_FAILED;
 	}
+	if (warning[0])
+		dg_log(DG_LOG_WARNING, "%s", warning);
 	printf("%s is good\n", options->config ? options->config : DG_CONFIG_PATH);
 	return DG_EXIT_OK;
 }

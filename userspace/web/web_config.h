@@ -47,6 +47,8 @@ int dg_web_config_load(const char *path, struct dg_web_config **ret, struct dg_e
 /* As load, from a text, without opening other files: certificates stay NULL. For fuzzing and tests. */
 int dg_web_config_parse(const char *name, const char *text, size_t len, struct dg_web_config *ret,
 			struct dg_error *err);
+/* A PEM file as a whole, the caller's. secret: one that others than owner and group may read is refused. -errno. */
+int dg_pem_read(const char *path, bool secret, char **ret, struct dg_error *err);
 /* Wipes the secrets. Accepts NULL; *config becomes NULL. */
 void dg_web_config_free(struct dg_web_config **config);
 

@@ -2,7 +2,7 @@
 /*
  * web_config.c - the reader of the exporters' web configuration: a table of what is known, and one function a value.
  */
-#include "userspace/dnsguardd/web_config.h"
+#include "userspace/web/web_config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
-#include "userspace/dnsguardd/certificate.h"
+#include "userspace/web/certificate.h"
 #include "userspace/lib/quote.h"
 
 #define PATH_MAX_HERE 4096
@@ -376,7 +376,7 @@ static int slurp(const char *path, bool secret, char **ret, struct dg_error *err
 	return 0;
 }
 
-static int pem_read(const char *path, bool secret, char **ret, struct dg_error *err)
+int dg_pem_read(const char *path, bool secret, char **ret, struct dg_error *err)
 {
 	int failed = slurp(path, secret, ret, err);
 
@@ -391,16 +391,16 @@ static int files_read(const struct reading *in)
 	int failed = 0;
 
 	if (in->cert_file[0])
-		failed = pem_read(in->cert_file, false, &config->certificate, in->err);
+		failed = dg_pem_read(in->cert_file, false, &config->certificate, in->err);
 	if (!failed && in->key_file[0])
-		failed = pem_read(in->key_file, true, &config->key, in->err);
+		failed = dg_pem_read(in->key_file, true, &config->key, in->err);
 	if (!failed && in->cert_file[0])
 		failed =
 			dg_certificate_check(&(struct dg_pem){ in->cert_file, config->certificate },
 					     &(struct dg_pem){ in->key_file, config->key },
 					     &config->certificate_until, in->err);
 	if (!failed && in->ca_file[0])
-		failed = pem_read(in->ca_file, false, &config->client_ca, in->err);
+		failed = dg_pem_read(in->ca_file, false, &config->client_ca, in->err);
 	if (!failed && in->ca_file[0])
 		failed = dg_authority_check(&(struct dg_pem){ in->ca_file, config->client_ca },
 					    in->err);

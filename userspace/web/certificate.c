@@ -3,7 +3,7 @@
  * certificate.c - asks GnuTLS, and says which file is wrong and how; the HTTP library would only print it, or accept
  * anything and refuse every client later.
  */
-#include "userspace/dnsguardd/certificate.h"
+#include "userspace/web/certificate.h"
 
 #include <errno.h>
 #include <gnutls/x509.h>
