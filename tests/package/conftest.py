@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from machine import Machine, Unavailable, build_package, clean_system
+from machine import Machine, Unavailable, build_package, clean_system, with_resolvers
 
 
 @pytest.fixture(scope="session")
@@ -16,11 +16,12 @@ def package():
 
 
 @pytest.fixture(scope="module")
-def machine(package):
+def machine(request, package):
     if os.geteuid():
         pytest.skip("a machine of namespaces needs root")
     try:
-        made = Machine(clean_system(package))
+        system = clean_system(package)
+        made = Machine(*(with_resolvers(system) if getattr(request.module, "WITH_RESOLVERS", False) else [system]))
     except Unavailable as why:
         pytest.skip(f"no clean machine: {why}")
     yield made

@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
 CONFIG = "/etc/dnsguard/dnsguard.yaml"
 BESIDES = ("systemd", "iproute2")  # what the tests themselves run in there
+RESOLVERS = ("bind9", "unbound")  # in a layer of their own: what they bring along must not hide a missing Depends
 
 
 class Unavailable(Exception):
@@ -89,6 +90,40 @@ def clean_system(package):
     return tree
 
 
+def overlay(place, scratch, lower, upper):
+    """Mounts `upper` over the layers `lower` (topmost first); what is written goes there."""
+    work = scratch / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work}"
+    done = run("mount", "-t", "overlay", "-o", options, "overlay", place, check=False)
+    if done.returncode:
+        raise Unavailable(f"no overlay here: {done.stderr.strip()}")
+
+
+def with_resolvers(system):
+    """The layers of the same system with resolvers installed, which do not start by themselves. Made once, too."""
+    layer = system.with_name(system.name + "-resolvers")
+    if not (layer / "complete").exists():
+        scratch = system.with_name("making")
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(layer, ignore_errors=True)
+        for path in (scratch / "root", layer):
+            path.mkdir(parents=True)
+        overlay(scratch / "root", scratch, [system], layer)
+        install = ("mount -t proc proc /proc; printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; "
+                   "chmod 755 /usr/sbin/policy-rc.d; "
+                   f"apt-get -qq -o Dpkg::Options::=--force-unsafe-io install -y --no-install-recommends {' '.join(RESOLVERS)} && "
+                   "systemctl disable named unbound; status=$?; umount /proc; exit $status")
+        done = run("chroot", scratch / "root", "sh", "-c", install, check=False,
+                   env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+        run("umount", scratch / "root")
+        shutil.rmtree(scratch)
+        if done.returncode:
+            raise Unavailable(f"apt-get in the clean system: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        (layer / "complete").touch()
+    return [layer, system]
+
+
 # ---- the machine ----------------------------------------------------------------------------------
 
 
@@ -116,30 +151,26 @@ def is_gone(cgroup):
 class Machine:
     """systemd in namespaces; the device `guarded` in there, its peer in a network namespace of the client."""
 
-    def __init__(self, system):
+    def __init__(self, *layers):
         self.tag = uuid.uuid4().hex[:6]
         self.scratch = Path(tempfile.mkdtemp(prefix="dg-package-"))
         self.root = self.scratch / "root"
         self.cgroup = self.client = self.process = None
         try:
-            self.mount_root(system)
+            self.mount_root(layers)
             self.boot()
             self.wire()
         except BaseException:
             self.close()
             raise
 
-    def mount_root(self, system):
+    def mount_root(self, layers):
         over = self.scratch / "over"
         for path in (self.root, over):
             path.mkdir()
         run("mount", "-t", "tmpfs", "over", over)
         (over / "upper").mkdir()
-        (over / "work").mkdir()
-        options = f"lowerdir={system},upperdir={over}/upper,workdir={over}/work"
-        done = run("mount", "-t", "overlay", "-o", options, "overlay", self.root, check=False)
-        if done.returncode:
-            raise Unavailable(f"no overlay here: {done.stderr.strip()}")
+        overlay(self.root, over, layers, over / "upper")
         (self.root / "etc/machine-id").write_text("")
         # dpkg's own caution about power cuts costs seconds here and protects nothing.
         (self.root / "etc/dpkg/dpkg.cfg.d/tests").write_text("force-unsafe-io\n")

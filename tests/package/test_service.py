@@ -1,13 +1,17 @@
-"""The unit under a real systemd: readiness, reload, stop, crash and hang, while the kernel goes on filtering."""
+"""The unit under a real systemd: readiness, reload, stop, crash and hang, while the kernel goes on filtering; and what it has to
+ask and to run for TCP quotas and alerts, under the sandbox that keeps it from everything else."""
 
 import json
 import os
+import re
 import signal
+import socket
 
 import pytest
 
-from machine import CONFIG, wait_for
+from machine import CONFIG, SERVER, run, wait_for
 
+WITH_RESOLVERS = True
 GUARDING = "interfaces: [guarded]\nmode: enforce\n"
 DROP_IN = "/run/systemd/system/dnsguardd.service.d"
 
@@ -121,3 +125,71 @@ def test_an_alert_stands_in_the_journal_with_its_fields(installed):
     assert (row["PRIORITY"], row["SYSLOG_IDENTIFIER"]) == ("4", "dnsguardd")
     assert (row["DNSGUARD_STATUS"], row["DNSGUARD_SEVERITY"]) == ("firing", "warning")
     assert row["MESSAGE"].startswith("DnsguardTest firing: ")
+
+
+# ---- resolvers, history and alerts, through the sandbox ------------------------------------------------
+
+PRESSED = """interfaces: [guarded]
+tcp: {warning: {at: 2, full-within: 0s, hold: 0s}, critical: {full-within: 0s}, clear: {below: 1, hold: 1s}, quota: %s}
+alerts: {command: [/usr/bin/logger, --tag, told-by-command, --stderr]}
+"""
+
+
+def listener(machine):
+    rows = json.loads(machine.run("dnsguard", "tcp", "--json").stdout)["listeners"]
+    return next((row for row in rows if (row["address"], row["port"]) == (SERVER, 53)), {})
+
+
+def quota(machine):
+    """What the daemon itself has found, from where it stands: the command line has no sandbox around it."""
+    metrics = run("nsenter", "--target", machine.first_pid(), "--net", "curl", "-s", "http://127.0.0.1:10530/metrics").stdout
+    found = re.search(rf'^dnsguard_tcp_quota_connections{{.*listener="{SERVER}:53".*}} (\d+)', metrics, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+@pytest.fixture
+def named(service):
+    service.run("systemctl", "start", "named")
+    yield service
+    service.run("systemctl", "stop", "named")
+
+
+@pytest.fixture
+def unbound(service):
+    service.path("/etc/unbound/unbound.conf.d/test.conf").write_text(f"server:\n  interface: {SERVER}\n  num-threads: 2\n")
+    service.run("systemctl", "start", "unbound")
+    yield service
+    service.run("systemctl", "stop", "unbound")
+
+
+def test_unbound_is_asked_for_its_quota_as_its_own_user(unbound):
+    """10 a thread, of which there are two."""
+    unbound.run("systemctl", "restart", "dnsguardd")
+    wait_for(lambda: quota(unbound) == 20)
+    row = listener(unbound)
+    assert (row["resolver"], row["quota"], "incoming-num-tcp" in row["quota_source"]) == ("unbound", 20, True), row
+
+
+def test_from_named_s_quota_to_the_command_that_is_told(named):
+    """Found by rndc, filled past a threshold, told to a command that runs as nobody, written into the history, reloaded."""
+    named.configure(PRESSED % "auto")
+    named.run("systemctl", "restart", "dnsguardd")
+    wait_for(lambda: quota(named) == 150)
+    row = listener(named)
+    assert (row["resolver"], row["quota"]) == ("named", 150) and "rndc" in row["quota_source"], row
+    held = named.client.sockets(6, socket.AF_INET, socket.SOCK_STREAM)
+    for sock in held:
+        sock.connect((SERVER, 53))
+    told = ("journalctl", "--output=json", "SYSLOG_IDENTIFIER=told-by-command")
+    wait_for(lambda: named.run(*told).stdout)
+    row = json.loads(named.run(*told).stdout.splitlines()[0])
+    assert "DnsguardTcpFilling" in row["MESSAGE"] and row["_UID"] == "65534", row
+    for sock in held:
+        sock.close()
+    wait_for(lambda: json.loads(named.run("dnsguard", "report", "tcp", "--json", check=False).stdout or "{}").get("days"))
+    pid, link = named.show("MainPID"), named.link()
+    named.configure(PRESSED % "77")
+    named.run("systemctl", "reload", "dnsguardd")
+    wait_for(lambda: quota(named) == 77)
+    assert (named.show("MainPID"), named.link()) == (pid, link)
+    assert not [line for line in named.journal().splitlines() if "not permitted" in line or "EPERM" in line]
