@@ -405,7 +405,24 @@ static int time_difference(struct bench *bench, int program, double *ret_ns)
 	return err;
 }
 
-/* Of a thousand frames, 999 must have got the verdict: a few made-up names are listed by chance. */
+/* How many frames did what the row is named for: a segment's verdict says nothing of whether it was read. */
+static __u64 frames_of(const struct row *row, const struct guard_counts *counts)
+{
+	switch (row->segment) {
+	case SEGMENT_QUERY: /* down to its type */
+		return counts->stats.qtype[DG_TCP][DG_QTYPE_A];
+	case SEGMENT_AGAIN:
+		return counts->tcp.inside;
+	case SEGMENT_SYN:
+		return counts->stats.syn[DG_IPV4][DG_SYN_FIRST];
+	case SEGMENT_ACK:
+		return counts->tcp.segments ? 0 : counts->stats.verdict[row->verdict].frames;
+	default:
+		return counts->stats.verdict[row->verdict].frames;
+	}
+}
+
+/* Of a thousand frames, 999 must have done it: a few made-up names are listed by chance. */
 static int check_verdicts(struct bench *bench, const struct row *row)
 {
 	const __u64 frames = (__u64)REPEAT * ROUNDS;
@@ -415,15 +432,11 @@ static int check_verdicts(struct bench *bench, const struct row *row)
 
 	if (err)
 		return err;
-	got = counts.stats.verdict[row->verdict].frames;
-	if (row->segment == SEGMENT_QUERY)
-		got = counts.stats.queries[DG_IPV4][DG_TCP];
-	if (row->segment == SEGMENT_SYN)
-		got = counts.stats.syn[DG_IPV4][DG_SYN_FIRST];
+	got = frames_of(row, &counts);
 	if (got >= frames - frames / 1000)
 		return 0;
-	fprintf(stderr, "micro: %s: %" PRIu64 " of %" PRIu64 " frames were %s\n", row->name,
-		(uint64_t)got, (uint64_t)frames, dg_verdict_label(row->verdict));
+	fprintf(stderr, "micro: %s: %" PRIu64 " of %" PRIu64 " frames did it; wanted: %s\n",
+		row->name, (uint64_t)got, (uint64_t)frames, dg_verdict_label(row->verdict));
 	for (int v = 0; v < DG_VERDICT_COUNT; v++)
 		if (counts.stats.verdict[v].frames)
 			fprintf(stderr, "micro:   %s %" PRIu64 "\n", dg_verdict_label(v),
