@@ -1,5 +1,6 @@
 """The checks of resolvers, with BIND and Unbound in every state that a check must tell apart."""
 
+import json
 import socket
 
 import pytest
@@ -26,6 +27,12 @@ def test_unbound_in_good_health(room):
     for check in CHECKS:
         found.passes(check)
     assert "of 500 TCP clients" in found["quota"][1] and "5.0 s" in found["idle"][1]
+
+
+def test_who_listens_is_told_before_anything_is_guarded(room):
+    Bind(room, GOOD_BIND)
+    row, = json.loads(room.cli("doctor", "tcp", "--json").stdout)["listeners"]
+    assert (row["listener"], row["resolver"], row["quota"]) == (f"{SERVER}:53", "named", 1000)
 
 
 def test_nobody_listens(room):

@@ -3,6 +3,7 @@
  * doctor_tcp.c - dnsguard doctor tcp: whose each listener is and what quota it has, or which command or permission
  * would make that known. Reads only; asks the resolvers' own tools.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -77,19 +78,32 @@ static int verdict(const json_t *doc)
 	return DG_EXIT_OK;
 }
 
-int dg_doctor_tcp_run(const struct dg_cli *cli, struct dg_error *err)
+/* The guarded ports, or 53 as long as nothing is guarded: what is wrong is best known before. */
+static int ports_find(const struct dg_cli *cli, __be16 ret[DG_PORTS_MAX], struct dg_error *err)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
+	struct dg_settings settings = { .ports = { htons(53) } };
+	int status = dg_maps_open(cli->bpffs, &maps, err);
+
+	if (!status)
+		status = dg_settings_read(&maps, &settings);
+	else if (err->status == DG_EXIT_NOT_ATTACHED)
+		status = 0;
+	if (!status)
+		memcpy(ret, settings.ports, sizeof(settings.ports));
+	return status;
+}
+
+int dg_doctor_tcp_run(const struct dg_cli *cli, struct dg_error *err)
+{
 	dg_scoped_free struct dg_tcp_dump *dump = calloc(1, sizeof(*dump));
-	struct dg_settings settings;
-	int status = dg_maps_open(cli->bpffs, &maps, err), judged;
+	__be16 ports[DG_PORTS_MAX];
+	int status = ports_find(cli, ports, err), judged;
 	json_t *doc;
 
 	if (status)
 		return status;
-	status = dump ? dg_settings_read(&maps, &settings) : -ENOMEM;
-	if (!status)
-		status = dg_tcp_listeners_read(settings.ports, dump);
+	status = dump ? dg_tcp_listeners_read(ports, dump) : -ENOMEM;
 	if (status)
 		return dg_fail(err, status, DG_EXIT_FAILED, "cannot read the TCP listeners: %s",
 			       strerror(-status));

@@ -93,6 +93,14 @@ int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, 
 	return 0;
 }
 
+bool dg_doctor_guards(const struct dg_doctor *doctor, __be16 port)
+{
+	for (int i = 0; i < DG_PORTS_MAX; i++)
+		if (port && doctor->settings.ports[i] == port)
+			return true;
+	return false;
+}
+
 /* ---- the run --------------------------------------------------------------------------------- */
 
 /* Everything found so far: the rows of the document. */

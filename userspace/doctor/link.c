@@ -63,6 +63,15 @@ static void dir_close(DIR **dir)
 		closedir(*dir);
 }
 
+/* /sys/class/net/NAME and what is below it; NULL: there is none. */
+static DIR *device_dir(const struct dg_doctor *doctor, const char *name, const char *below)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/sys/class/net/%s%s", doctor->root, name, below);
+	return opendir(path);
+}
+
 /* ---- what rtnetlink knows -------------------------------------------------------------------- */
 
 static void kind_read(const struct nlattr *info, char ret[16])
@@ -224,12 +233,9 @@ static void ethtool_read(struct dg_link *link)
 /* /sys/class/net/NAME/queues/tx-0, tx-1... */
 static void sending_read(const struct dg_doctor *doctor, struct dg_link *link)
 {
-	dg_scoped(dir_close) DIR *dir = NULL;
+	dg_scoped(dir_close) DIR *dir = device_dir(doctor, link->name, "/queues");
 	const struct dirent *entry;
-	char path[512];
 
-	snprintf(path, sizeof(path), "%s/sys/class/net/%s/queues", doctor->root, link->name);
-	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		link->queues_sending += !strncmp(entry->d_name, "tx-", 3);
 }
@@ -291,12 +297,9 @@ static bool mode_is_native(const char *mode)
 /* The devices right below it: /sys/class/net/NAME/lower_MEMBER. */
 static void members_read(const struct dg_doctor *doctor, struct dg_bundle *bundle)
 {
-	dg_scoped(dir_close) DIR *dir = NULL;
+	dg_scoped(dir_close) DIR *dir = device_dir(doctor, bundle->name, "");
 	const struct dirent *entry;
-	char path[512];
 
-	snprintf(path, sizeof(path), "%s/sys/class/net/%s", doctor->root, bundle->name);
-	dir = opendir(path);
 	bundle->members_guarded = true;
 	while (dir && (entry = readdir(dir)) && bundle->count < 8) {
 		const char *member = entry->d_name + strlen("lower_");

@@ -97,6 +97,9 @@ typedef void dg_check_fn(const struct dg_doctor *doctor, struct dg_finding *ret)
 /* Reads a file of /proc or /sys below the doctor's root, NUL-terminated and without its last newline. -errno. */
 int dg_doctor_read(const struct dg_doctor *doctor, const char *path, char *buf, size_t size);
 
+/* Is it one of the guarded ports? In network order. */
+bool dg_doctor_guards(const struct dg_doctor *doctor, __be16 port);
+
 /* ---- what is known of drivers: drivers.c ----------------------------------------------------- */
 
 enum dg_lro { DG_LRO_UNKNOWN, DG_LRO_REFUSED, DG_LRO_ENDED }; /* when XDP comes */

@@ -68,14 +68,6 @@ void dg_check_resolver(const struct dg_doctor *doctor, struct dg_finding *ret)
 
 /* ---- quota ----------------------------------------------------------------------------------- */
 
-static bool port_is_guarded(const struct dg_doctor *doctor, unsigned int port)
-{
-	for (int i = 0; i < DG_PORTS_MAX; i++)
-		if (doctor->settings.ports[i] && ntohs(doctor->settings.ports[i]) == port)
-			return true;
-	return false;
-}
-
 /* Connections to guarded ports in one of /proc/net's tables; state 01 is ESTABLISHED. */
 static __u32 connections_in(const struct dg_doctor *doctor, const char *table)
 {
@@ -89,7 +81,7 @@ static __u32 connections_in(const struct dg_doctor *doctor, const char *table)
 	while (file && fgets(line, sizeof(line), file))
 		count +=
 			sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &port, &state) == 2 &&
-			state == 1 && port_is_guarded(doctor, port);
+			state == 1 && dg_doctor_guards(doctor, htons((__u16)port));
 	return count;
 }
 

@@ -27,15 +27,12 @@
 #define HEAD_BYTES 128	  /* of a packet: IP and transport header */
 #define BATCH 256	  /* packets of one device before the next one has its turn */
 
-static bool port_is_guarded(const struct dg_doctor *doctor, const __u8 *transport)
+static bool goes_to_guarded(const struct dg_doctor *doctor, const __u8 *transport)
 {
 	__be16 port;
 
 	memcpy(&port, transport + 2, sizeof(port));
-	for (int i = 0; i < DG_PORTS_MAX; i++)
-		if (port && doctor->settings.ports[i] == port)
-			return true;
-	return false;
+	return dg_doctor_guards(doctor, port);
 }
 
 /* A new sender, or more queries of a known one. Once the table is full strangers are only in the sum. */
@@ -58,9 +55,9 @@ static bool counts(const struct dg_doctor *doctor, __u8 protocol, const __u8 *tr
 		   ssize_t len)
 {
 	if (protocol == IPPROTO_UDP)
-		return len >= 8 && port_is_guarded(doctor, transport);
+		return len >= 8 && goes_to_guarded(doctor, transport);
 	return protocol == IPPROTO_TCP && len >= 20 && (transport[13] & 0x12) == 0x02 &&
-	       port_is_guarded(doctor, transport);
+	       goes_to_guarded(doctor, transport);
 }
 
 static void packet4_note(const struct dg_doctor *doctor, const __u8 *packet, ssize_t len,
