@@ -1,13 +1,15 @@
 """The checks of the host, each made to fail: by a system that is painted, by rights that are missing, by a directory."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from guarded import CLI, PATIENCE, run, wait_for
+from guarded import CLI, PATIENCE, ROOT, run, wait_for
 
 HOST = ("kernel", "btf", "jit", "lockdown", "capabilities", "bpffs", "load")
 HEALTHY = {"proc/sys/kernel/osrelease": "6.1.0-18-amd64\n", "sys/kernel/btf/vmlinux": "",
@@ -123,3 +125,15 @@ def test_interrupted_while_it_looks_at_traffic(room, number):
     child.send_signal(number)
     assert child.communicate(timeout=PATIENCE / 2) == (b"", b"") and child.returncode == -number
     assert not packet_sockets(room) and not list(room.bpffs.iterdir())
+
+
+def test_each_check_is_shown_ill_by_a_test(room):
+    """Here, by the table of unit tests, or by the guests with their real devices."""
+    room.listen()
+    here = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    table = (ROOT / "tests/unit/test_doctor.c").read_text()
+    guests = (ROOT / "tests/kernels/nics.sh").read_text()
+    ill = set(re.findall(r'\("(\w+)", "(?:WARN|FAIL)", ', here)) | set(re.findall(r"finds (\w+) \S+ (?:WARN|FAIL)", guests))
+    ill |= {check for check, health in re.findall(r"dg_check_(\w+),.*?DG_HEALTH_(\w+)", table, re.DOTALL) if health != "PASS"}
+    checks = {check for _, check in room.doctor().rows}
+    assert len(checks) == 26 and checks - ill == set()
