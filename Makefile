@@ -33,9 +33,11 @@ BPF_CLANGS := clang-14 clang-19
 # $(call run,WORD) opens a recipe line: quiet it prints "  WORD target", with V=1 make shows the command.
 run = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(@:$(CURDIR)/%=%) &&) mkdir -p $(@D) &&
 
-# A tag, else the version under way (the first in the changelog) and the commit.
-VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null),$(shell \
-	sed -nE '/^## ([0-9.]+).*/{s//\1/p;q}' CHANGELOG.md)$(shell git describe --always --dirty --exclude '*' 2>/dev/null | sed 's/^/+g/'))
+# A tag, else the version under way (the first in the changelog) and the commit. Unpacked from an archive, the commit stands
+# in a file that git filled in; whatever repository it lies in is somebody else's.
+VERSION := $(or $(if $(wildcard .git),$(shell git describe --tags --dirty 2>/dev/null)),$(shell \
+	sed -nE '/^## ([0-9.]+).*/{s//\1/p;q}' CHANGELOG.md)$(addprefix +g,$(if $(wildcard .git),$(shell \
+	git describe --always --dirty --exclude '*' 2>/dev/null),$(shell grep -xE '[0-9a-f]+' deploy/commit))))
 LIBRARIES := libbpf libelf zlib libuv libmicrohttpd yaml-0.1 jansson libmnl libcap-ng nettle libknot libdnssec libzscanner sqlite3
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell for l in $(LIBRARIES); do pkg-config --libs $$l 2>/dev/null; done)
@@ -190,6 +192,15 @@ install: all ## install below DESTDIR; PREFIX is /usr unless told otherwise
 	install -D -m 644 $(filter %.bash,$(COMPLETIONS)) $(DESTDIR)$(COMPLETIONDIR)/dnsguard
 	install -D -m 644 $(filter %/_dnsguard,$(COMPLETIONS)) $(DESTDIR)$(ZSHDIR)/_dnsguard
 
+uninstall: all ## remove what install put there, with the same settings; configuration and state stay
+	@rm -rf $(BUILD)/installed && $(MAKE) -s install DESTDIR=$(abspath $(BUILD))/installed
+	@cd $(BUILD)/installed && find . ! -type d ! -path '.$(SYSCONFDIR)/*' | while read -r file; do rm -f "$(DESTDIR)/$$file"; done
+	@cd $(BUILD)/installed && find . -depth -type d -path '*/dnsguard*' ! -path '.$(SYSCONFDIR)/*' | while read -r dir; do \
+		[ ! -d "$(DESTDIR)/$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)/$$dir"; done
+	@rm -rf $(BUILD)/installed
+	$(if $(DESTDIR),,@[ -z "$$(ls /sys/fs/bpf/dnsguard/links 2>/dev/null)" ] || \
+		echo "still filtering on: $$(ls -C /sys/fs/bpf/dnsguard/links). To end that: $(BUILD)/dnsguard detach --all --purge")
+
 deb: ## build the Debian package into build/deb
 	@deploy/deps build && deploy/deps package
 	@deploy/deb $(abspath $(BUILD)) '$(VERSION)'
@@ -286,7 +297,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB)
 
 $(BUILD)/.flags $(BUILD)/.flags-bpf $(BUILD)/.version: ;
 
-.PHONY: all documents pictures run test bench fuzz style everything tests tools fuzzers matrix guest install deb clean help
+.PHONY: all documents pictures run test bench fuzz style everything tests tools fuzzers matrix guest install uninstall deb clean help
 .SECONDARY:
 
 -include $(C_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(LAB_BPF_OBJS:.o=.d) $(TEST_BPF_OBJS:.o=.d)

@@ -3,6 +3,8 @@
 import os
 import re
 
+import pytest
+
 from machine import BUILD, CONFIG, ROOT, field, later_version, run, wait_for
 
 
@@ -135,3 +137,26 @@ def test_installed_below_another_directory(tmp_path):
     unit = (tmp_path / "usr/lib/systemd/system/dnsguardd.service").read_text()
     named = {path for path in re.findall(r"^Exec\w+=/(\S+)", unit, re.M) if "dnsguard" in path}
     assert named and named | {"etc/dnsguard/dnsguard.yaml", "usr/libexec/dnsguard/dnsguard-compile"} <= here
+    (tmp_path / "usr/share/dnsguard/somebody's").touch()
+    (tmp_path / "usr/sbin/other").touch()
+    run("make", "-C", ROOT, "uninstall", f"BUILD={os.path.relpath(BUILD, ROOT)}", f"DESTDIR={tmp_path}")
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"etc/dnsguard/dnsguard.yaml", "usr/share/dnsguard/somebody's", "usr/sbin/other"}
+    assert not (tmp_path / "usr/libexec/dnsguard").exists() and (tmp_path / "usr/sbin").exists()
+
+
+def test_an_archive_builds_without_git(tmp_path):
+    """Unpacked inside a repository of somebody else's, which is not asked for the version: the archive knows its commit."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("these sources are no repository: nothing to make an archive of")
+    commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").stdout.strip()
+    run("git", "init", "-q", tmp_path)
+    run("git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@example", "commit", "-q", "--allow-empty", "-m", "x")
+    tree = tmp_path / "dnsguard"
+    tree.mkdir()
+    run("sh", "-c", f'git -C "{ROOT}" archive HEAD | tar -x -C "{tree}"')
+    run("make", "-C", tree, "build/obj/userspace/lib/error.o")
+    version = (tree / "build" / ".version").read_text().strip()
+    assert re.fullmatch(rf"[0-9.]+\+g{commit}", version) or run("git", "-C", ROOT, "describe", "--tags", check=False).returncode == 0
+    for target in ("all", "install", "uninstall"):
+        run("make", "-C", tree, "-n", target, f"DESTDIR={tmp_path / 'at'}")

@@ -131,7 +131,7 @@ def test_an_alert_stands_in_the_journal_with_its_fields(installed):
 
 PRESSED = """interfaces: [guarded]
 tcp: {warning: {at: 2, full-within: 0s, hold: 0s}, critical: {full-within: 0s}, clear: {below: 1, hold: 1s}, quota: %s}
-alerts: {command: [/usr/bin/logger, --tag, told-by-command, --stderr]}
+alerts: {command: [/usr/bin/logger, --tag, 'told-by-$(id)', --stderr]}
 """
 
 
@@ -180,7 +180,7 @@ def test_from_named_s_quota_to_the_command_that_is_told(named):
     held = named.client.sockets(6, socket.AF_INET, socket.SOCK_STREAM)
     for sock in held:
         sock.connect((SERVER, 53))
-    told = ("journalctl", "--output=json", "SYSLOG_IDENTIFIER=told-by-command")
+    told = ("journalctl", "--output=json", "SYSLOG_IDENTIFIER=told-by-$(id)")  # no shell has read it
     wait_for(lambda: named.run(*told).stdout)
     row = json.loads(named.run(*told).stdout.splitlines()[0])
     assert "DnsguardTcpFilling" in row["MESSAGE"] and row["_UID"] == "65534", row

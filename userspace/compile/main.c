@@ -16,7 +16,7 @@ static int work(struct dg_plan *plan, int argc, char **argv, struct dg_error *er
 	if (!rc)
 		rc = dg_plan_open(plan, err);
 	if (!rc)
-		rc = dg_sandbox_enter(err);
+		rc = dg_sandbox_enter(plan->output, err);
 	if (rc)
 		return rc;
 	if (plan->mode == DG_PLAN_WHERE)

@@ -105,8 +105,8 @@ int dg_plan_where(struct dg_plan *plan, struct dg_error *err);
 int dg_plan_dump(struct dg_plan *plan, struct dg_image_builder *builder, struct dg_error *err);
 /* On stdout, problems as text on stderr. error: NULL, or why there is no image. */
 void dg_plan_report(const struct dg_plan *plan, const struct dg_error *error);
-/* Gives up the network, every capability, new privileges and new processes. */
-int dg_sandbox_enter(struct dg_error *err);
+/* Gives up the network, every capability, new privileges, new processes and other files: only output's directory stays. */
+int dg_sandbox_enter(const char *output, struct dg_error *err);
 
 /* ---- intake: entries of all lists into one builder ------------------------------------------- */
 

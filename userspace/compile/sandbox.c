@@ -10,8 +10,11 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
@@ -116,7 +119,44 @@ static int calls_restrict(void)
 
 #endif
 
-int dg_sandbox_enter(struct dg_error *err)
+#define CLOSED                                                                                     \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE)
+
+/* The file that is written is opened for both; it stands where nothing else is for this user. */
+static int output_allow(int ruleset, const char *output)
+{
+	char *dir dg_scoped_free = strdup(output);
+	struct landlock_path_beneath_attr rule = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE };
+	dg_scoped_fd int fd = -1;
+
+	if (!dir)
+		return -ENOMEM;
+	fd = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0; /* the writing itself says what is wrong */
+	rule.parent_fd = fd;
+	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) ?
+		       -errno :
+		       0;
+}
+
+/* No file is opened to be read or run any more, not even one that everybody may read. */
+static int files_fence(const char *output)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = CLOSED };
+	dg_scoped_fd int ruleset =
+		(int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	int rc;
+
+	if (ruleset < 0)
+		return 0; /* an old kernel, or a container that forbids it: the rest must do */
+	rc = output ? output_allow(ruleset, output) : 0;
+	if (rc)
+		return rc;
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) ? -errno : 0;
+}
+
+int dg_sandbox_enter(const char *output, struct dg_error *err)
 {
 	struct rlimit none = { 0, 0 }, image = { IMAGE_BYTES_MAX, IMAGE_BYTES_MAX };
 	int rc;
@@ -136,6 +176,10 @@ int dg_sandbox_enter(struct dg_error *err)
 			       strerror(errno));
 	/* Whoever started us may have set a lower one, which stays. */
 	(void)!setrlimit(RLIMIT_FSIZE, &image);
+	rc = files_fence(output);
+	if (rc)
+		return dg_fail(err, rc, DG_EXIT_FAILED, "cannot shut the file system: %s",
+			       strerror(-rc));
 	rc = calls_restrict();
 	/* A kernel without seccomp: everything above holds. */
 	return rc && rc != -EINVAL ? dg_fail(err, rc, DG_EXIT_FAILED,
