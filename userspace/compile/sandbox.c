@@ -8,7 +8,6 @@
  */
 #include "userspace/compile/plan.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -22,6 +21,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#include "userspace/lib/rights.h"
 
 /* An image of DG_LISTS_MAX lists at their largest is far below. */
 #define IMAGE_BYTES_MAX (64ull << 30)
@@ -163,16 +164,13 @@ int dg_sandbox_enter(const char *output, struct dg_error *err)
 
 	/* Needs privilege; without it there is none to misuse either. */
 	(void)!unshare(CLONE_NEWNET);
-	capng_clear(CAPNG_SELECT_BOTH);
-	/*
-	 * -4 and below: the bounding set, which an unprivileged process cannot lower and need not.
-	 */
-	if (capng_apply(CAPNG_SELECT_CAPS))
-		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up capabilities");
-	/* Not dumpable: no other process of this user may look into this one, which knows the key. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
-	    setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NPROC, &none))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
+	rc = dg_powers_drop(err);
+	if (!rc)
+		rc = dg_memory_hide(err); /* it knows the key of the hash */
+	if (rc)
+		return rc;
+	if (setrlimit(RLIMIT_NPROC, &none))
+		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up starting others: %s",
 			       strerror(errno));
 	/* Whoever started us may have set a lower one, which stays. */
 	(void)!setrlimit(RLIMIT_FSIZE, &image);

@@ -163,22 +163,6 @@ int dg_image_save(const char *path, const void *elements, __u64 count, struct dg
 	return dg_state_commit(&state, err);
 }
 
-static int read_whole(int fd, void *buf, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = read(fd, (char *)buf + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* The file's own head against what the file system says of its size. */
 static int head_check(const struct dg_image_file *head, __u64 file_bytes, struct dg_error *err)
 {
@@ -206,7 +190,7 @@ static int elements_read(int fd, const struct dg_image_file *head, const void **
 	if (memory == MAP_FAILED)
 		return dg_fail(err, -ENOMEM, DG_EXIT_FAILED,
 			       "image needs %zu bytes of memory: there are none", size);
-	rc = read_whole(fd, memory, size);
+	rc = dg_read_whole(fd, memory, size);
 	if (rc) {
 		munmap(memory, size);
 		return dg_fail(err, rc, DG_EXIT_FAILED, "image cannot be read: %s", strerror(-rc));
@@ -235,7 +219,7 @@ static int file_read(const char *path, const void **ret_elements, __u64 *ret_cou
 			       "image cannot be opened: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(head))
 		return refuse(err, "the file is not a dnsguard image");
-	rc = read_whole(fd, &head, sizeof(head));
+	rc = dg_read_whole(fd, &head, sizeof(head));
 	if (rc)
 		return dg_fail(err, rc, DG_EXIT_FAILED, "image cannot be read: %s", strerror(-rc));
 	rc = head_check(&head, (__u64)st.st_size, err);

@@ -27,6 +27,22 @@ int dg_state_dir_make(const char *dir, struct dg_error *err)
 		       DG_QUOTE(dir), strerror(errno));
 }
 
+int dg_read_whole(int fd, void *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = read(fd, (char *)buf + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 int dg_state_begin(const char *path, unsigned int mode, struct dg_state_file *ret,
 		   struct dg_error *err)
 {

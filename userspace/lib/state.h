@@ -21,6 +21,8 @@ struct dg_state_file {
 };
 #define DG_STATE_FILE_NONE ((struct dg_state_file){ .file = NULL })
 
+/* Reads just `size` octets. -ENODATA: the file ends before. */
+int dg_read_whole(int fd, void *buf, size_t size);
 /* Makes a directory (mode 0755) unless it is there; its parent must be. */
 int dg_state_dir_make(const char *dir, struct dg_error *err);
 /* Starts the replacement of `path`, mode as of open(2). *ret is untouched on failure. */

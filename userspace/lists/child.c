@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
@@ -21,8 +20,8 @@
 
 #include "userspace/lib/maps.h"
 #include "userspace/lib/quote.h"
+#include "userspace/lib/rights.h"
 
-#define NOBODY 65534	    /* uid and gid of nobody, everywhere Linux is */
 #define SAID_MAX (32 << 20) /* a report tells every sender that zones speak of */
 #define PROGRESS_MAX                                                                               \
 	(128 << 10) /* a pipe full of lines that waited, and one that is not whole yet */
@@ -83,16 +82,14 @@ static void limit_set(int resource, __u64 value)
 		setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
-/* Only root can become nobody; whoever is not root already has nothing to give up but its files. */
-static int privileges_drop(void)
+static void privileges_drop(void)
 {
-	if (geteuid())
-		return 0;
-	if (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
-	    !setresuid(NOBODY, NOBODY, NOBODY))
-		return 0;
+	int rc = dg_nobody_become();
+
+	if (!rc)
+		return;
 	dprintf(2, "it cannot be started as nobody: %s: CAP_SETUID and CAP_SETGID are needed\n",
-		strerror(errno));
+		strerror(-rc));
 	_exit(127);
 }
 
@@ -142,8 +139,9 @@ static void child_exec(const struct dg_child *child, const char *path, const str
 		return;
 	limits_set(child);
 	signal(SIGPIPE, SIG_DFL);
-	if (privileges_drop() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != pipes->parent)
+	privileges_drop();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL) ||
+	    getppid() != pipes->parent)
 		return;
 	execve(path, child->argv, environment);
 	/* Nobody has no way into a build below a home directory: from where our rights have found it. */

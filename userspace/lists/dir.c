@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "userspace/lib/quote.h"
+#include "userspace/lib/state.h"
 
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -140,22 +141,6 @@ int dg_dir_file_make(const struct dg_dir *at, const char *name, int *ret_fd, str
 	return 0;
 }
 
-static int read_whole(int fd, char *buf, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = read(fd, buf + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 int dg_dir_read(const struct dg_dir *at, const char *name, size_t max, char **ret,
 		struct dg_error *err)
 {
@@ -169,7 +154,7 @@ int dg_dir_read(const struct dg_dir *at, const char *name, size_t max, char **re
 	if (fstat(fd, &st) || (size_t)st.st_size > max)
 		return refuse(err, EFBIG, "read it", at, name);
 	text = malloc((size_t)st.st_size + 1);
-	rc = text ? read_whole(fd, text, (size_t)st.st_size) : -ENOMEM;
+	rc = text ? dg_read_whole(fd, text, (size_t)st.st_size) : -ENOMEM;
 	if (rc)
 		return refuse(err, -rc, "read it", at, name);
 	text[st.st_size] = '\0';

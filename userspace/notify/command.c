@@ -4,28 +4,12 @@
  *
  * Not fenced in beyond that: a command may send mail, start others, write where nobody may.
  */
-#include <cap-ng.h>
 #include <errno.h>
-#include <grp.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
+#include "userspace/lib/rights.h"
 #include "userspace/notify/notify.h"
-
-#define NOBODY 65534
-
-static int rights_drop(struct dg_error *err)
-{
-	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-			   setresuid(NOBODY, NOBODY, NOBODY)))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot become nobody: %s",
-			       strerror(errno));
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_apply(CAPNG_SELECT_CAPS) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up privileges");
-	return 0;
-}
 
 /* The message as standard input: whole, so a command that reads nothing holds nobody up. */
 static int input_set(const char *text)
@@ -46,7 +30,10 @@ int dg_job_exec(const struct dg_job *job, struct dg_error *err)
 	if (rc)
 		return dg_fail(err, rc, DG_EXIT_FAILED, "the message cannot be handed over: %s",
 			       strerror(-rc));
-	rc = rights_drop(err);
+	rc = dg_nobody_become();
+	if (rc)
+		return dg_fail(err, rc, DG_EXIT_FAILED, "cannot become nobody: %s", strerror(-rc));
+	rc = dg_powers_drop(err);
 	if (rc)
 		return rc;
 	setpgid(0, 0); /* whoever ends a command that hangs ends what it has started as well */

@@ -6,18 +6,16 @@
  */
 #include "userspace/transfer/rights.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <linux/landlock.h>
 #include <linux/types.h>
-#include <pwd.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#include "userspace/lib/rights.h"
 
 /* All of the first version, Linux 5.13: what is named here is forbidden unless a rule allows it. */
 #define FENCED                                                                                     \
@@ -89,37 +87,23 @@ static int fence(const char *path)
 
 /* ---- user and capabilities ------------------------------------------------------------------ */
 
-static int user_drop(void)
-{
-	const struct passwd *nobody = getpwnam("nobody");
-
-	if (!nobody)
-		return -ENOENT;
-	if (setgroups(0, NULL) || setresgid(nobody->pw_gid, nobody->pw_gid, nobody->pw_gid) ||
-	    setresuid(nobody->pw_uid, nobody->pw_uid, nobody->pw_uid))
-		return -errno;
-	return 0;
-}
-
+/* The memory is hidden because the key is in it. */
 static int powers_drop(struct dg_error *err)
 {
 	const struct rlimit none = { 0, 0 };
+	int rc = dg_powers_drop(err);
 
-	capng_clear(CAPNG_SELECT_BOTH);
-	/* The bounding set cannot be lowered without CAP_SETPCAP, and need not. */
-	if (capng_apply(CAPNG_SELECT_CAPS))
-		return dg_fail(err, -EPERM, DG_EXIT_FAILED, "cannot give up capabilities");
-	/* Not dumpable: no other process of this user may look into this one, which knows the key. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
-	    setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NPROC, &none))
-		return dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up privileges: %s",
-			       strerror(errno));
-	return 0;
+	if (!rc)
+		rc = dg_memory_hide(err);
+	if (!rc && setrlimit(RLIMIT_NPROC, &none))
+		rc = dg_fail(err, -errno, DG_EXIT_FAILED, "cannot give up starting others: %s",
+			     strerror(errno));
+	return rc;
 }
 
 int dg_rights_drop(const char *path, struct dg_error *err)
 {
-	int user = dg_rights_has_root() ? user_drop() : 0;
+	int user = dg_nobody_become();
 	int rc = powers_drop(err), fenced;
 
 	if (rc)
