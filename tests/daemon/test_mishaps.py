@@ -283,3 +283,16 @@ def test_an_upgrade_to_another_layout_loses_no_query(world):
     assert "another layout" in later.log.until("guarded: replaced in place")
     counted = world.status()["verdicts"]
     assert 0 < counted["pass_clean"]["frames"] < client.asked // 2, "counted anew"
+
+
+def test_an_upgrade_of_what_was_attached_by_hand_starts_and_says_what_to_do(world):
+    """The configuration names no device: the daemon has none to replace, and the one there is goes on."""
+    world.cli("attach", "guarded")
+    link = world.link()
+    other_layout(world)
+    daemon = Daemon(world, config="interfaces: []\n").ready()
+    daemon.log.until("warning: .*layout version 99, .* dnsguard attach each guarded device again")
+    assert world.link() == link
+    world.cli("attach", "guarded")
+    assert world.link()[0] == link[0] and world.link()[1] != link[1]
+    wait_for(lambda: daemon.get("/metrics")[1].count('interface="guarded"'))
