@@ -286,8 +286,10 @@ def listed(room):
 
 
 def test_a_configured_quota_counts(room, receiver):
-    room.listen()
     guard = Guard(room, receiver, rules=RULES + f'  quotas: ["{SERVER}:53=10"]\n  quota: 99\n')
+    for words in (["tcp"], ["doctor", "tcp"]):
+        assert "is the resolver running, in this network namespace?" in room.cli(*words).stdout
+    room.listen()
     guard.knows_quota(10)
     room.call(7)
     receiver.hears((FILLING, "firing"))
@@ -403,6 +405,14 @@ def test_a_daemon_that_ends_ends_a_test(room, receiver):
     assert "ended meanwhile" in test.communicate(timeout=60)[1] and test.returncode == 1
 
 
+def test_who_may_not_see_whether_a_daemon_runs_tests_nothing(tmp_path):
+    """Sent from here it would say what no daemon does."""
+    done = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CLI, "--bpffs", tmp_path, "alert", "test",
+               check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/run/dnsguard" in done.stderr and done.stderr.endswith("Permission denied; run it as root, with sudo\n")
+
+
 # ---- passwords, tokens and URLs that stand in files -----------------------------------------------
 
 
@@ -492,8 +502,9 @@ def test_a_change_of_what_is_hidden_is_a_change(room):
     assert room.cli("reload", "--dry-run").stdout == "nothing changes\n"
 
 
-@pytest.mark.parametrize("text, said", [(None, "has left nothing in"), ('{"schema": 1, "al', "alerts.json:1: cannot be read"),
-                                        ('{"schema": 7}', "of another version")])
+@pytest.mark.parametrize("text, said", [(None, "; start it: systemctl start dnsguardd"),
+                                        ('{"schema": 1, "al', "alerts.json:1: cannot be read"),
+                                        ('{"schema": 7}', "of another version; dnsguardd begins it anew")])
 def test_alert_ls_says_what_it_cannot_read(room, text, said):
     if text:
         with open(f"{room.dir}/state/alerts.json", "w") as file:

@@ -163,12 +163,17 @@ static json_t *ls_json(const struct dg_cli *cli, bool *ret_running)
 static int may_look(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
+	struct dg_error reason = { .text = "" };
+	int failed;
 
 	if (access(state_dir(cli), R_OK | X_OK) && errno != ENOENT)
 		return dg_fail(err, -errno, DG_EXIT_FAILED,
 			       "cannot look into %s: %s; run it as root, with sudo", state_dir(cli),
 			       strerror(errno));
-	return dg_alerts_load(state_dir(cli), &alerts, err);
+	failed = dg_alerts_load(state_dir(cli), &alerts, &reason);
+	return failed ? dg_fail(err, failed, DG_EXIT_FAILED,
+				"%.900s; dnsguardd begins it anew when it starts", reason.text) :
+			0;
 }
 
 static json_t *ls_warning(const struct dg_cli *cli, const json_t *doc)
@@ -176,7 +181,9 @@ static json_t *ls_warning(const struct dg_cli *cli, const json_t *doc)
 	if (json_array_size(json_object_get(doc, "sinks")))
 		return json_string(
 			"dnsguardd is not running: nobody is told anything, and this is how things were");
-	return json_sprintf("dnsguardd is not running, and has left nothing in %s", state_dir(cli));
+	return json_sprintf(
+		"dnsguardd is not running, and has left nothing in %s; start it: systemctl start dnsguardd",
+		state_dir(cli));
 }
 
 int dg_alert_ls_run(const struct dg_cli *cli, struct dg_error *err)

@@ -182,13 +182,18 @@ static int test_by_daemon(const struct dg_cli *cli, pid_t pid, json_t **ret, str
 	return 0;
 }
 
-/* A daemon of an earlier version would be ended by the signal: only one that says that it can is asked. */
-static bool daemon_can(const struct dg_cli *cli, pid_t *ret)
+/*
+ * 1: there is one, *ret. 0: none runs, or one of an earlier version, which the signal would end. -errno: whether one runs
+ * cannot be seen.
+ */
+static int daemon_find(const struct dg_cli *cli, pid_t *ret, struct dg_error *err)
 {
 	json_t *state dg_scoped(dg_json_drop) = NULL;
+	int status = dg_daemon_pid(cli->bpffs, ret, err);
 
-	return !dg_daemon_pid(cli->bpffs, ret, NULL) &&
-	       !dg_reload_state(cli->bpffs, &state, NULL) &&
+	if (status)
+		return status == -ESRCH ? 0 : status;
+	return !dg_reload_state(cli->bpffs, &state, NULL) &&
 	       json_is_true(json_object_get(state, "alert_test"));
 }
 
@@ -236,17 +241,20 @@ static bool all_delivered(const json_t *doc)
 
 int dg_alert_test_run(const struct dg_cli *cli, struct dg_error *err)
 {
+	const bool is_named = cli->value[0].given;
 	json_t *doc = NULL;
 	bool delivered;
 	pid_t pid;
-	int status;
+	int status = is_named ? 0 : daemon_find(cli, &pid, err);
 
-	if (!cli->value[0].given && daemon_can(cli, &pid))
+	if (status < 0)
+		return status;
+	if (status)
 		status = test_by_daemon(cli, pid, &doc, err);
 	else
 		status = test_by_us(cli,
-				    cli->value[0].given ? "--config is given" :
-							  "no dnsguardd runs that could send it",
+				    is_named ? "--config is given" :
+					       "no dnsguardd runs that could send it",
 				    &doc, err);
 	if (status)
 		return status;

@@ -47,7 +47,9 @@ static const struct dg_column columns[] = {
 };
 
 static const struct dg_section sections[] = {
-	{ "listeners", "", DG_AS_TEXT, columns, "nobody listens on a guarded TCP port" },
+	{ "listeners", "", DG_AS_TEXT, columns,
+	  "nobody listens on a guarded TCP port: is the resolver running, in this network namespace? ports are "
+	  "named under service.ports" },
 	{ 0 },
 };
 

@@ -388,8 +388,8 @@ static int word_take(struct walk *walk, const char *word)
 		return verb_take(walk, word);
 	if (cli->args >= DG_ARGS_MAX || cli->args >= cli->verb->max_args)
 		return dg_fail(walk->err, -EINVAL, DG_EXIT_USAGE,
-			       "\"%.64s\" is one word too many: dnsguard %s %s", word,
-			       cli->verb->name, cli->verb->args);
+			       "\"%.64s\" is one word too many: dnsguard %s%s%s", word,
+			       cli->verb->name, cli->verb->args[0] ? " " : "", cli->verb->args);
 	cli->arg[cli->args++] = word;
 	return 0;
 }

@@ -277,7 +277,9 @@ static const struct dg_section sections[] = {
 	{ "protect.reaped", "idle connections closed", DG_AS_COUNT, NULL, NULL },
 	{ "protect.reaped_observed", "connections that would be closed", DG_AS_COUNT, NULL, NULL },
 	{ "protect.held_to_less", "sources held to less for it", DG_AS_COUNT, NULL, NULL },
-	{ "listeners", "", DG_AS_TEXT, columns, "nobody listens on a guarded TCP port" },
+	{ "listeners", "", DG_AS_TEXT, columns,
+	  "nobody listens on a guarded TCP port: is the resolver running, in this network namespace? ports are "
+	  "named under service.ports" },
 	{ "advice", "WHAT WOULD HELP", DG_AS_TEXT, advice_columns, NULL },
 	{ "queries.by_type", "queries by type", DG_AS_TEXT, type_columns, NULL },
 	{ "queries.per_connection", "connections by their queries", DG_AS_TEXT, connection_columns,
