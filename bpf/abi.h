@@ -152,12 +152,12 @@ struct dg_rate {
 enum dg_charge { DG_CHARGE_QUERY, DG_CHARGE_SYN, DG_CHARGE_COUNT };
 
 /*
- * TCP protection. A source is an IPv4 /32 or an IPv6 /64; IPv6 counts by /48 as well, in which there are 65,536 sources. An
- * IPv4 /24 has 256, and honest ones among them: it is not bounded. What a source may hold of the connections falls with the
+ * TCP protection. A source is an IPv4 /32 or an IPv6 /64; wide prefixes, IPv4 /24 and IPv6 /48, count as well. A /24 has 256
+ * sources, and honest ones among them: it has a bound of its own, which need not be set. What a source may hold of the connections falls with the
  * pressure on the resolvers' quota, step by step. The daemon writes the step, its allowances and until when they hold:
  * a daemon that is gone leaves the allowances of step 0.
  */
-#define DG_SHARE_RUNGS 2   /* hash.h: dg_share_prefix(), dg_share_rungs() */
+#define DG_SHARE_RUNGS 2   /* hash.h: dg_share_prefix() */
 #define DG_PROTECT_STEPS 4 /* above step 0; on the last one nobody is told to use TCP */
 
 struct dg_tcp_protect {
@@ -170,7 +170,7 @@ struct dg_tcp_protect {
 	__u32 base[DG_SHARE_RUNGS];  /* connections a prefix may hold at step 0; 0 = no bound */
 	__u32 share[DG_SHARE_RUNGS]; /* likewise at this step */
 	__u32 share_reaped; /* likewise a source in dg_reaped; 0 = none. Holds until until_ns. */
-	__u32 pad2;
+	__u32 share_wide4;  /* likewise an IPv4 /24, in place of share[1]; 0 = no bound */
 };
 
 enum dg_settings_flags {

@@ -175,23 +175,20 @@ static __always_inline __u32 dg_hash_flow_id(__u64 hash)
 }
 
 /*
- * The prefix by which a source's connections are counted, host bits 0: IPv4 /32; IPv6 /64 and, on the second rung, /48.
- * Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.
+ * The prefixes by which a source's connections are counted, host bits 0: IPv4 /32 and, on the second rung, /24; IPv6 /64 and
+ * /48. Addresses are little-endian words of network bytes, IPv4 in its 16-byte form.
  */
 static __always_inline __u32 dg_share_is_v4(__u64 hi, __u64 lo)
 {
 	return !hi && (__u32)lo == 0xffff0000;
 }
 
-static __always_inline __u32 dg_share_rungs(__u64 hi, __u64 lo)
-{
-	return dg_share_is_v4(hi, lo) ? 1 : 2;
-}
-
 static __always_inline void dg_share_prefix(__u64 *hi, __u64 *lo, __u32 rung)
 {
-	if (dg_share_is_v4(*hi, *lo))
+	if (dg_share_is_v4(*hi, *lo)) {
+		*lo &= rung ? ~0ull >> 8 : ~0ull;
 		return;
+	}
 	*hi &= rung ? ~0ull >> 16 : ~0ull;
 	*lo = 0;
 }
@@ -203,7 +200,8 @@ static __always_inline __u64 dg_hash_share(__u64 hi, __u64 lo, __u32 rung, const
 
 	dg_share_prefix(&hi, &lo, rung);
 	hash = dg_hash_addr(hi, lo, key);
-	return rung ? dg_mix64(hash) : hash; /* a /48 is not its first /64 */
+	return rung ? dg_mix64(hash) :
+		      hash; /* a /48 is not its first /64, a /24 not its first address */
 }
 
 #endif

@@ -36,8 +36,9 @@ static __always_inline bool protect_holds_share(const struct packet *pkt)
 	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++) {
 		__u32 share = pressed ? protect->share[rung] : protect->base[rung];
 
-		if (share && rung < dg_share_rungs(pkt->f->saddr.hi, pkt->f->saddr.lo) &&
-		    share_count(pkt->f->saddr, rung) >= share)
+		if (rung && pkt->f->family == DG_IPV4)
+			share = pressed ? protect->share_wide4 : 0;
+		if (share && share_count(pkt->f->saddr, rung) >= share)
 			return true;
 	}
 	return false;

@@ -258,7 +258,7 @@ static __always_inline __u32 shares_add(const struct sock *sk)
 	struct dg_tcp_now *now;
 	__u32 zero = 0, shares = 0;
 
-	for (__u32 rung = 0; rung < dg_share_rungs(peer.hi, peer.lo); rung++)
+	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++)
 		shares |= share_add(peer.hi, peer.lo, rung) << rung;
 	now = bpf_map_lookup_elem(&dg_tcp_now, &zero);
 	if (now && !(shares & 1))
@@ -270,7 +270,7 @@ static __always_inline void shares_remove(const struct sock *sk, __u32 shares)
 {
 	struct dg_addr peer = peer_read(sk);
 
-	for (__u32 rung = 0; rung < dg_share_rungs(peer.hi, peer.lo); rung++)
+	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++)
 		if (shares >> rung & 1)
 			share_remove(peer.hi, peer.lo, rung);
 }

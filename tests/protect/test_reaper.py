@@ -1,8 +1,11 @@
 """Whose connections are closed and whose are not; observed, nothing is closed and the same is counted."""
 
+import select
 import signal
+import socket
 
-from callers import Bind, hang_up
+import pytest
+from callers import SERVER6, Bind, hang_up
 from guarded import CLIENT, QUERY, SERVER, Daemon, run, wait_for
 
 from crowd import Holders, addresses
@@ -13,12 +16,12 @@ tcp:
   protect: {protect}
   reaper: {reaper}
   reaper-idle: 1s
-  quotas: ["192.0.2.1:53={quota}"]
+  quotas: ["{server}:53={quota}"]
 """
 
 
-def daemon_of(room, protect="off", reaper="off", quota=20):
-    return Daemon(room, config=CONFIG.format(protect=protect, reaper=reaper, quota=quota)).ready()
+def daemon_of(room, protect="off", reaper="off", quota=20, server=SERVER):
+    return Daemon(room, config=CONFIG.format(protect=protect, reaper=reaper, quota=quota, server=server)).ready()
 
 
 def call_from(room, source, count):
@@ -54,7 +57,7 @@ def reaped(room):
 
 
 def cells(room):
-    """The counts in the table of sources; IPv4 has one prefix length."""
+    """The counts in the table of sources: of each, and the last of all that of the /24 in which they are."""
     found = (cell & 0xFFFFFF for line in room.map_values("dg_tcp_shares") for cell in line["cell"])
     return sorted(count for count in found if count)
 
@@ -138,12 +141,12 @@ def test_sources_are_counted_from_before_the_guard_to_their_end(room):
     callers = call_from(room, CLIENT, 3)
     accepted = [listener.accept()[0] for _ in callers]
     room.attach()
-    assert cells(room) == [3]
+    assert cells(room) == [3, 3]
     callers += call_from(room, other, 2)
     accepted += [listener.accept()[0] for _ in range(2)]
-    assert cells(room) == [2, 3]
+    assert cells(room) == [2, 3, 5]
     hang_up(callers[:1] + callers[3:], reset=True)
-    wait_for(lambda: cells(room) == [2])
+    wait_for(lambda: cells(room) == [2, 2])
     hang_up(callers[1:3], reset=True)
     wait_for(lambda: cells(room) == [])
 
@@ -156,7 +159,7 @@ def test_other_namespaces_are_not_counted(room):
     room.listen()
     room.call(4)
     room.becomes(connections=4)
-    assert cells(room) == [4]
+    assert cells(room) == [4, 4]
 
 
 def test_a_count_that_went_wrong_is_set_right(room):
@@ -176,4 +179,46 @@ def test_a_count_that_went_wrong_is_set_right(room):
                 "value", *map(str, octets))
     assert cells(room) == [9]
     daemon_of(room)
-    wait_for(lambda: cells(room) == [3, 4])
+    wait_for(lambda: cells(room) == [3, 4, 7])
+
+
+# ---- wide prefixes --------------------------------------------------------------------------------
+
+WIDE = {  # the server; 19 sources of one wide prefix, and a twentieth; one of another
+    "IPv4": (SERVER, [f"192.0.2.{i}" for i in range(10, 29)], "192.0.2.99", "198.51.100.2"),
+    "IPv6": (SERVER6, [f"2001:db8:1:{i}::1" for i in range(19)], "2001:db8:1:99::1", "2001:db8:2::1"),
+}
+
+
+def dial(room, server, source):
+    sock = room.outside.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_STREAM)
+    room.sockets.append(sock)
+    sock.bind((source, 0))
+    sock.setblocking(False)
+    sock.connect_ex((server, 53))
+    return sock
+
+
+def connected(sock):
+    return bool(select.select([], [sock], [], 0)[1]) and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+@pytest.mark.parametrize("family", WIDE)
+def test_a_wide_prefix_leaves_something_to_the_rest_of_the_world(room, family):
+    server, sources, neighbour, stranger = WIDE[family]
+    for address in (*sources, neighbour, stranger):
+        length = 128 if ":" in address else 32
+        room.outside.ip("addr", "add", f"{address}/{length}", "dev", "peer", *["nodad"] * (":" in address))
+        room.inside.ip("route", "add", f"{address}/{length}", "dev", "guarded")
+    room.attach()
+    room.listen(server)
+    daemon_of(room, protect="enforce\n  protect-share-24: 75%", server=f"[{server}]" if ":" in server else server)
+    held = [dial(room, server, source) for source in sources]
+    wait_for(lambda: room.map_values("dg_settings")[0]["protect"]["share_wide4"] == 15)
+    assert room.map_values("dg_settings")[0]["protect"]["share"][1] == 15
+    refused, other = dial(room, server, neighbour), dial(room, server, stranger)
+    wait_for(lambda: connected(other))
+    wait_for(lambda: room.frames("drop_tcp_share") > 0)
+    assert all(connected(sock) for sock in held) and not connected(refused)
+    hang_up(held[:5], reset=True)  # 14 are left
+    wait_for(lambda: connected(refused))

@@ -79,7 +79,7 @@ static void shares_halve_with_each_step_down_to_the_fair_one(void **state)
 		{ 150, 1, 2, 37, 9, 9, 0 },   { 150, 1, 3, 37, 4, 4, 0 },
 		{ 150, 1, 4, 37, 2, 2, 112 }, { 150, 50, 2, 37, 9, 2, 0 },
 		{ 150, 50, 3, 37, 2, 2, 0 },  { 150, 200, 3, 37, 1, 0, 0 },
-		{ 20, 50, 4, 5, 1, 0, 32 },   { 10, 1, 0, 2, 2, 2, 0 },
+		{ 20, 50, 4, 5, 1, 0, 15 },   { 10, 1, 0, 2, 2, 2, 0 },
 		{ 3, 1, 0, 2, 2, 2, 0 },      { 100000, 10, 4, 25000, 1562, 1562, 75000 },
 		{ 0, 7, 4, 0, 0, ~0u, 0 },
 	};
@@ -99,6 +99,32 @@ static void shares_halve_with_each_step_down_to_the_fair_one(void **state)
 		assert_int_equal(told.share[0], rows[i].share);
 		assert_int_equal(told.share[1], rows[i].wide);
 		assert_int_equal(told.share_reaped, rows[i].reaped);
+	}
+}
+
+/* Below that it would never see TCP critical, and who came first would keep what a prefix may hold. */
+static void a_wide_prefix_gets_as_far_as_the_reaper(void **state)
+{
+	static const struct {
+		__u64 quota, from;
+		__u32 wide;
+	} rows[] = { { 150, 0, 112 }, { 150, 85, 138 }, { 20, 85, 18 }, { 10, 85, 9 },
+		     { 3, 85, 3 },    { 1, 0, 1 },	{ 20, 99, 20 }, { 20, 100, 20 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dg_tcp_protect told;
+
+		dg_ladder_shares(&(struct dg_ladder_given){ .step = DG_PROTECT_STEPS,
+							    .quota = rows[i].quota,
+							    .percent = 25,
+							    .percent_24 = i % 2 ? 75 : 100,
+							    .sources = 1,
+							    .reaped_from = rows[i].from },
+				 &told);
+		assert_int_equal(told.share_wide4, i % 2 ? rows[i].wide : 0);
+		assert_int_equal(told.share[1], rows[i].wide);
+		assert_true(told.share[1] * 100 >= rows[i].quota * rows[i].from);
 	}
 }
 
@@ -340,6 +366,7 @@ int main(void)
 		cmocka_unit_test(ladder_comes_down_a_step_after_a_calm),
 		cmocka_unit_test(ladder_does_not_flap_about_a_threshold),
 		cmocka_unit_test(shares_halve_with_each_step_down_to_the_fair_one),
+		cmocka_unit_test(a_wide_prefix_gets_as_far_as_the_reaper),
 		cmocka_unit_test(only_what_is_above_the_share_is_closed_the_longest_idle_first),
 		cmocka_unit_test(a_share_of_nothing_closes_all_that_are_idle),
 		cmocka_unit_test(a_network_of_64_bits_is_one_source),

@@ -51,7 +51,9 @@ static void prefixes_hold_what_is_in_them(void **state)
 	hold(v4(0xc0000202), 4);
 	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc0000201), 0), 3);
 	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc00002ff), 0), 0);
-	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc0000201), 1), 3);
+	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc00002ff), 1), 7);
+	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc0000300), 1), 0);
+	assert_int_equal(dg_tcp_shares_count(&shares, v4(0xc0000200), 0), 0);
 	hold(v6("2001:db8:1:2::1"), 1);
 	hold(v6("2001:db8:1:2:3::1"), 1);
 	hold(v6("2001:db8:1:3::1"), 1);

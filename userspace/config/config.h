@@ -152,6 +152,9 @@
 	  "no source may hold more than its share of a resolver's TCP connections")                    \
 	X(TCP_PROTECT_SHARE, "tcp.protect-share", PERCENT, tcp_protect_share, 1, 100, "25",            \
 	  "share of the quota for one source while nothing presses; half as much at each step")        \
+	X(TCP_PROTECT_SHARE_24, "tcp.protect-share-24", PERCENT, tcp_protect_share_24, 1, 100,         \
+	  "100",                                                                                       \
+	  "share of the quota for an IPv4 /24 at the last step; 100: no bound, for honest neighbours") \
 	X(TCP_REAPER, "tcp.reaper", MODE, tcp_reaper, DG_OFF, DG_ENFORCE, "off",                       \
 	  "closes idle connections of sources above their share while TCP is critical")                \
 	X(TCP_REAPER_RATE, "tcp.reaper-rate", COUNT, tcp_reaper_rate, 1, 10000, "20",                  \
@@ -330,7 +333,7 @@ struct dg_config {
 	__u32 tcp_quota_count;
 	struct dg_config_quota tcp_quotas[DG_CONFIG_QUOTAS_MAX];
 	__u64 tcp_quota_refresh_ns;
-	__u64 tcp_protect, tcp_protect_share;
+	__u64 tcp_protect, tcp_protect_share, tcp_protect_share_24;
 	__u64 tcp_reaper, tcp_reaper_rate, tcp_reaper_idle_ns, tcp_reaper_penalty_ns;
 	__u64 tcp_warning_at, tcp_warning_full_ns, tcp_warning_hold_ns;
 	__u64 tcp_critical_at, tcp_critical_full_ns, tcp_critical_hold_ns;

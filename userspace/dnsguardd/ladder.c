@@ -7,8 +7,7 @@
 #define CLEAR_POINTS 0.10
 #define BASE_LEAST 2 /* connections of one source at step 0, however small the quota is */
 #define FAIR_FROM_STEP 3
-#define WIDE_TIMES                                                                                 \
-	32 /* as many sources of a wide prefix may hold their whole share: as in the limiter's ladder */
+#define WIDE_PERCENT 75 /* of the quota, for an IPv6 /48 */
 
 /* Use of the quota at which a step begins. */
 static const double begins[DG_PROTECT_STEPS + 1] = { 0, 0.50, 0.65, 0.80, 0.95 };
@@ -43,13 +42,23 @@ static __u64 at_most(__u64 value, __u64 most)
 	return value > most ? most : value;
 }
 
+static __u64 wide_share(const struct dg_ladder_given *given, __u64 percent)
+{
+	__u64 wide = at_least(given->quota * percent / 100, 1);
+	__u64 reaped = (given->quota * given->reaped_from + 99) / 100;
+	__u64 between = given->quota * (given->reaped_from + 100) / 200;
+
+	return given->reaped_from ? at_least(wide, at_least(reaped, between)) : wide;
+}
+
 void dg_ladder_shares(const struct dg_ladder_given *given, struct dg_tcp_protect *ret)
 {
 	__u64 base = at_least(given->quota * given->percent / 100, BASE_LEAST);
 	__u64 fair = given->quota * 4 / 5 / at_least(given->sources, 1);
 	__u64 share = at_least(base >> given->step, 1);
 
-	ret->base[0] = ret->base[1] = ret->share[0] = ret->share[1] = ret->share_reaped = 0;
+	ret->base[0] = ret->base[1] = ret->share[0] = ret->share[1] = 0;
+	ret->share_reaped = ret->share_wide4 = 0;
 	if (!given->quota) {
 		ret->share_reaped = ~0u;
 		return;
@@ -60,5 +69,7 @@ void dg_ladder_shares(const struct dg_ladder_given *given, struct dg_tcp_protect
 	ret->share[0] = (__u32)share;
 	ret->share_reaped = (__u32)at_most(share, fair);
 	if (given->step == DG_PROTECT_STEPS)
-		ret->share[1] = (__u32)at_least(share * WIDE_TIMES, given->quota * 3 / 4);
+		ret->share[1] = (__u32)wide_share(given, WIDE_PERCENT);
+	if (given->step == DG_PROTECT_STEPS && given->percent_24 && given->percent_24 < 100)
+		ret->share_wide4 = (__u32)wide_share(given, given->percent_24);
 }

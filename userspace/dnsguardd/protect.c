@@ -76,7 +76,7 @@ static bool worth_writing(const struct dg_tcp_protect *now, const struct dg_tcp_
 	return now->step != next->step || now->reaped != next->reaped ||
 	       memcmp(now->base, next->base, sizeof(now->base)) ||
 	       memcmp(now->share, next->share, sizeof(now->share)) ||
-	       now->share_reaped != next->share_reaped ||
+	       now->share_reaped != next->share_reaped || now->share_wide4 != next->share_wide4 ||
 	       next->until_ns > now->until_ns + RENEW_NS || next->until_ns < now->until_ns;
 }
 
@@ -144,11 +144,16 @@ static void press(struct dg_protecting *p, const struct dg_maps *maps,
 	if (next.step >= LOOK_CLOSER_FROM)
 		sources = dg_reap(p, &tick, &pressed);
 	next.reaped = dg_reaped_tidy(maps, now_ns);
-	dg_ladder_shares(&(struct dg_ladder_given){ .step = next.step,
-						    .quota = pressed.quota.connections,
-						    .percent = p->daemon->config->tcp_protect_share,
-						    .sources = sources },
-			 &next);
+	dg_ladder_shares(
+		&(struct dg_ladder_given){
+			.step = next.step,
+			.quota = pressed.quota.connections,
+			.percent = p->daemon->config->tcp_protect_share,
+			.percent_24 = p->daemon->config->tcp_protect_share_24,
+			.sources = sources,
+			.reaped_from =
+				p->reaper == DG_ENFORCE ? p->daemon->config->tcp_critical_at : 0 },
+		&next);
 	next.until_ns = next.step ? now_ns + HOLD_NS : 0;
 	tell(p, maps, &next);
 }

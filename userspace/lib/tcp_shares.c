@@ -143,7 +143,7 @@ void dg_tcp_tally_free(struct dg_tcp_tally *tally)
 
 void dg_tcp_tally_add(struct dg_tcp_tally *tally, struct dg_addr peer)
 {
-	for (__u32 rung = 0; rung < dg_share_rungs(peer.hi, peer.lo); rung++)
+	for (__u32 rung = 0; rung < DG_SHARE_RUNGS; rung++)
 		dg_tcp_shares_move(&tally->as, peer, rung, 1);
 }
 

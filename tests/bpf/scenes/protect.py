@@ -61,14 +61,21 @@ def _share(book):
 
 def _wide(book):
     for net in WIRES:
-        _scene(book, net, "share of a wide prefix", base=_rungs(3, 4))
+        _scene(book, net, "share of a wide prefix", share=_rungs(3, 4 * (net.family == 6)), share_wide4=4 * (net.family == 4),
+               step=TOP, until_ns=UNTIL)
         book.say("holds", _client(net), 2)
         _syn(book, net, "within both", src=_client(net))
         book.say("holds", _neighbour(net), 2)
-        _syn(book, net, "the /48 holds its share; a /24 has none", net.pick("pass_tcp", "drop_tcp_share"), src=_client(net))
+        _syn(book, net, net.pick("the /24 holds its share", "the /48 holds its share"), "drop_tcp_share", src=_client(net))
+        _syn(book, net, "and is closed to who holds nothing", "drop_tcp_share", src=_client(net, 8))
+        book.say("holds", _neighbour(net), -2)
         _syn(book, net, "twin: another prefix", src=_stranger(net))
         book.say("holds", _client(net), 1)
-        _syn(book, net, "its own share, which both families have", "drop_tcp_share", src=_client(net))
+        _syn(book, net, "its own share", "drop_tcp_share", src=_client(net))
+        _scene(book, net, "a wide prefix without a bound of its own", share=_rungs(3, 4 * (net.family == 4)),
+               share_wide4=4 * (net.family == 6), step=TOP, until_ns=UNTIL)
+        book.say("holds", _neighbour(net), 4)
+        _syn(book, net, "that of the other family is not for it", src=_client(net))
 
 
 def _modes(book):
