@@ -19,6 +19,7 @@ void dg_tcp_check(uv_timer_t *timer)
 	const struct dg_daemon *daemon = timer->data;
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	static int failing; /* said once */
+	__u64 next_ms;
 	int moved;
 
 	if (!dg_tcpstate_runs(daemon->options->bpffs) ||
@@ -31,6 +32,8 @@ void dg_tcp_check(uv_timer_t *timer)
 		dg_log(DG_LOG_WARNING, "cannot check the count of TCP connections: %s",
 		       strerror(-moved));
 	failing = moved < 0;
+	next_ms = moved ? DG_TCP_CHECK_MS : DG_TCP_CHECK_CALM_MS;
+	uv_timer_start(timer, dg_tcp_check, next_ms, next_ms);
 }
 
 /* ---- what is shown -------------------------------------------------------------------------- */

@@ -12,8 +12,10 @@
 #include "userspace/lib/tcp.h"
 
 #define DG_TCP_CHECK_MS 5000
+#define DG_TCP_CHECK_CALM_MS                                                                       \
+	10000 /* after one that moved nothing: to the kernel a dump is a walk over all sockets */
 
-/* Every DG_TCP_CHECK_MS; data is the struct dg_daemon. Holds the kernel's counts against a dump of the sockets. */
+/* First after DG_TCP_CHECK_MS; data is the struct dg_daemon. Holds the kernel's counts against a dump of the sockets. */
 void dg_tcp_check(uv_timer_t *timer);
 
 /* What a scrape shows; *ret is the caller's (dg_tcp_shown_close). NULL: nobody counts, so there is nothing to show. */

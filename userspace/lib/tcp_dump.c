@@ -4,6 +4,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "userspace/lib/tcp_shares.h"
@@ -13,6 +14,7 @@ struct visit {
 	const struct dg_tcp_books *books; /* of connections; where only listeners come, NULL */
 	struct dg_tcp_dump *dump;
 	struct dg_tcp_tally *tally; /* NULL = not wanted */
+	bool *ipv6;		    /* set when a listener is a socket of that family */
 };
 
 /* ---- one socket ----------------------------------------------------------------------------- */
@@ -47,16 +49,22 @@ static int row_of(const struct dg_tcp_books *books, const struct dg_tcp_key *key
 	return -1;
 }
 
+static bool is_v4(const struct dg_tcp_key *key)
+{
+	static const __u8 any4[4];
+	const struct dg_addr mapped = dg_addr_from_v4(any4);
+
+	return key->addr.hi == mapped.hi &&
+	       !memcmp((const __u8 *)&key->addr + 8, (const __u8 *)&mapped + 8, 4);
+}
+
 int dg_tcp_row_find(const struct dg_tcp_books *books, struct dg_tcp_key key)
 {
 	static const __u8 any4[4];
-	struct dg_addr mapped = dg_addr_from_v4(any4);
-	bool is_v4 = key.addr.hi == mapped.hi &&
-		     !memcmp((const __u8 *)&key.addr + 8, (const __u8 *)&mapped + 8, 4);
 	int row = row_of(books, &key);
 
-	if (row < 0 && is_v4) {
-		key.addr = mapped;
+	if (row < 0 && is_v4(&key)) {
+		key.addr = dg_addr_from_v4(any4);
 		row = row_of(books, &key);
 	}
 	if (row < 0) {
@@ -73,6 +81,7 @@ static void socket_visit(const struct dg_tcp_socket *socket, void *arg)
 
 	if (socket->state == TCP_LISTEN) {
 		listener_add(visit->dump, socket);
+		*visit->ipv6 |= socket->family == AF_INET6;
 		return;
 	}
 	row = dg_tcp_row_find(visit->books, socket->local);
@@ -83,19 +92,35 @@ static void socket_visit(const struct dg_tcp_socket *socket, void *arg)
 		dg_tcp_tally_add(visit->tally, socket->peer);
 }
 
+/* Was there ever a listener, gone or not, whose connections may be sockets of the family AF_INET6? */
+static bool knows_ipv6(const struct dg_tcp_books *books)
+{
+	for (__u32 i = 0; i < books->count; i++)
+		if (!is_v4(&books->key[i]))
+			return true;
+	return false;
+}
+
+/* A connection has the family of its listener's socket, so where none is of AF_INET6 that walk, half of the cost, is left out. */
 int dg_tcp_dump_read(const struct dg_tcp_books *books, const __be16 ports[DG_PORTS_MAX],
 		     struct dg_tcp_tally *tally, struct dg_tcp_dump *ret)
 {
-	struct visit visit = { .books = books, .dump = ret, .tally = tally };
+	bool ipv6 = knows_ipv6(books);
+	struct visit visit = { .books = books, .dump = ret, .tally = tally, .ipv6 = &ipv6 };
+	int status;
 
 	memset(ret, 0, sizeof(*ret));
-	return dg_tcp_sockets_each(ports, DG_TCP_LISTENERS | DG_TCP_CONNECTIONS, socket_visit,
-				   &visit);
+	status = dg_tcp_sockets_each(ports, DG_TCP_LISTENERS, socket_visit, &visit);
+	if (status)
+		return status;
+	return dg_tcp_sockets_each(ports, DG_TCP_CONNECTIONS | (ipv6 ? 0 : DG_TCP_NOT_IPV6),
+				   socket_visit, &visit);
 }
 
 int dg_tcp_listeners_read(const __be16 ports[DG_PORTS_MAX], struct dg_tcp_dump *ret)
 {
-	struct visit visit = { .dump = ret };
+	bool ipv6 = false;
+	struct visit visit = { .dump = ret, .ipv6 = &ipv6 };
 
 	memset(ret, 0, sizeof(*ret));
 	return dg_tcp_sockets_each(ports, DG_TCP_LISTENERS, socket_visit, &visit);

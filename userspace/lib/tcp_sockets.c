@@ -148,7 +148,7 @@ int dg_tcp_sockets_each(const __be16 ports[DG_PORTS_MAX], unsigned int wanted,
 			.id.idiag_sport = ports[i / 2],
 		};
 
-		if (ports[i / 2])
+		if (ports[i / 2] && !(i % 2 && wanted & DG_TCP_NOT_IPV6))
 			status = family_dump(nl, &filter, &with);
 	}
 	return status;

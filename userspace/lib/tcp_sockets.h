@@ -34,9 +34,12 @@ enum dg_tcp_wanted {
 	DG_TCP_LISTENERS = 1 << 0,
 	DG_TCP_CONNECTIONS = 1 << 1,
 	DG_TCP_DETAIL = 1 << 2,
+	DG_TCP_NOT_IPV6 =
+		1
+		<< 3, /* sockets of the family AF_INET alone: to the kernel each family is a walk over all there are */
 };
 
-/* Visits them, both families. -errno of sock_diag. */
+/* Visits them, both families unless told otherwise. -errno of sock_diag. */
 int dg_tcp_sockets_each(const __be16 ports[DG_PORTS_MAX], unsigned int wanted,
 			dg_tcp_visit_fn *visit, void *arg);
 
