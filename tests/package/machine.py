@@ -4,6 +4,7 @@ The system is made once (debootstrap) and kept below the build directory; each m
 holds what the package's Depends name and nothing else of ours, so dpkg itself says whether they are complete.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -74,6 +75,17 @@ def mirror():
     return found
 
 
+@contextlib.contextmanager
+def memory():
+    """A directory in memory: dpkg waits for the disk after each file, which took a third of the time."""
+    with tempfile.TemporaryDirectory(prefix="dg-package-") as place:
+        run("mount", "-t", "tmpfs", "-o", "size=2g", "made", place)
+        try:
+            yield Path(place)
+        finally:
+            run("umount", "-l", place)
+
+
 def clean_system(package):
     """A minimal Debian 12 with what the package depends on. Minutes the first time, nothing afterwards."""
     names = sorted({re.split(r"[ (|]", word.strip())[0] for word in field(package, "Depends").split(",")} | set(BESIDES))
@@ -81,11 +93,14 @@ def clean_system(package):
     if (tree / "complete").exists():
         return tree
     shutil.rmtree(BUILD / "package", ignore_errors=True)
-    tree.mkdir(parents=True)
-    done = run("debootstrap", "--variant=minbase", f"--include={','.join(names)}", "bookworm", tree, mirror(), check=False)
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines() or ["it says nothing"]
-        raise Unavailable(f"debootstrap: {said[-1]}")
+    tree.parent.mkdir(parents=True)
+    with memory() as scratch:
+        done = run("debootstrap", "--variant=minbase", f"--include={','.join(names)}", "bookworm", scratch / "made", mirror(),
+                   check=False)
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines() or ["it says nothing"]
+            raise Unavailable(f"debootstrap: {said[-1]}")
+        run("cp", "-a", scratch / "made", tree)
     (tree / "complete").touch()
     return tree
 
