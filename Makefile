@@ -92,7 +92,7 @@ BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 SKELETONS := $(BPF_SRCS:%.bpf.c=$(BUILD)/%.skel.h)
 
-LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/config/*.c userspace/history/*.c userspace/lists/*.c userspace/view/*.c userspace/web/*.c userspace/pressure/*.c userspace/alert/*.c)
+LIB_SRCS := $(wildcard loader/*.c userspace/lib/*.c userspace/tcp/*.c userspace/config/*.c userspace/history/*.c userspace/lists/*.c userspace/view/*.c userspace/web/*.c userspace/pressure/*.c userspace/alert/*.c)
 CLI_SRCS := $(wildcard userspace/dnsguard/*.c userspace/doctor/*.c)
 DAEMON_SRCS := $(wildcard userspace/dnsguardd/*.c)
 COMPILE_SRCS := $(wildcard userspace/compile/*.c)

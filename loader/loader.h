@@ -10,7 +10,7 @@
 #define DG_LOADER_H
 
 #include "bpf/abi.h"
-#include "userspace/lib/tcp_quota.h"
+#include "userspace/tcp/quota.h"
 #include "userspace/lib/maps.h"
 
 enum dg_attach_mode { DG_MODE_AUTO, DG_MODE_NATIVE, DG_MODE_GENERIC }; /* auto = native */

@@ -13,7 +13,7 @@
 
 #include "bpf/tcpstate.skel.h"
 #include "loader/internal.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define PIN "progs/tcpstate"
 #define PIN_NEW "progs/tcpstate-new"

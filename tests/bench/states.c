@@ -16,7 +16,7 @@
 #include "bpf/tcpstate.skel.h"
 #include "tests/bench/states.skel.h"
 #include "tests/bpf/guard.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define INSTANCE 1
 #define CONNECTIONS 4000

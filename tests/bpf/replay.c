@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "tests/bpf/guard.h"
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/shares.h"
 
 #define WORDS_MAX 8
 

@@ -15,7 +15,7 @@
 #include "bpf/hash.h"
 #include "userspace/dnsguardd/ladder.h"
 #include "userspace/dnsguardd/reaper.h"
-#include "userspace/lib/tcp_flows.h"
+#include "userspace/tcp/flows.h"
 
 #define SECOND 1000000000ull
 

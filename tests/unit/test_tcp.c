@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "userspace/lib/tcp_rows.h"
+#include "userspace/tcp/rows.h"
 
 #define NOW 1000ull /* seconds */
 #define NOW_NS (NOW * 1000000000 + 5)

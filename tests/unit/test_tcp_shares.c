@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/shares.h"
 
 static struct dg_share_line table[DG_SHARE_LINES], before[DG_SHARE_LINES];
 static struct dg_tcp_shares shares = { .line = table, .key = { 0x1234567890abcdef, 42 } };

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "userspace/doctor/listeners.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* {listener, address, port, resolver, pid, quota, quota_shared, quota_slots, quota_source, quota_advice} */
 json_t *dg_tcp_known_json(const struct dg_tcp_listener *listener, const struct dg_tcp_known *known);

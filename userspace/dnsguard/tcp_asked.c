@@ -9,7 +9,7 @@
 #include "userspace/lib/names.h"
 #include "userspace/lib/sources.h"
 #include "userspace/lib/stats.h"
-#include "userspace/lib/tcp_names.h"
+#include "userspace/tcp/names.h"
 #include "userspace/lib/values.h"
 
 #define NS_PER_SEC 1000000000ull

@@ -16,7 +16,7 @@
 #include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/protect.h"
 #include "userspace/dnsguardd/tcp.h"
-#include "userspace/lib/tcp_names.h"
+#include "userspace/tcp/names.h"
 #include "userspace/lib/values.h"
 
 enum kind { COUNTER, GAUGE, INFO };

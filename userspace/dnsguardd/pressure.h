@@ -11,7 +11,7 @@
 #include "userspace/dnsguardd/metrics.h"
 #include "userspace/history/sample.h"
 #include "userspace/lib/scope.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 struct dg_daemon;
 struct dg_quotas;

@@ -14,7 +14,7 @@
 #include "userspace/dnsguardd/keep.h"
 #include "userspace/dnsguardd/pressure.h"
 #include "userspace/dnsguardd/program.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 #include "userspace/pressure/pressure.h"
 #include "userspace/pressure/share.h"
 

@@ -12,8 +12,8 @@
 
 #include "userspace/dnsguardd/log.h"
 #include "userspace/dnsguardd/protect_internal.h"
-#include "userspace/lib/tcp_flows.h"
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/flows.h"
+#include "userspace/tcp/shares.h"
 
 #define NS_PER_SEC 1000000000ull
 #define NS_PER_MS 1000000ull

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/shares.h"
 
 #define LEAST_QUERY (2 + 12)
 

@@ -7,7 +7,7 @@
 #ifndef DG_REAPER_H
 #define DG_REAPER_H
 
-#include "userspace/lib/tcp_sockets.h"
+#include "userspace/tcp/sockets.h"
 
 /*
  * Resolvers give up before that: what came so long ago and was not answered never will be. BIND's resolver-query-timeout

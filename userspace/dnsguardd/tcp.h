@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "userspace/dnsguardd/metrics.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define DG_TCP_CHECK_MS 5000
 #define DG_TCP_CHECK_CALM_MS                                                                       \

@@ -8,8 +8,8 @@
 
 #include "loader/loader.h"
 #include "userspace/doctor/patient.h"
-#include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_quota_internal.h"
+#include "userspace/tcp/tcp.h"
+#include "userspace/tcp/quota_internal.h"
 
 #define BIND_IDLE_MS 30000
 #define BIND_IDLE_UNIT_MS 100 /* tcp-idle-timeout counts in these */

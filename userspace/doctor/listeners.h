@@ -5,8 +5,8 @@
 #ifndef DG_LISTENERS_H
 #define DG_LISTENERS_H
 
-#include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_quota.h"
+#include "userspace/tcp/tcp.h"
+#include "userspace/tcp/quota.h"
 
 #define DG_TCP_ASK_NS 3000000000ull /* for all that is asked of resolvers together */
 

@@ -11,8 +11,8 @@
 
 #include "userspace/doctor/listeners.h"
 #include "userspace/lib/maps.h"
-#include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_quota_internal.h"
+#include "userspace/tcp/tcp.h"
+#include "userspace/tcp/quota_internal.h"
 
 enum dg_health { DG_HEALTH_PASS, DG_HEALTH_WARN, DG_HEALTH_FAIL };
 

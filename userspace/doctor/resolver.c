@@ -7,7 +7,7 @@
 
 #include "loader/loader.h"
 #include "userspace/doctor/patient.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define FULL_PERCENT 80
 #define BACKLOG_SMALL 64   /* a burst of reconnecting clients is larger than that */

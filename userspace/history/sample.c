@@ -12,7 +12,7 @@
 
 #include "userspace/lib/names.h"
 #include "userspace/lib/stats.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define PEAK_SECONDS 60
 #define NAMES_MAX (DG_TCP_NAME_SETS * DG_TCP_NAME_WAYS)

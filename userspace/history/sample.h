@@ -7,7 +7,7 @@
 
 #include "userspace/history/history.h"
 #include "userspace/lib/maps.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* Listeners that draw on one quota: those of the same process. One that is not among them has a quota, and a peak, of its own. */
 struct dg_quota_sharers {

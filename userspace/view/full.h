@@ -7,7 +7,7 @@
 #ifndef DG_FULL_H
 #define DG_FULL_H
 
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 struct dg_full {
 	const struct dg_tcp_view *view;

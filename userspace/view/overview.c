@@ -11,7 +11,7 @@
 #include "loader/loader.h"
 #include "userspace/lib/latency.h"
 #include "userspace/lib/names.h"
-#include "userspace/lib/tcp_names.h"
+#include "userspace/tcp/names.h"
 #include "userspace/lib/values.h"
 #include "userspace/view/full.h"
 #include "userspace/view/kept.h"

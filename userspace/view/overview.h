@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "userspace/lib/stats.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* What the document is made of. Two snapshots of one guard, the older one first. */
 struct dg_overview {

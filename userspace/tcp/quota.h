@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_quota.h - whose a listener is, and how many TCP clients that resolver takes: asked of it, never guessed.
+ * quota.h - whose a listener is, and how many TCP clients that resolver takes: asked of it, never guessed.
  *
  * Needs to look into other processes (root). Runs the resolver's own tools, each within a deadline, none through a shell.
  */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_series.c - the levels of the last seconds, second by second, from the books of a listener.
+ * series.c - the levels of the last seconds, second by second, from the books of a listener.
  *
  * The kernel books a second only when something changes in it. So what a forecast looks back upon is there at once, for
  * whoever asks, and outlives a daemon.
  */
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 #define NS_PER_SEC 1000000000ull
 #define SECOND_VALUE ((1ull << DG_TCP_SECOND_SHIFT) - 1)

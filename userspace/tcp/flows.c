@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_flows.c - the table of TCP flows, from this side: never written.
+ * flows.c - the table of TCP flows, from this side: never written.
  */
-#include "userspace/lib/tcp_flows.h"
+#include "userspace/tcp/flows.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_names.c - reads the kernel's table of names asked over TCP, and knows the rows of the types.
+ * names.c - reads the kernel's table of names asked over TCP, and knows the rows of the types.
  *
  * The work is bounded by the table, not by what was asked.
  */
-#include "userspace/lib/tcp_names.h"
+#include "userspace/tcp/names.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_owner.c - the process behind a listening socket, by the socket's inode, and which resolver it is.
+ * owner.c - the process behind a listening socket, by the socket's inode, and which resolver it is.
  *
  * Of several processes that share the socket the first in /proc is as good as any: they are one resolver.
  */
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "userspace/lib/scope.h"
-#include "userspace/lib/tcp_quota.h"
+#include "userspace/tcp/quota.h"
 
 static const struct {
 	const char *program;

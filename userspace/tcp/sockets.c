@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_sockets.c - sock_diag: a dump of sockets by local port, and SOCK_DESTROY.
+ * sockets.c - sock_diag: a dump of sockets by local port, and SOCK_DESTROY.
  *
  * The kernel filters by port, so other people's connections cost nothing here.
  */
-#include "userspace/lib/tcp_sockets.h"
+#include "userspace/tcp/sockets.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

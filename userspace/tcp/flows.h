@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_flows.h - what the guard saw of one TCP connection: the kernel's table (abi.h, struct dg_flow), read.
+ * flows.h - what the guard saw of one TCP connection: the kernel's table (abi.h, struct dg_flow), read.
  */
 #ifndef DG_TCP_FLOWS_H
 #define DG_TCP_FLOWS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "userspace/lib/maps.h"
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* The table in memory that is shared with the kernel. */
 struct dg_tcp_flows {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_dump.c - which TCP sockets there are on the guarded ports, by listener, and what the namespace counts itself.
+ * dump.c - which TCP sockets there are on the guarded ports, by listener, and what the namespace counts itself.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "userspace/lib/tcp_shares.h"
-#include "userspace/lib/tcp_sockets.h"
+#include "userspace/tcp/shares.h"
+#include "userspace/tcp/sockets.h"
 
 struct visit {
 	const struct dg_tcp_books *books; /* of connections; where only listeners come, NULL */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_sockets.h - the TCP sockets of this network namespace on guarded ports, one by one (sock_diag), and how to close one
+ * sockets.h - the TCP sockets of this network namespace on guarded ports, one by one (sock_diag), and how to close one
  * that belongs to somebody else.
  */
 #ifndef DG_TCP_SOCKETS_H
@@ -9,7 +9,7 @@
 #include <linux/inet_diag.h>
 #include <stdbool.h>
 
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* One socket: a listener, or a connection that is ESTABLISHED or CLOSE_WAIT. */
 struct dg_tcp_socket {

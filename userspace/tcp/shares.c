@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_shares.c - the table of connections by source, from this side: the same cells, changed by the same compare-and-swap.
+ * shares.c - the table of connections by source, from this side: the same cells, changed by the same compare-and-swap.
  */
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/shares.h"
 
 #include <errno.h>
 #include <string.h>

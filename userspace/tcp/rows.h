@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_rows.h - rows of the books on TCP connections: given to listeners, taken back. For the check (tcp.c) and its tests.
+ * rows.h - rows of the books on TCP connections: given to listeners, taken back. For the check (tcp.c) and its tests.
  */
 #ifndef DG_TCP_ROWS_H
 #define DG_TCP_ROWS_H
 
-#include "userspace/lib/tcp.h"
+#include "userspace/tcp/tcp.h"
 
 /* So long a listener's row stays when it is gone: one that is restarted has its peak and its hold times again. */
 #define DG_TCP_GONE_NS (600 * 1000000000ull)

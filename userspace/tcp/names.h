@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_names.h - what is asked over TCP, and which listed names are asked for, as the kernel remembers it.
+ * names.h - what is asked over TCP, and which listed names are asked for, as the kernel remembers it.
  */
 #ifndef DG_TCP_NAMES_H
 #define DG_TCP_NAMES_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_rows.c - which listener has which row of the books: given out, and taken back from who listens no more.
+ * rows.c - which listener has which row of the books: given out, and taken back from who listens no more.
  *
  * The kernel's program gives rows out as listeners come, until there are no fresh ones. What has been taken back is given out
  * here alone, at a check. A row changes hands only where nobody can book in it: no listener, no connection, for ten minutes.
  */
-#include "userspace/lib/tcp_rows.h"
+#include "userspace/tcp/rows.h"
 
 #include <bpf/bpf.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_quota_channel.c - BIND's statistics channel: when the server read its configuration, which says whether a file that
+ * quota_channel.c - BIND's statistics channel: when the server read its configuration, which says whether a file that
  * was changed since is what runs.
  *
  * One request over HTTP/1.0, loopback or not, within the deadline. Of the answer only one date is looked for; what else it
@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "userspace/lib/maps.h"
-#include "userspace/lib/tcp_quota_internal.h"
+#include "userspace/tcp/quota_internal.h"
 
 #define REQUEST "GET /json/v1/status HTTP/1.0\r\n\r\n"
 #define ANSWER_MAX 8192

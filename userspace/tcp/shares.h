@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_shares.h - how many connections each source holds: the kernel's table (abi.h, struct dg_share_line), read, and set
+ * shares.h - how many connections each source holds: the kernel's table (abi.h, struct dg_share_line), read, and set
  * right by a dump of the sockets.
  */
 #ifndef DG_TCP_SHARES_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_quota_more.c - how many TCP clients PowerDNS Recursor, dnsdist and Knot Resolver take.
+ * quota_more.c - how many TCP clients PowerDNS Recursor, dnsdist and Knot Resolver take.
  *
  * Recursor tells it on its control socket. dnsdist tells it nowhere: its configuration is a program, of which only a bind with
  * its address and its number in plain letters is understood. Where there is no quota, open files are the limit.
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "userspace/lib/scope.h"
-#include "userspace/lib/tcp_quota_internal.h"
+#include "userspace/tcp/quota_internal.h"
 
 #define DNSDIST_CONFIG "/etc/dnsdist/dnsdist.conf"
 #define OPTION "maxConcurrentTCPConnections"

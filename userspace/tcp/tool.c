@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "userspace/lib/maps.h"
-#include "userspace/lib/tcp_quota.h"
+#include "userspace/tcp/quota.h"
 
 #define NS_PER_MS 1000000ull
 

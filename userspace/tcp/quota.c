@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tcp_quota.c - how many TCP clients a resolver takes: which of them is asked how, and BIND and Unbound.
+ * quota.c - how many TCP clients a resolver takes: which of them is asked how, and BIND and Unbound.
  *
  * BIND has one quota for all its listeners. Unbound has incoming-num-tcp for each thread on each listening address.
  */
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "userspace/lib/scope.h"
-#include "userspace/lib/tcp_quota_internal.h"
+#include "userspace/tcp/quota_internal.h"
 
 #define BIND_DEFAULT 150 /* tcp-clients of BIND 9.11 and later */
 

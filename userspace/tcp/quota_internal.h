@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tcp_quota_internal.h - what the files that ask resolvers share: those of the quota, and the doctor's.
+ * quota_internal.h - what the files that ask resolvers share: those of the quota, and the doctor's.
  */
 #ifndef DG_TCP_QUOTA_INTERNAL_H
 #define DG_TCP_QUOTA_INTERNAL_H
 
 #include <time.h>
 
-#include "userspace/lib/tcp_quota.h"
+#include "userspace/tcp/quota.h"
 
 #define DG_SAID_MAX (1u << 20)
 #define DG_COMMAND_WORDS_MAX 64

@@ -4,9 +4,9 @@
  *
  * Nothing here decides anything; what cannot be read is left as it is.
  */
-#include "userspace/lib/tcp.h"
-#include "userspace/lib/tcp_rows.h"
-#include "userspace/lib/tcp_shares.h"
+#include "userspace/tcp/tcp.h"
+#include "userspace/tcp/rows.h"
+#include "userspace/tcp/shares.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
