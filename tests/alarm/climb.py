@@ -7,7 +7,7 @@ import threading
 import time
 
 from callers import Bind, Room
-from guarded import SERVER, Daemon
+from guarded import PATIENCE, SERVER, Daemon
 from receivers import Receiver
 
 QUERY = bytes.fromhex("00000100000100000000000003777777076578616d706c650000010001")
@@ -20,12 +20,17 @@ def ask(sock):
 
 
 class Climb(threading.Thread):
-    """After it: `refused_at`, when the first client got no answer, and what the receiver had heard."""
+    """
+    Once `climbed` is set: `refused_at`, when the first client got no answer, and what the receiver had heard. Everybody stays until
+    release().
+    """
 
     def __init__(self):
         super().__init__(daemon=True)
         self.room = self.receiver = self.error = self.refused_at = self.began_at = None
         self.states = []
+        self.clients = []
+        self.climbed, self.released = threading.Event(), threading.Event()
 
     def run(self):
         try:
@@ -36,23 +41,26 @@ class Climb(threading.Thread):
 alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
 """).ready()
             self.climb()
+            self.climbed.set()
+            while not self.released.wait(0.2):
+                self.stay()
         except Exception as error:  # for the test that waits for it
             self.error = error
+        self.climbed.set()
 
     def climb(self):
         """Goes on a little after the first refusal: others do not know of it."""
         self.began_at = time.monotonic()
-        clients = []
-        while len(clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < 15):
-            time.sleep(max(self.began_at + len(clients) - time.monotonic(), 0))
+        while len(self.clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < 15):
+            time.sleep(max(self.began_at + len(self.clients) - time.monotonic(), 0))
             sock = self.room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.settimeout(ANSWERED_WITHIN)
             came_at = time.monotonic()
-            clients.append([came_at + ASKED_AGAIN, sock])
+            self.clients.append([came_at + ASKED_AGAIN, sock])
             self.room.sockets.append(sock)
             if not self.is_served(sock) and not self.refused_at:
                 self.refused_at = came_at
-            self.stay(clients)
+            self.stay()
 
     def is_served(self, sock):
         try:
@@ -62,15 +70,19 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
         except OSError:
             return False
 
-    def stay(self, clients):
+    def stay(self):
         """Each client asks again now and then, so that its connection is kept."""
-        for client in clients:
+        for client in self.clients:
             if client[0] <= time.monotonic():
                 client[0] += ASKED_AGAIN
                 ask(client[1])
 
+    def release(self):
+        self.released.set()
+        self.join(PATIENCE)
+
     def end(self):
-        self.join(400)
+        self.release()
         if self.receiver:
             self.receiver.close()
         if self.room:

@@ -11,7 +11,7 @@ LATE = 15
 
 
 def test_lead_of_the_warning(climb, record_property):
-    climb.join(300)
+    climb.climbed.wait(300)
     assert climb.error is None and climb.refused_at, climb.error
     rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
     wait_for(lambda: climb.receiver.told() == rise)
@@ -24,6 +24,8 @@ def test_lead_of_the_warning(climb, record_property):
           f"critical {lead[NEARLY]:.0f} s before")
     assert lead[FILLING] >= 30
     assert 0 < lead[NEARLY] < lead[FILLING]
+    climb.release()
+    assert climb.error is None, climb.error
     gone_at = time.monotonic()
     hang_up(climb.room.sockets)
     time.sleep(CLEAR - 1)

@@ -33,8 +33,19 @@ struct waiting {
 	struct MHD_Connection *connection;
 };
 
+/*
+ * The page that was last asked for in this turn of the loop. Many who ask at once, or one who asks twenty times at a stroke, cost one
+ * rendering, and nobody gets what is older than the turn.
+ */
+struct shared {
+	struct MHD_Response *response; /* NULL = none */
+	unsigned int status;
+	char path[64], accept[256]; /* what is longer is not shared */
+};
+
 struct dg_http {
 	struct MHD_Daemon *mhd;
+	struct shared shared;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	int handles;   /* not yet closed */
@@ -132,16 +143,16 @@ static void evict_slow(struct dg_http *http)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static enum MHD_Result reply(const struct dg_http *http, struct MHD_Connection *connection,
-			     const struct dg_http_page *page)
+/* Takes the body over, also when it fails: NULL. */
+static struct MHD_Response *response_make(const struct dg_http *http,
+					  const struct dg_http_page *page)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(page->len, page->body, MHD_RESPMEM_MUST_FREE);
-	enum MHD_Result queued;
 
 	if (!response) {
 		free(page->body);
-		return MHD_NO;
+		return NULL;
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -159,9 +170,7 @@ static enum MHD_Result reply(const struct dg_http *http, struct MHD_Connection *
 	for (unsigned int i = 0; http->web && i < http->web->headers; i++)
 		MHD_add_response_header(response, http->web->header[i].name,
 					http->web->header[i].value);
-	queued = MHD_queue_response(connection, page->status, response);
-	MHD_destroy_response(response);
-	return queued;
+	return response;
 }
 
 static enum MHD_Result reply_plain(const struct dg_http *http, struct MHD_Connection *connection,
@@ -170,11 +179,38 @@ static enum MHD_Result reply_plain(const struct dg_http *http, struct MHD_Connec
 	struct dg_http_page page = { .status = status,
 				     .type = "text/plain; charset=utf-8",
 				     .body = strdup(text) };
+	struct MHD_Response *response;
+	enum MHD_Result queued;
 
 	if (!page.body)
 		return MHD_NO;
 	page.len = strlen(text);
-	return reply(http, connection, &page);
+	response = response_make(http, &page);
+	if (!response)
+		return MHD_NO;
+	queued = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static void shared_forget(struct shared *shared)
+{
+	if (shared->response)
+		MHD_destroy_response(shared->response); /* those that are under way keep theirs */
+	shared->response = NULL;
+}
+
+static bool shared_is(const struct shared *shared, const char *path, const char *accept)
+{
+	return shared->response && !strcmp(shared->path, path) && !strcmp(shared->accept, accept);
+}
+
+static void shared_name(struct shared *shared, const char *path, const char *accept)
+{
+	bool fits = strlen(path) < sizeof(shared->path) && strlen(accept) < sizeof(shared->accept);
+
+	snprintf(shared->path, sizeof(shared->path), "%s", fits ? path : "");
+	snprintf(shared->accept, sizeof(shared->accept), "%s", fits ? accept : "");
 }
 
 static enum MHD_Result reply_page(struct dg_http *http, struct MHD_Connection *connection,
@@ -183,14 +219,24 @@ static enum MHD_Result reply_page(struct dg_http *http, struct MHD_Connection *c
 	const char *accept =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	struct dg_http_page page = { .status = MHD_HTTP_OK };
-	int failed = http->page(http->arg, path, accept, &page);
+	struct shared *shared = &http->shared;
+	int failed;
 
+	if (shared_is(shared, path, accept ? accept : ""))
+		return MHD_queue_response(connection, shared->status, shared->response);
+	failed = http->page(http->arg, path, accept, &page);
 	if (failed == -ENOENT)
 		return reply_plain(http, connection, MHD_HTTP_NOT_FOUND, "not found\n");
 	if (failed)
 		return reply_plain(http, connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
 				   "internal error\n");
-	return reply(http, connection, &page);
+	shared_forget(shared);
+	shared->response = response_make(http, &page);
+	if (!shared->response)
+		return MHD_NO;
+	shared->status = page.status;
+	shared_name(shared, path, accept ? accept : "");
+	return MHD_queue_response(connection, shared->status, shared->response);
 }
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
@@ -317,6 +363,7 @@ static void run(struct dg_http *http)
 
 	evict_slow(http);
 	MHD_run(http->mhd);
+	shared_forget(&http->shared);
 	if (MHD_get_timeout(http->mhd, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_timer, ms, 0);
 	else
@@ -511,6 +558,7 @@ void dg_http_stop(struct dg_http **http)
 	dg_login_free(&h->login); /* checks that run know nobody any more */
 	while (!TAILQ_EMPTY(&h->waiting))
 		wake(TAILQ_FIRST(&h->waiting));
+	shared_forget(&h->shared);
 	MHD_stop_daemon(h->mhd);
 	uv_close((uv_handle_t *)&h->poll, on_closed);
 	uv_close((uv_handle_t *)&h->timer, on_closed);
