@@ -75,7 +75,7 @@ def uncommented(text):
     """The examples switched on: "#key:" and "#  key:" lose the hash, prose has one blank behind it or three."""
     text = text.replace("interfaces: []", "interfaces:")
     lines = (line for line in text.splitlines() if "cookie-secret-file" not in line)  # excludes cookie-secret
-    return "\n".join(re.sub(r"^#(?=(  )*(- |[a-z-]+:))", "", line) for line in lines)
+    return "\n".join(re.sub(r"^#(?=(  )*(- |[a-z0-9-]+:))", "", line) for line in lines)
 
 
 def shown(*args):

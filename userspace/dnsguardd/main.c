@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <signal.h>
 #include <string.h>
@@ -446,6 +447,14 @@ static int check_config(const struct dg_daemon_options *options)
 	return DG_EXIT_OK;
 }
 
+/* One heap for the loop and its few workers, of whom one is at work now and then: not one more for each that ever was. */
+static void memory_bound(void)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	const struct dg_daemon_options options = read_options(argc, argv);
@@ -456,6 +465,7 @@ int main(int argc, char **argv)
 
 	if (options.check_config)
 		return check_config(&options);
+	memory_bound();
 	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&life.daemon.loop);
 	failed = start(&life, &lock, &err);
