@@ -82,7 +82,8 @@ def test_a_hundred_reloads(house):
     kernel = Kernel(house)
     wait_for(lambda: len(json.loads(daemon.get("/api/history")[1])["unix"]) >= WARM)
     in_kernel, of_daemon, of_command, most, looks = [], [], [], 0, 0
-    turn = settled = 0
+    history = f"{house.dir}/state/history.db"
+    begun, turn, settled = os.path.getmtime(history), 0, 0
     while not settled or turn < settled + RELOADS - SETTLED:
         turn += 1
         memory, count, looked = update(house, kernel, turn)
@@ -90,8 +91,8 @@ def test_a_hundred_reloads(house):
         of_command.append(memory)
         in_kernel.append(kernel.bytes())
         of_daemon.append(resident_kb(daemon.process.pid, "VmRSS"))
-        if not settled and turn >= SETTLED and os.path.exists(f"{house.dir}/state/history.db"):
-            settled = turn
+        if not settled and turn >= SETTLED and os.path.getmtime(history) > begun:
+            settled = turn + 1
     pinned, images = zip(*in_kernel)
     print(f"kernel {pinned[0]} + {min(images)} to {max(images)} bytes, daemon {of_daemon[0]} to {of_daemon[-1]} KiB, "
           f"command {max(of_command)} KiB, {most} images at most in {looks} looks")
