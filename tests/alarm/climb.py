@@ -28,7 +28,6 @@ class Climb(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.room = self.receiver = self.error = self.refused_at = self.began_at = None
-        self.states = []
         self.clients = []
         self.climbed, self.released = threading.Event(), threading.Event()
 

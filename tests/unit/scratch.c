@@ -10,7 +10,12 @@
 
 int dg_scratch_make(char *ret, size_t size, const char *what)
 {
-	int len = snprintf(ret, size, "/tmp/dg-%s-XXXXXX", what);
+	return dg_scratch_make_in(ret, size, "/tmp", what);
+}
+
+int dg_scratch_make_in(char *ret, size_t size, const char *parent, const char *what)
+{
+	int len = snprintf(ret, size, "%s/dg-%s-XXXXXX", parent, what);
 
 	if (len < 0 || (size_t)len >= size)
 		return -ENAMETOOLONG;

@@ -10,5 +10,7 @@
 /* Makes a fresh directory below /tmp, named after what it is for; ret, of size octets, becomes its path. The caller
  * removes it. -errno. */
 int dg_scratch_make(char *ret, size_t size, const char *what);
+/* Likewise below another directory. */
+int dg_scratch_make_in(char *ret, size_t size, const char *parent, const char *what);
 
 #endif
