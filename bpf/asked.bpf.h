@@ -24,9 +24,7 @@ struct asked {
 static __always_inline bool asked_is_sampled(const struct dg_settings *set, __be16 client_port,
 					     __be16 id)
 {
-	__u64 number = ((__u64)client_port << 16 | id) * (set->limit_key[1] | 1);
-
-	return number >> 32 < set->asked_below;
+	return dg_latency_number(client_port, id, set->limit_key[1]) < set->asked_below;
 }
 
 static __always_inline __u64 asked_hash(const struct dg_settings *set, const struct asked *asked)
