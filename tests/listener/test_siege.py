@@ -81,7 +81,7 @@ def test_scrapes_and_queries_go_on(world, connect):
     world.cli("limit", "set", "--rate-limit", "10000", "--instant-limit", "10000")
     daemon = Daemon(world, "--interface", "guarded").ready()
     client = world.outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(2)
+    client.settimeout(PATIENCE)
     assert answered(client, 200) == 200
     idle = connect(count=1000)
     connect(b"GET /metrics HTTP/1.1\r\nHo", count=1000)
@@ -102,8 +102,8 @@ def test_scrapes_and_queries_go_on(world, connect):
 
 def test_time_is_bounded(daemon, connect):
     """Who says nothing is let go after one time, who says an octet now and then after another, who asks now and then is kept."""
-    idle, writer, scraper = connect(), connect(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "), connect()
     began, asked, ends = time.monotonic(), 0, {}
+    idle, writer, scraper = connect(), connect(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "), connect()
     while len(ends) < 2 or time.monotonic() - began < REQUEST_S + 1:
         for name, sock in (("idle", idle), ("writer", writer)):
             if name not in ends and is_closed(sock):
