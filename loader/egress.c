@@ -286,6 +286,21 @@ int dg_egress_runs(const char *bpffs, const char *ifname)
 	return filter_find(bpffs, ifname, ifindex, &ours) && ours;
 }
 
+bool dg_egress_times(const char *bpffs, const struct dg_iface *iface)
+{
+	dg_scoped_fd int link = pin_open(bpffs, PIN_TCX, iface->name);
+	dg_scoped_fd int filter = pin_open(bpffs, PIN_CLSACT, iface->name);
+	bool ours = false;
+
+	if (!(iface->flags & DG_IF_TIMED))
+		return false;
+	if (link >= 0)
+		return link_ifindex(link) == iface->ifindex;
+	if (if_nametoindex(iface->name) == iface->ifindex)
+		return filter_find(bpffs, iface->name, iface->ifindex, &ours) && ours;
+	return filter >= 0;
+}
+
 /* Does what runs on the device come from the same source as what this build would load? */
 static bool is_current(const char *bpffs, const char *ifname, const struct dg_maps *maps)
 {

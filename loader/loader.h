@@ -131,6 +131,11 @@ int dg_owner_refuse(const char *ifname, __u32 ifindex, struct dg_error *err);
 /* 1: the answers that leave by the device are timed; 0: the kernel refused the program that does, or it is not attached. */
 int dg_egress_runs(const char *bpffs, const char *ifname);
 /*
+ * The same for a row of dg_ifaces, whatever network namespace asks. Where a filter does it (before Linux 6.6) and the device
+ * is in another namespace, its pin and the row's flag are believed.
+ */
+bool dg_egress_times(const char *bpffs, const struct dg_iface *iface);
+/*
  * Attaches that program where it is missing, or replaces in place one of another source. -errno and err when it cannot; the device
  * is guarded all the same.
  */

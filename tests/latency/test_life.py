@@ -54,6 +54,17 @@ def test_each_device_has_its_own(room):
     assert room.latency()["measured"] is True
 
 
+def test_whoever_asks_from_another_namespace_hears_the_same(room):
+    def measured():
+        said = run(CLI, "--bpffs", room.bpffs, "--state-dir", f"{room.dir}/state", "status", "--json").stdout
+        return json.loads(said)["latency"]["measured"]
+
+    room.attach()
+    assert measured() is True
+    (room.bpffs / "dnsguard" / "progs" / "tcx-guarded").unlink()
+    assert measured() is False
+
+
 def test_a_device_that_is_made_anew_is_timed_again(room):
     room.attach()
     link = tcx(room)[0]

@@ -31,7 +31,7 @@ static bool is_measured(const struct dg_cli *cli, const struct dg_snapshot *snap
 	bool measured = snapshot->ifaces > 0;
 
 	for (__u32 i = 0; i < snapshot->ifaces; i++)
-		measured = measured && dg_egress_runs(cli->bpffs, snapshot->iface[i].name);
+		measured = measured && dg_egress_times(cli->bpffs, &snapshot->iface[i]);
 	return measured;
 }
 
