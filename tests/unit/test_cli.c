@@ -153,6 +153,8 @@ static void test_typed_values_refused(void **state)
 	refused("attach eth0 --limiter-memory 17179869185G",
 		"17179869185G"); /* 1 GiB modulo 2^64 */
 	refused("limit set --slip 1001", "\"1001\" is not a whole number from 0 to 1000");
+	refused("doctor --sample 0s", "--sample: duration \"0s\" is no time at all: at least 1s");
+	refused("doctor --sample 2m", "--sample \"2m\": use a duration from 1s to 1m");
 	refused("watch --client 192.0.2.1/33", "\"192.0.2.1/33\"");
 	refused("watch --verdict nothing", "\"nothing\"");
 }

@@ -71,6 +71,8 @@ static void durations_both_ways(void **state)
 		assert_int_equal(ns, durations[i].sec * SEC);
 		assert_string_equal(dg_duration_text(ns, back, sizeof(back)), durations[i].back);
 	}
+	assert_int_equal(dg_duration_parse("0m", &ns, &err), -EINVAL);
+	assert_string_equal(err.text, "duration \"0m\" is no time at all: at least 1s");
 	assert_string_equal(dg_duration_text(0, back, sizeof(back)), "0s");
 	assert_string_equal(dg_duration_text(SEC - 1, back, sizeof(back)), "<1s");
 }

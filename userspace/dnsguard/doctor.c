@@ -17,8 +17,8 @@ const struct dg_option dg_doctor_options[] = {
 	[SAMPLE] = { .name = "sample",
 		     .type = DG_OPT_DURATION,
 		     .arg = "D",
-		     .help = "look at the queries of devices so long (default 2s)",
-		     .min = 0,
+		     .help = "look at the queries of devices so long: 1s to 1m (default 2s)",
+		     .min = 1000000000ull,
 		     .max = 60000000000ull },
 	{ 0 },
 };

@@ -151,6 +151,23 @@ static int value_prefixed(int status, const struct dg_option *option, struct dg_
 	return dg_fail(err, status, err->status, "--%s: %.900s", option->name, text);
 }
 
+/* A row without .max takes whatever a duration may be. */
+static int duration_parse(const struct dg_option *option, struct dg_value *value,
+			  struct dg_error *err)
+{
+	char least[32], most[32];
+	int status =
+		value_prefixed(dg_duration_parse(value->text, &value->number, err), option, err);
+
+	if (status || !option->max ||
+	    (value->number >= option->min && value->number <= option->max))
+		return status;
+	return dg_fail(err, -EINVAL, DG_EXIT_USAGE, "--%s \"%s\": use a duration from %s to %s",
+		       option->name, value->text,
+		       dg_duration_text(option->min, least, sizeof(least)),
+		       dg_duration_text(option->max, most, sizeof(most)));
+}
+
 static int value_parse(const struct dg_option *option, struct dg_value *value, struct dg_error *err)
 {
 	char what[64];
@@ -166,8 +183,7 @@ static int value_parse(const struct dg_option *option, struct dg_value *value, s
 	case DG_OPT_BYTES:
 		return bytes_parse(option, value, err);
 	case DG_OPT_DURATION:
-		return value_prefixed(dg_duration_parse(value->text, &value->number, err), option,
-				      err);
+		return duration_parse(option, value, err);
 	case DG_OPT_PREFIX:
 		return value_prefixed(dg_prefix_parse(value->text, &value->prefix, err), option,
 				      err);

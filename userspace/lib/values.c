@@ -95,7 +95,10 @@ int dg_duration_parse(const char *text, __u64 *ret_ns, struct dg_error *err)
 		rc = duration_part(&at, at == text, &seconds);
 		at += strspn(at, " ");
 	} while (!rc && *at);
-	if (rc || !seconds)
+	if (!rc && !seconds)
+		return dg_fail(err, -EINVAL, DG_EXIT_USAGE,
+			       "duration %s is no time at all: at least 1s", DG_QUOTE(text));
+	if (rc)
 		return dg_fail(
 			err, -EINVAL, DG_EXIT_USAGE,
 			"duration %s is not like 90s, 5m, 2h, 7d or 1h30m (at most 100 years)",
