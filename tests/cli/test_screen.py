@@ -360,9 +360,9 @@ def limit_many(world, count):
 
 
 def chosen(terminal):
-    """The row that is marked: its first word."""
+    """The only row of the screen that is marked: its first word."""
     marked = [y for y in range(terminal.screen.lines) if all(terminal.screen.buffer[y][x].reverse for x in range(80))]
-    return terminal.screen.display[marked[-1]].split()[0] if len(marked) > 1 else None
+    return terminal.screen.display[marked[0]].split()[0] if len(marked) == 1 else None
 
 
 def test_a_thousand_limited_sources(world, top):

@@ -374,7 +374,7 @@ static void titles_draw(int y, const struct dg_top *top, const json_t *doc)
 			 device ? text_of(device, "name") : "all devices");
 		put(y, x + 9, PLAIN, title);
 	}
-	mvchgat(y, 0, -1, A_REVERSE, PLAIN, NULL);
+	mvchgat(y, 0, -1, A_BOLD | A_UNDERLINE, PLAIN, NULL); /* only the chosen row is reversed */
 }
 
 static void tabs_draw(int y, const struct dg_top *top)
