@@ -31,7 +31,7 @@ struct job {
 	bool generic, frags;
 	/* done so far: */
 	bool created, renewed, iface_written, updated, link_pinned, finished;
-	char note[256];
+	char note[512];
 };
 
 static void job_undo(struct job *job)
@@ -182,7 +182,9 @@ static int job_maps_renew(struct job *job, struct dg_error *err)
 	if (status)
 		return status;
 	job->renewed = true;
-	job_note(job, "the maps were of another layout: counters begin anew, as after a reboot");
+	job_note(job,
+		 "the maps were of another layout: counters begin anew, as after a reboot; a pause "
+		 "and limits set without --save are gone (dnsguard limit show)");
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct dg_attach_result {
 	int trial_fd;		/* on trial: who has it open holds the trial, owned by the caller;
 				 * else -1 */
 	__u32 slot;
-	char note[256]; /* something the operator should know, or "" */
+	char note[512]; /* something the operator should know, or "" */
 };
 
 /*

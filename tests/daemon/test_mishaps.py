@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from guarded import BUILD, CLI, QUERY, SERVER, Daemon, other_layout, run, wait_for
+from guarded import BUILD, CLI, QUERY, SERVER, Daemon, other_layout, run, set_abi_version, wait_for
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}}}\n"
 RUN_DIR = Path("/run/dnsguard")
@@ -280,7 +280,8 @@ def test_an_upgrade_to_another_layout_loses_no_query(world):
     resolver.stop(world)
     assert client.ttls == {33} and client.asked > 20
     assert world.link()[0] == link[0] and world.link()[1] != link[1]
-    assert "another layout" in later.log.until("guarded: replaced in place")
+    said = later.log.until("guarded: replaced in place")
+    assert "another layout" in said and "a pause and limits set without --save are gone (dnsguard limit show)" in said
     counted = world.status()["verdicts"]
     assert 0 < counted["pass_clean"]["frames"] < client.asked // 2, "counted anew"
 
@@ -296,3 +297,16 @@ def test_an_upgrade_of_what_was_attached_by_hand_starts_and_says_what_to_do(worl
     world.cli("attach", "guarded")
     assert world.link()[0] == link[0] and world.link()[1] != link[1]
     wait_for(lambda: daemon.get("/metrics")[1].count('interface="guarded"'))
+
+
+def test_a_guard_of_another_layout_is_told_once_and_when_it_changes(world):
+    """The daemon looks every few seconds, and whenever an address comes or goes."""
+    world.cli("attach", "guarded")
+    other_layout(world)
+    daemon = Daemon(world, config="interfaces: []\n").ready()
+    for version in (98, 97, 96):
+        set_abi_version(world, version)
+        world.inside.ip("addr", "add", f"192.0.2.{version}/24", "dev", "guarded")
+        daemon.log.until(f"layout version {version},")
+    told = [int(line.split("layout version ")[1].split(",")[0]) for line in daemon.log.seen if "layout version" in line]
+    assert told == [99, 98, 97, 96]

@@ -45,7 +45,9 @@ struct dg_daemon {
 	struct dg_config *config; /* as applied last */
 	struct dg_guarded guarded[DG_IF_MAX];
 	unsigned int guarded_count;
-	int addresses;	  /* guarded, as logged last */
+	int addresses; /* guarded, as logged last */
+	struct dg_error
+		locked_out; /* why maps or lock could not be had, as logged last; no text = they could */
 	__u8 prog_tag[8]; /* of the program this daemon loads; learnt once, see guard.c */
 	int prog_tag_known;
 	struct dg_lists *lists;			/* NULL until all is guarded */

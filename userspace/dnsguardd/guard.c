@@ -316,6 +316,7 @@ static int write_all(const struct plan *plan, struct dg_error *err)
 	/* Attached by hand, before an upgrade: whose it is to say what guards now, says how to get at it. */
 	if (failed == -EPROTO && !plan->next->iface_count) {
 		dg_log(DG_LOG_WARNING, "%s", err->text);
+		plan->daemon->locked_out = *err;
 		return 0;
 	}
 	if (failed)
@@ -432,16 +433,25 @@ static void check_devices(struct dg_daemon *daemon)
 	}
 }
 
+/* It is tried every few seconds: said once, and again when it changes. */
+static void locked_out_say(struct dg_daemon *daemon, const struct dg_error *why)
+{
+	if (why->text[0] && strcmp(why->text, daemon->locked_out.text) != 0)
+		dg_log(DG_LOG_ERROR, "%s", why->text);
+	daemon->locked_out = *why;
+}
+
 /* Opens the maps and takes the lock, or logs why not. A guard that is not loaded is no failure. */
-static int open_locked(const struct dg_daemon *daemon, struct dg_maps *ret_maps, int *ret_lock)
+static int open_locked(struct dg_daemon *daemon, struct dg_maps *ret_maps, int *ret_lock)
 {
 	struct dg_error err = { 0 };
 	int failed = dg_maps_open(daemon->options->bpffs, ret_maps, &err);
 
 	if (!failed)
 		failed = dg_lock(daemon->options->bpffs, ret_lock, &err);
-	if (failed && failed != -ENOENT)
-		dg_log(DG_LOG_ERROR, "%s", err.text);
+	if (failed == -ENOENT)
+		err.text[0] = '\0';
+	locked_out_say(daemon, &err);
 	return failed;
 }
 
