@@ -4,12 +4,13 @@ import copy
 import io
 import json
 import re
+import socket
 
 import pytest
 from PIL import Image
 
 from browser import Browser
-from guarded import PORT, Daemon, World, wait_for
+from guarded import PORT, SERVER, Daemon, World, wait_for
 
 URL = f"http://127.0.0.1:{PORT}/"
 DRAWN = "document.body && document.body.dataset.drawn"
@@ -153,6 +154,32 @@ def test_outlives_the_daemon():
         world.cli("detach", "--all", "--purge")
         browser.until("/The daemon says: no guard is loaded/.test(trouble.textContent)")
         browser.close()
+    finally:
+        world.close()
+
+
+MARKS = "[...document.querySelectorAll('.gauge .mark')].map(line => +line.getAttribute('x1')).join()"
+
+
+def test_a_reload_shows_on_the_page_that_stands_open():
+    """Mode and thresholds become the new ones without the page being loaded again, and its charts go on."""
+    world = World()
+    try:
+        config = "interfaces: [guarded]\nmode: {mode}\ntcp:\n  quota: 100\n  warning: {{at: {warning}}}\n  critical: {{at: {critical}}}\n"
+        daemon = Daemon(world, config=config.format(mode="enforce", warning=50, critical=80)).ready()
+        with world.inside.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind((SERVER, 53))
+            listener.listen()
+            browser = Browser(world.inside.enter())
+            browser.look(URL).until(f"{MARKS} === '70,112'").until("/enforcing: guarded/.test(document.body.innerText)")
+            browser.ask("window.loadedOnce = true")
+            samples = len(history(daemon)["unix"])
+            world.config(config.format(mode="observe", warning=60, critical=90))
+            world.cli("reload")
+            browser.until(f"{MARKS} === '84,126'").until("/observing, every packet passes: guarded/.test(document.body.innerText)")
+            wait_for(lambda: len(history(daemon)["unix"]) > samples)
+            assert browser.ask("window.loadedOnce && trouble.hidden") is True and browser.complaints() == []
+            browser.close()
     finally:
         world.close()
 
