@@ -62,13 +62,15 @@ class Clock(Room):
 
     def ask(self, count=1, address=SERVER):
         """So many UDP queries, no more at once than any socket has room for; all answered before this returns."""
-        sock, ids = self.client(address), random.Random(count).sample(range(1 << 16), count)
-        for begin in range(0, count, AT_ONCE):
-            numbers = ids[begin:begin + AT_ONCE]
-            for number in numbers:
-                sock.send(number.to_bytes(2, "big") + QUERY[2:])
-            for _ in numbers:
-                sock.recv(512)
+        ids = random.Random(count).sample(range(1 << 16), count)
+        with self.client(address) as sock:  # closed: who asks for as long as something else takes would run out of descriptors
+            for begin in range(0, count, AT_ONCE):
+                numbers = ids[begin:begin + AT_ONCE]
+                for number in numbers:
+                    sock.send(number.to_bytes(2, "big") + QUERY[2:])
+                for _ in numbers:
+                    sock.recv(512)
+        self.sockets.remove(sock)
 
     def ask_tcp(self, sock, count=1):
         for _ in range(count):

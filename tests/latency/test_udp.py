@@ -160,8 +160,7 @@ def test_a_device_whose_answers_are_not_seen_notes_no_query(room):
 
 
 def test_prometheus_has_them(room):
-    daemon = Daemon(room, "--interface", "guarded").ready()
-    room.time_all()
+    daemon = Daemon(room, config=SAMPLE.format(1)).ready()
     room.resolver(50)
     room.ask(20)
     samples = daemon.samples()
