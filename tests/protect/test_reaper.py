@@ -5,7 +5,7 @@ import signal
 import socket
 
 import pytest
-from callers import SERVER6, Bind, hang_up
+from callers import BIND_WAITS, SERVER6, Bind, hang_up
 from guarded import CLIENT, QUERY, SERVER, Daemon, run, wait_for
 
 from crowd import Holders, addresses
@@ -92,7 +92,7 @@ def test_an_exempt_source_keeps_what_it_has(room):
 def test_observed_nothing_is_closed_and_nothing_dropped(room):
     sources = addresses(room, 10, 50)
     room.attach()
-    Bind(room, "tcp-clients 20;")
+    Bind(room, "tcp-clients 20;" + BIND_WAITS)  # who is lost was not sent away by BIND
     daemon = daemon_of(room, "observe", "observe")
     wait_for(lambda: room.map_values("dg_settings")[0]["protect"]["base"][0] == 5)
     with Holders(room, sources, 60) as holders:
