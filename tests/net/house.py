@@ -66,10 +66,10 @@ class House(World):
         self.children.append(child)
         return child
 
-    def load(self, mode, *argv):
+    def load(self, mode, *argv, wrap=()):
         """The load tool, on the client's end; result() waits for it and reads what it measured."""
         words = ["--interface", "peer", "--to-mac", self.mac()] if mode != "ask" else []
-        return self.start(self.outside, LOAD, mode, "--to", UNBOUND4, "--json", *words, *argv)
+        return self.start(self.outside, *wrap, LOAD, mode, "--to", UNBOUND4, "--json", *words, *argv)
 
     def purge(self):
         self.cli("detach", "--all", "--purge", check=False)
@@ -92,6 +92,7 @@ def result(child):
 
 
 def unbound(house):
+    """Its receive buffer holds some seconds of what the guard lets through: one that gets no processor for a while loses none."""
     lines = "\n".join(f"  local-data: '{name}. 300 {kind} {data}'" for name, kind, data in RECORDS)
     return serve(house, "unbound", ["unbound", "-d", "-c"], UNBOUND4, f"""
 server:
@@ -104,6 +105,7 @@ server:
   interface: {UNBOUND6}
   access-control: 0.0.0.0/0 allow
   access-control: ::0/0 allow
+  so-rcvbuf: 8m
   module-config: "iterator"
   local-zone: "example." static
 {lines}
@@ -155,8 +157,8 @@ def serve(house, name, argv, address, config):
 # ---- asking ---------------------------------------------------------------------------------------
 
 
-def ask(netns, server, wire, tcp=False, timeout=2.0):
-    """One query, one answer, as octets; None when none came."""
+def ask(netns, server, wire, tcp=False, timeout=PATIENCE):
+    """One query, one answer, as octets; None when none came. Who expects none says how long he listens."""
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with netns.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Floods in front of a real Unbound: honest clients keep their answers. Figures are tests/bench's; this is yes or no."""
+import os
+import signal
+
 import pytest
 
 import house as h
@@ -13,6 +16,8 @@ FLOODS = {
 HONEST = ["--from", h.HONEST, "--sources", "100", "--rate", "500", "--names", "www#.lab.example", "--numbers", "100"]
 RATE, BURST = 20, 40  # a second and source; an honest client asks 5
 ENOUGH = 99.0  # percent; other tests share the two cores
+HARD = ["nice", "-n", "-20"]  # a flood from elsewhere is not slower because this machine is busy
+PATIENT = ["--timeout-ms", "30000"]  # who waits so long has lost his query: a machine that is slow only answers late
 
 
 @pytest.fixture
@@ -24,17 +29,29 @@ def flooded(house):
     return house
 
 
-def measure(house, flood):
-    """Honest clients for 2 s within 4 s of flood, once every source had its burst: (what they got, the flood)."""
-    flooder = house.load("flood", *flood, "--seconds", "4", "--cpu", "0")
-    wait_for(lambda: house.status()["interfaces"][0]["frames"] > 50000)
-    honest = house.load("ask", *HONEST, "--seconds", "2")
-    return h.result(honest), h.result(flooder)
+def seen(house):
+    return house.status()["interfaces"][0]["frames"]
+
+
+def counted(house, flooder):
+    """What was sent, once all of it has been judged: its sender ends before the last frame has arrived."""
+    sent = h.result(flooder)
+    wait_for(lambda: seen(house) >= sent["frames"])
+    return sent
+
+
+def measure(house, flood, *patience, wrap=()):
+    """Honest clients for 2 s within the flood, once every source had its burst: (what they got, the flood)."""
+    flooder = house.load("flood", *flood, "--seconds", "3600", "--cpu", "0", wrap=wrap)
+    wait_for(lambda: seen(house) > 50000)
+    honest = h.result(house.load("ask", *HONEST, "--seconds", "2", *patience))
+    flooder.send_signal(signal.SIGINT)
+    return honest, counted(house, flooder)
 
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_honest_clients_are_answered(flooded, flood):
-    honest, sent = measure(flooded, FLOODS[flood])
+    honest, sent = measure(flooded, FLOODS[flood], *PATIENT)
     assert honest["answered_percent"] >= ENOUGH, (honest, sent)
     assert honest["wrong"] == 0
     verdicts = flooded.status()["verdicts"]
@@ -44,7 +61,7 @@ def test_honest_clients_are_answered(flooded, flood):
 def test_without_the_guard_they_are_not(flooded):
     """The twin: paused, every frame of the same flood goes on to the resolver, and it hurts."""
     flooded.cli("pause", "5m")
-    honest, sent = measure(flooded, FLOODS["random names"])
+    honest, sent = measure(flooded, FLOODS["random names"], wrap=HARD)
     verdicts = flooded.status()["verdicts"]
     assert verdicts["drop_limited"]["frames"] == 0
     assert verdicts["pass_paused"]["frames"] >= sent["frames"] > 10000
@@ -53,7 +70,7 @@ def test_without_the_guard_they_are_not(flooded):
 
 def test_one_sender_gets_its_limit_and_no_more(flooded):
     """Sustained rate times 3 s, and the burst once, within a tenth (jiffies at either end)."""
-    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "3"))
+    sent = counted(flooded, flooded.load("flood", *FLOODS["one source"], "--seconds", "3"))
     passed = flooded.frames("pass_clean")
     due = RATE * sent["seconds"] + BURST
     assert abs(passed - due) <= 0.1 * due
@@ -61,7 +78,7 @@ def test_one_sender_gets_its_limit_and_no_more(flooded):
 
 def test_observed_the_same_flood_passes_under_its_own_label(flooded):
     flooded.cli("limit", "set", "--mode", "observe")
-    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
+    sent = counted(flooded, flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
     verdicts = flooded.status()["verdicts"]
     assert verdicts["drop_limited"]["frames"] == 0
     assert verdicts["pass_observed_limited"]["frames"] + verdicts["pass_clean"]["frames"] == sent["frames"]
@@ -70,15 +87,15 @@ def test_observed_the_same_flood_passes_under_its_own_label(flooded):
 
 def test_slip_answers_every_second_refused_query_truncated(flooded):
     flooded.cli("limit", "set", "--slip", "2")
-    sent = h.result(flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
+    sent = counted(flooded, flooded.load("flood", *FLOODS["one source"], "--seconds", "1", "--rate", "2000"))
     verdicts = flooded.status()["verdicts"]
     dropped, truncated = verdicts["drop_limited"]["frames"], verdicts["reply_truncated"]["frames"]
     assert dropped + truncated + verdicts["pass_clean"]["frames"] == sent["frames"]
-    assert abs(dropped - truncated) <= 2  # one turn a CPU
+    assert abs(dropped - truncated) <= os.cpu_count()  # one turn a CPU
 
 
 def test_first_syns_are_counted(flooded):
-    sent = h.result(flooded.load("syn", "--from", h.FLOODERS, "--sources", "100", "--rate", "2000", "--seconds", "1"))
+    sent = counted(flooded, flooded.load("syn", "--from", h.FLOODERS, "--sources", "100", "--rate", "2000", "--seconds", "1"))
     status = flooded.status()
     assert status["tcp"]["syn"] == status["verdicts"]["pass_tcp"]["frames"] == sent["frames"]
     assert status["tcp"]["syn_retransmitted"] == 0
