@@ -6,13 +6,13 @@ import struct
 import threading
 import time
 
-from callers import Bind, Room
+from callers import BIND_WAITS, Bind, Room
 from guarded import PATIENCE, SERVER, Daemon
 from receivers import Receiver
 
 QUERY = bytes.fromhex("00000100000100000000000003777777076578616d706c650000010001")
 ASKED_AGAIN = 60  # seconds; BIND lets go of who is silent for longer than its idle timeout
-ANSWERED_WITHIN = 3
+ANSWERED_WITHIN = 10  # seconds; who is not answered then stands in the queue, however busy the machine is
 
 
 def ask(sock):
@@ -35,7 +35,7 @@ class Climb(threading.Thread):
         try:
             self.room = Room()
             self.receiver = Receiver(self.room)
-            Bind(self.room, "tcp-initial-timeout 1200; tcp-idle-timeout 1200;")
+            Bind(self.room, BIND_WAITS)
             self.daemon_run = Daemon(self.room, "--interface", "guarded", config=f"""
 alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
 """).ready()
@@ -50,7 +50,7 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
     def climb(self):
         """Goes on a little after the first refusal: others do not know of it."""
         self.began_at = time.monotonic()
-        while len(self.clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < 15):
+        while len(self.clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < ANSWERED_WITHIN + 15):
             time.sleep(max(self.began_at + len(self.clients) - time.monotonic(), 0))
             sock = self.room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.settimeout(ANSWERED_WITHIN)

@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 
-from callers import Bind
+from callers import BIND_WAITS, Bind
 from guarded import PATIENCE, SERVER, Daemon, wait_for
 
 SECOND = 5353
@@ -19,7 +19,7 @@ def call(room, port, count):
 
 
 def test_listeners_that_share_a_quota_have_one_peak(room):
-    Bind(room, f"tcp-clients 40; listen-on port {SECOND} {{ {SERVER}; }};")
+    Bind(room, f"tcp-clients 40; {BIND_WAITS} listen-on port {SECOND} {{ {SERVER}; }};")
     daemon = Daemon(room, "--interface", "guarded", config=f"service: {{ports: [53, {SECOND}]}}\n").ready()
     rows = [f'{{listener="{SERVER}:{port}"}}' for port in (53, SECOND)]
     wait_for(lambda: [daemon.samples().get(f"dnsguard_tcp_quota_connections{row}") for row in rows] == [40, 40])

@@ -18,9 +18,10 @@ AGO_MINUTES = 3
 
 
 def guard(room, receiver):
+    """Of fewer queries than the test asks it makes no share, so that it cannot tell one while they are still under way."""
     return Daemon(room, "--interface", "guarded", config=f"""
 limits: {{mode: observe}}
-tcp: {{share: {{queries: 100, hold: 1s}}}}
+tcp: {{share: {{queries: 200, hold: 1s}}}}
 alerts: {{log: off, interval: 1s, webhook: "{receiver.url}/hook"}}
 """).ready()
 
