@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-/* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this. */
+/* Any change of a struct, of a map's type or size rule, or of a verdict's number raises this: see tests/unit/test_geometry.c. */
 #define DG_ABI_VERSION 4
 
 #define DG_NAME_MAX                                                                                \
