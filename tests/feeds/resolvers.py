@@ -21,7 +21,8 @@ from house import NAMED4, PATIENCE, UNBOUND4, House
 POLICY_NAMED, POLICY_UNBOUND = "127.0.0.53", "127.0.0.54"  # at the client's end, where nobody guards
 READY, POLICY_READY = ("ready.example", "192.0.2.9"), ("policy.ready", "192.0.2.99")  # names that tell what is loaded
 IN_FLIGHT = 100  # few enough that no socket's buffer overflows
-SILENCE = 1.5  # seconds after which a question counts as not answered; only those that are dropped wait so long
+SILENCE = 1.5  # seconds after which a question is doubted
+PROBES = 60000  # the first ID of questions that everybody answers; those of the questions asked are below
 
 NAMED = """
 options {{ directory "{dir}"; pid-file none; session-keyfile none; listen-on {{ {address}; }}; listen-on-v6 {{ none; }};
@@ -79,34 +80,55 @@ def told(message):
 
 
 class Asker:
-    """Questions over one socket, at most IN_FLIGHT of them open; answers by their ID."""
+    """Questions over one socket, at most IN_FLIGHT of them open; answers by their ID.
+
+    A question that is doubted will not be answered any more when one that was asked long after it, and that everybody
+    answers, has its answer: these servers take what came in its order. How slow they are does not matter.
+    """
 
     def __init__(self, netns, server):
         self.sock = netns.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.sock.connect((server, 53))
-        self.open, self.found = {}, {}
+        self.open, self.found, self.probes, self.heard, self.probed = {}, {}, {}, time.monotonic(), 0
 
     def send(self, number, wire):
         self.open[number] = time.monotonic() + SILENCE
         self.sock.send(number.to_bytes(2, "big") + wire[2:])
 
+    def probe(self, doubted):
+        number = PROBES + len(self.probes)
+        self.probes[number], self.probed = doubted, time.monotonic()
+        self.sock.send(number.to_bytes(2, "big") + dns.message.make_query(READY[0], "A").to_wire()[2:])
+
     def receive(self):
         if not select.select([self.sock], [], [], 0.05)[0]:
             return
         wire = self.sock.recv(65535)
-        number = int.from_bytes(wire[:2], "big")
+        number, self.heard = int.from_bytes(wire[:2], "big"), time.monotonic()
         if self.open.pop(number, None):
             self.found[number] = wire
+        for unanswered in self.probes.get(number, ()):
+            self.open.pop(unanswered, None)
 
     def expire(self):
         now = time.monotonic()
-        for number in [number for number, until in self.open.items() if until < now]:
-            del self.open[number]
+        doubted = [number for number, until in self.open.items() if until < now]
+        assert now < self.heard + PATIENCE, "nobody is there"
+        if doubted and now > self.probed + SILENCE:
+            self.probe(doubted)
+
+    def ask_once(self, wire):
+        """The answer, or None when it does not come at once."""
+        self.send(0, wire)
+        while 0 in self.open and time.monotonic() < self.open[0]:
+            self.receive()
+        self.sock.close()
+        return self.found.get(0)
 
     def ask(self, wires):
         """The answers as octets, None where none came."""
-        assert len(wires) <= 65536, "an ID names a question"
+        assert len(wires) <= PROBES, "an ID names a question"
         todo = iter(enumerate(wires))
         for number, wire in todo:
             self.send(number, wire)
@@ -148,7 +170,7 @@ class FeedHouse(House):
 
     def knows(self, netns, address, name, data):
         try:
-            (answer,) = Asker(netns, address).ask([dns.message.make_query(name, "A").to_wire()])
+            answer = Asker(netns, address).ask_once(dns.message.make_query(name, "A").to_wire())
         except ConnectionRefusedError:
             return False
         return answer is not None and socket.inet_aton(data) in answer
