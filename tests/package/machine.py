@@ -287,7 +287,7 @@ class Machine:
         for _ in range(3):
             sock.sendto(QUERY, (SERVER, 53))
         sock.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while self.frames() < before + 3 and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.frames() >= before + 3

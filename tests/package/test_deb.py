@@ -39,7 +39,7 @@ def test_no_file_outside_the_places_of_a_package(package):
 def test_installed_it_runs_and_guards_nothing(machine, package):
     machine.install(package)
     assert machine.show("ActiveState") == "active"
-    assert "no device is named" in machine.journal()
+    wait_for(lambda: "no device is named" in machine.journal())
     assert machine.link() is None
     assert machine.run("systemctl", "is-enabled", "dnsguardd").stdout.strip() == "enabled"
     assert os.stat(machine.path(CONFIG)).st_mode & 0o7777 == 0o640

@@ -69,7 +69,7 @@ def test_reload_of_a_bad_file_fails_and_changes_nothing(service):
     service.configure(GUARDING + "limts: {}\n")
     done = service.run("systemctl", "reload", "dnsguardd", check=False)
     assert done.returncode != 0
-    assert f"{CONFIG}:3:1" in service.journal()
+    wait_for(lambda: f"{CONFIG}:3:1" in service.journal())
     assert (service.show("MainPID"), service.link()) == (pid, link)
     assert service.show("ActiveState") == "active" and service.filters()
 
@@ -113,15 +113,16 @@ def test_one_that_hangs_is_ended_by_the_watchdog(service):
     os.kill(host_pid(service, pid)[0], signal.SIGSTOP)
     assert service.filters()
     wait_for(lambda: service.show("SubState") == "running" and service.show("MainPID") not in ("0", pid))
-    assert "watchdog" in service.run("journalctl", "--unit", "dnsguardd", "--no-pager").stdout.lower()
+    wait_for(lambda: "watchdog" in service.run("journalctl", "--unit", "dnsguardd", "--no-pager").stdout.lower())
     assert service.link() == link and service.filters()
     service.run("sh", "-c", f"rm -r {DROP_IN} && systemctl daemon-reload")
 
 
 def test_an_alert_stands_in_the_journal_with_its_fields(installed):
     installed.run("dnsguard", "alert", "test")
-    rows = installed.run("journalctl", "--output=json", "DNSGUARD_ALERT=DnsguardTest").stdout.splitlines()
-    row = json.loads(rows[-1])
+    told = ("journalctl", "--output=json", "DNSGUARD_ALERT=DnsguardTest")
+    wait_for(lambda: installed.run(*told).stdout)  # the journal takes it in its own time
+    row = json.loads(installed.run(*told).stdout.splitlines()[-1])
     assert (row["PRIORITY"], row["SYSLOG_IDENTIFIER"]) == ("4", "dnsguardd")
     assert (row["DNSGUARD_STATUS"], row["DNSGUARD_SEVERITY"]) == ("firing", "warning")
     assert row["MESSAGE"].startswith("DnsguardTest firing: ")

@@ -19,7 +19,7 @@ ZONE = "rpz.example."
 PRIMARY, SECONDARY, STRANGER = "127.0.0.1", "127.0.0.3", "127.0.0.9"
 SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
 OTHER_SECRET = "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI="
-DEADLINE = 20
+DEADLINE = 60  # seconds, for what happens sooner or later
 
 
 def zone_text(records=(), serial=1, timers="3600 600 86400 60"):
@@ -107,6 +107,7 @@ class Primary:
 class Bind(Primary):
     name = "bind"
     control = ("-s", PRIMARY, "-k", "control.key")
+    notify = "explicit"  # or "no"
 
     def configure(self):
         transfer = 'key "k.example"' if self.key else "any"
@@ -117,7 +118,7 @@ class Bind(Primary):
 {key}
 options {{
 	directory "{self.directory}"; pid-file "pid"; session-keyfile "session.key"; recursion no; dnssec-validation no;
-	listen-on {{ {PRIMARY}; }}; listen-on-v6 {{ none; }}; notify explicit; notify-delay 0; also-notify {{ {SECONDARY}; }};
+	listen-on {{ {PRIMARY}; }}; listen-on-v6 {{ none; }}; notify {self.notify}; notify-delay 0; also-notify {{ {SECONDARY}; }};
 	notify-source {PRIMARY}; allow-transfer {{ {transfer}; }}; ixfr-from-differences yes; max-journal-size 100M;
 }};
 {control}

@@ -14,9 +14,9 @@ import dns.tsigkeyring
 import pytest
 
 from pretender import KEYRING, Pretender, answer, frame, record, soa
-from primaries import OTHER_SECRET, PRIMARY, SECONDARY, SECRET, STRANGER, ZONE, file_records, key_text, until, zone_text
+from primaries import DEADLINE, OTHER_SECRET, PRIMARY, SECONDARY, SECRET, STRANGER, ZONE, file_records, key_text, until, zone_text
 
-FAST = "1 1 4 60"
+FAST = "1 1 8 60"
 
 
 def names(count):
@@ -78,12 +78,13 @@ def notify(zone=ZONE, rdtype="SOA"):
 @pytest.fixture(params=["udp", "tcp"])
 def send(request):
     """Sends a NOTIFY and returns the answer."""
-    return lambda message, source: getattr(dns.query, request.param)(message, SECONDARY, timeout=5, source=source)
+    return lambda message, source: getattr(dns.query, request.param)(message, SECONDARY, timeout=DEADLINE, source=source)
 
 
 @pytest.fixture
 def quiet(bind, home, follow):
-    """A follower whose primary has nothing new: every check is an event "unchanged"."""
+    """A follower whose primary has nothing new and says nothing by itself: every check is an event "unchanged"."""
+    bind.notify = "no"
     bind.write(names(3))
     bind.start()
     (home / "zone").write_text(zone_text(names(3)))
@@ -116,7 +117,7 @@ def test_notify_to_every_address(bind, home, follow, listen):
     follower = follow(listen=listen)
     follower.event("changed")
     for ask in (dns.query.udp, dns.query.tcp):
-        assert ask(notify(), SECONDARY, port=5353, timeout=5, source=PRIMARY).rcode() == dns.rcode.NOERROR
+        assert ask(notify(), SECONDARY, port=5353, timeout=DEADLINE, source=PRIMARY).rcode() == dns.rcode.NOERROR
     follower.event("unchanged")
 
 
@@ -138,12 +139,12 @@ def test_stranger_is_not_heard(quiet):
         stranger.bind((STRANGER, 0))
         stranger.sendto(notify().to_wire(), (SECONDARY, 53))
         # Answered in order: after this one the stranger's has been looked at.
-        dns.query.udp(notify("other.example."), SECONDARY, timeout=5, source=PRIMARY)
+        dns.query.udp(notify("other.example."), SECONDARY, timeout=DEADLINE, source=PRIMARY)
         stranger.setblocking(False)
         with pytest.raises(BlockingIOError):
             stranger.recv(512)
     with pytest.raises((OSError, EOFError)):
-        dns.query.tcp(notify(), SECONDARY, timeout=5, source=STRANGER)
+        dns.query.tcp(notify(), SECONDARY, timeout=DEADLINE, source=STRANGER)
     assert follower.silent(1.5)
 
 
@@ -211,10 +212,12 @@ def test_primary_down_then_expired_then_back(primary, home, follow):
     follower.event("changed")
     follower.event("unchanged")
     primary.stop()
-    event = follower.event("failed")
-    assert event["reason"].startswith(f"zone {ZONE}, primary {PRIMARY}@53: ") and "refused" in event["reason"]
-    assert 0 < event["retry_seconds"] <= 1
     assert follower.event("expired")["serial"] == 1
+    # A check that meets the server in its last moment may fail for another reason; those after it do not.
+    while not (refused := [event for event in follower.seen if event["event"] == "failed" and "refused" in event["reason"]]):
+        follower.event("failed")
+    assert all(event["reason"].startswith(f"zone {ZONE}, primary {PRIMARY}@53: ") for event in refused)
+    assert all(0 < event["retry_seconds"] <= 1 for event in refused)
     assert (home / "zone").exists()
     primary.start()
     event = follower.event("changed")
@@ -325,7 +328,7 @@ def test_notify_is_heard_during_a_transfer(home, follow):
     try:
         follow()
         until(lambda: "AXFR" in server.asked, "the transfer is under way")
-        assert dns.query.udp(notify(), SECONDARY, timeout=5, source=PRIMARY).rcode() == dns.rcode.NOERROR
+        assert dns.query.udp(notify(), SECONDARY, timeout=DEADLINE, source=PRIMARY).rcode() == dns.rcode.NOERROR
     finally:
         server.close()
 
@@ -334,5 +337,5 @@ def test_port_that_is_taken(home, follow):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((SECONDARY, 53))
         follower = follow()
-        assert follower.process.wait(5) == 1
+        assert follower.process.wait(DEADLINE) == 1
         assert b"cannot listen on 127.0.0.3@53: Address already in use" in follower.process.stderr.read()
