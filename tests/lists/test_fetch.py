@@ -254,12 +254,13 @@ def test_its_memory_is_bounded(room, server):
     seen = []
 
     def look(request):
-        seen.extend(words_of("dnsguard-fetch"))
+        seen.extend(limits for words, limits in words_of("dnsguard-fetch") if server.url("/l") in words)
         request.answer(200, NAMES.encode())
 
     server.pages["/l"] = look
     fetch(room, server.url("/l"))
-    assert [line.split()[3] for _, limits in seen for line in limits.splitlines() if line.startswith("Max data size")][-1] == str(128 << 20)
+    (data,) = [line.split()[3] for limits in seen for line in limits.splitlines() if line.startswith("Max data size")]
+    assert int(data) == 128 << 20
 
 
 # ---- where a server may lead us -------------------------------------------------------------------

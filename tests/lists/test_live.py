@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from guarded import wait_for
 from house import CLI, FAILED, NOT_ATTACHED, OK, UNSAFE
 
 WARNING = 1
@@ -273,7 +274,7 @@ def test_a_hundred_reloads_with_flat_memory(guard):
     assert guard.decided(f"n100-{NAMES - 1}.example") == ("reply_sinkhole", "ads")
     assert guard.decided(f"n99-{NAMES - 1}.example") == ("pass_clean", None)
     assert sorted(guard.tree()) == files
-    assert len(guard.image_maps()) == 1
+    wait_for(lambda: len(guard.image_maps()) == 1)  # whoever lists all maps of this host holds the old one for a moment
 
 
 @pytest.mark.parametrize("lists", [1, 5])

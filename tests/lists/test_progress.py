@@ -6,6 +6,7 @@ import re
 import select
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -13,14 +14,15 @@ import server as web
 from house import BUILD, CLI, OK, PATIENCE
 
 LINE = "name{}.example\n"
+QUIET_S, LOG_EVERY_S = 1, 10  # userspace/dnsguard/progress.c: what takes less says nothing, on a terminal and elsewhere
 
 
 @pytest.fixture
 def slow():
-    """A server that takes two seconds for a list, in twenty pieces."""
+    """A server that takes four seconds for a list, or two, in twenty pieces."""
     made = web.Server()
 
-    def page(request):
+    def page(request, pause):
         content = "".join(LINE.format(i) for i in range(2000)).encode()
         request.send_response(200)
         request.send_header("Content-Length", str(len(content)))
@@ -28,9 +30,10 @@ def slow():
         for at in range(0, len(content), len(content) // 20):
             request.wfile.write(content[at:at + len(content) // 20])
             request.wfile.flush()
-            made.stopping.wait(0.1)
+            made.stopping.wait(pause)
 
-    made.pages["/slow"] = page
+    made.pages["/slow"] = lambda request: page(request, 0.2)
+    made.pages["/short"] = lambda request: page(request, 0.1)
     made.pages["/quick"] = web.text("a.example\n")
     yield made
     made.close()
@@ -64,13 +67,15 @@ def test_a_bar_on_a_terminal(room, slow):
 
 
 def test_what_is_quick_shows_none(room, slow):
+    began = time.monotonic()
     status, _, said = on_a_terminal(room.argv("list", "add", "l", slow.url("/quick")))
-    assert (status, said) == (OK, "")
+    assert status == OK and (said == "" or time.monotonic() - began > QUIET_S)  # on this machine it may not be quick
 
 
 def test_nothing_but_the_result_in_a_pipe(room, slow):
-    done = room.cli("list", "add", "l", slow.url("/slow"))
-    assert not re.search("fetch l", done.stdout + done.stderr)
+    began = time.monotonic()
+    done = room.cli("list", "add", "l", slow.url("/short"))
+    assert not re.search("fetch l", done.stdout + done.stderr) or time.monotonic() - began > LOG_EVERY_S
 
 
 HASTY = """#!/usr/bin/python3
