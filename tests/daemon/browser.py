@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 60  # seconds
+PATIENCE = 120  # seconds
 ARGV = ("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-extensions",
         "--force-device-scale-factor=1", "--remote-debugging-pipe")
 

@@ -1,4 +1,4 @@
-"""A real Prometheus beside the daemon: it scrapes once a second, and answers what it is asked."""
+"""A real Prometheus beside the daemon: it scrapes it, and answers what it is asked."""
 
 import json
 import signal
@@ -10,13 +10,13 @@ from guarded import PATIENCE, PORT, Http
 
 
 class Prometheus:
-    """A real server that scrapes the daemon, asked through its API."""
+    """A real server that scrapes the daemon every so many seconds, asked through its API. An answer may take as long as that."""
 
-    def __init__(self, world):
+    def __init__(self, world, seconds):
         self.netns, self.port = world.inside, 10531
         config = f"{world.dir}/prometheus.yaml"
         with open(config, "w") as file:
-            file.write("scrape_configs: [{job_name: guard, scrape_interval: 1s, scrape_timeout: 1s, "
+            file.write(f"scrape_configs: [{{job_name: guard, scrape_interval: {seconds}s, scrape_timeout: {seconds}s, "
                        f"static_configs: [{{targets: ['127.0.0.1:{PORT}']}}]}}]\n")
         self.process = subprocess.Popen(
             world.inside.enter("prometheus", f"--config.file={config}", f"--storage.tsdb.path={world.dir}/tsdb",

@@ -171,9 +171,9 @@ def test_new_mac_is_taken_over(world):
 
 def test_expired_entries_are_tidied(world):
     daemon = start(world, "interfaces: [guarded]\n")
-    world.cli("block", "for.a.moment.example", "--for", "1s")
-    world.cli("block", "for.good.example")
+    world.cli("block", "for.a.moment.example", "for.good.example")
     assert world.settings()["own_entries"] == 2
+    world.cli("block", "for.a.moment.example", "--for", "1s")
     end = time.monotonic() + 1.1
     wait_for(lambda: time.monotonic() > end)
     daemon.kill(signal.SIGHUP)  # tidies at once

@@ -141,13 +141,13 @@ def test_every_panel_shows_something(world):
     """A real Prometheus scrapes a guard with traffic; each query of each panel finds series there."""
     listed = Path(world.dir) / "ads.txt"
     listed.write_text("www.example\n")
-    daemon, prometheus, resolver = Daemon(world, config=CONFIG).ready(), Prometheus(world), Resolver(world.inside)
+    daemon, prometheus, resolver = Daemon(world, config=CONFIG).ready(), Prometheus(world, seconds=1), Resolver(world.inside)
     world.cli("list", "add", "ads", listed)
     missing = dict(enumerate(expressions()))
-    deadline = time.monotonic() + PATIENCE
     try:
         wait_for(lambda: daemon.samples().get('dnsguard_list_names{list="ads"}') == 1)
         prometheus.scraped()
+        deadline = time.monotonic() + PATIENCE
         while missing:
             assert time.monotonic() < deadline, f"nothing is shown by {missing}"
             ask_over_udp(world, b"www", 100)

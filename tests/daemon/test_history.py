@@ -4,6 +4,7 @@ import datetime
 import json
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,16 @@ from guarded import CLI, Daemon, run, wait_for
 DAYS = [("2026-11-17", 1000, 100, 40), ("2026-11-23", 2000, 10, 7), ("2026-11-24", 5000, 2500, 150)]
 NAMES = [("2026-11-17", "old.example", 16, 90), ("2026-11-23", "yesterday.example", 255, 9),
          ("2026-11-24", "big.example", 48, 2000), ("2026-11-24", "big.example", 65280, 400)]
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch):
+    """Days begin at local midnight: here it is the hour from noon on, whenever the tests run, and none of them sees two days."""
+    monkeypatch.setenv("TZ", f"HERE{time.gmtime().tm_hour - 12:+d}")  # POSIX: hours west
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def database(world):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from guarded import PATIENCE, PORT, ROOT, Daemon, Http
+from guarded import PATIENCE, PORT, ROOT, Daemon, Http, wait_for
 from scraper import Prometheus
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -39,11 +39,11 @@ def test_openmetrics_by_accept(daemon):
 
 def test_prometheus_itself_reads_openmetrics(world, daemon):
     """Prometheus asks for OpenMetrics first (test above), so this is its own parser's word on that format."""
-    prometheus = Prometheus(world)
+    prometheus = Prometheus(world, seconds=10)
     try:
         target = prometheus.scraped()
         assert (target["health"], target["lastError"]) == ("up", "")
-        assert prometheus.value("dnsguard_up") == [1]
+        wait_for(lambda: prometheus.value("dnsguard_up") == [1])  # told before it is stored
         assert len(prometheus.value("dnsguard_packets_total")) > 30
         assert prometheus.value("dnsguard_build_info") == [1]
         kinds = prometheus.ask("/api/v1/metadata?metric=dnsguard_packets_total") or \

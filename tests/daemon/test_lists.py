@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests" / "lists"))
 import server as web  # noqa: E402
 
 CONFIG = "interfaces: [guarded]\nlists:\n  spread: 0s\n{}"
+QUIET_S = 0.25  # SETTLE_MS of userspace/dnsguardd/lists_when.c
 
 
 class Site(web.Server):
@@ -117,12 +118,17 @@ def test_a_burst_of_changes_is_one_update(world):
     daemon = start(world)
     file(world, "ads", "first.example")
     wait_for(lambda: listed(world, "first.example"))
+    began = time.monotonic()
     for i in range(20):
         file(world, "ads", f"n{i}.example")
     file(world, "ads", "last.example")
+    took = time.monotonic() - began
     wait_for(lambda: listed(world, "last.example"))
-    said = [line for line in daemon.log.rest_of() if "list ads: updated" in line]
-    assert len(said) in (2, 3)  # not 21; the burst may outlast the first moment of quiet on a busy machine
+    file(world, "ads", "one.more.example", "and.another.example")
+    daemon.log.until("list ads: updated, 2 names")
+    said = [line for line in daemon.log.seen if "list ads: updated, 1 names" in line]
+    # Not 22: the first one, and one for the burst, unless this process was held up for a moment of quiet in the middle of it.
+    assert 2 <= len(said) <= 2 + took / QUIET_S
 
 
 def test_a_directory_and_what_comes_and_goes_in_it(world):
@@ -361,16 +367,28 @@ def test_many_lists_due_at_once_do_not_run_at_once(world, site):
 
 
 def test_hosts_that_start_together_spread(world, site):
-    """Nothing is fetched at the start itself when there is a spread; how late is drawn anew for each list."""
+    """Nothing is fetched at the start itself when there is a spread; how late is drawn anew for each list.
+
+    Within a minute after the start one of them falls due in 72 runs, five of them in 10^11.
+    """
+    def shown():
+        rows = json.loads(world.cli("list", "ls", "--json").stdout)["lists"]
+        return [(row["due"], row["fetched"]) for row in rows if row["name"] in names]
+
     site.pages["/l"] = web.text("a.example\n")
     world.cli("attach", "guarded")
-    world.cli("list", "add", "--no-update", "ads", site.url("/l"))
-    daemon = Daemon(world, config="interfaces: [guarded]\nlists: {spread: 1d}\n").ready()
+    names = [f"l{i}" for i in range(20)]
+    for name in names:
+        world.cli("list", "add", "--no-update", name, site.url("/l"))
+    Daemon(world, config="interfaces: [guarded]\nlists: {spread: 1d}\n").ready()
     path = file(world, "own", "own.example")
     world.cli("list", "add", "own", path)
     file(world, "own", "other.example")
     wait_for(lambda: listed(world, "other.example"))  # by now it has looked at all lists more than once
-    assert not site.seen and daemon.samples()[series("last_success_timestamp_seconds")] == 0
+    wait_for(lambda: all(due for due, _ in shown()))
+    later = sorted(due - time.time() for due, fetched in shown() if not fetched and due > time.time())
+    assert len(later) > 15 and len(site.seen) < 5
+    assert later[-1] <= 86400 and later[-1] - later[0] > 8640
 
 
 def test_a_slow_server_does_not_hold_up_a_file(world, site):
@@ -384,8 +402,7 @@ def test_a_slow_server_does_not_hold_up_a_file(world, site):
     file(world, "ads", "new.example")
     wait_for(lambda: listed(world, "new.example"))
     assert daemon.get("/healthz")[1] == "ok\n"
-    began = time.monotonic()
-    assert daemon.stop() == 0 and time.monotonic() - began < 10
+    assert daemon.stop() == 0  # though that server would go on for ever
 
 
 # ---- start, end, sudden end -----------------------------------------------------------------------
@@ -601,7 +618,7 @@ def test_a_zone_whose_primary_is_gone(world, primary):
 
 def test_a_zone_that_expires(world, primary):
     """What the follower says counts, though the clock of the list is far from due."""
-    primary.timers = "1 1 3 60"
+    primary.timers = "1 1 8 60"
     primary.change("a.example", "b.example", "c.example")
     world.cli("attach", "guarded")
     world.cli("list", "add", "--refresh", "1d", "policy", SOURCE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from guarded import BUILD, CLI, QUERY, SERVER, Daemon, other_layout, run, set_abi_version, wait_for
+from guarded import BUILD, CLI, PATIENCE, QUERY, SERVER, Daemon, other_layout, run, set_abi_version, wait_for
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}}}\n"
 RUN_DIR = Path("/run/dnsguard")
@@ -27,7 +27,7 @@ def at_once(world, *commands):
     """The command lines, all started before any is waited for; (exit status, stdout, stderr) of each."""
     argv = [world.inside.enter(CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", *words) for words in commands]
     children = [subprocess.Popen([str(a) for a in line], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for line in argv]
-    said = [child.communicate(timeout=60) for child in children]
+    said = [child.communicate(timeout=PATIENCE) for child in children]
     return [(child.returncode, *texts) for child, texts in zip(children, said)]
 
 
@@ -221,7 +221,7 @@ class Client:
 
     def __init__(self, world):
         self.sock = world.outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.settimeout(10)
+        self.sock.settimeout(PATIENCE)
         self.asked, self.ttls = 0, set()
 
     def ask(self):

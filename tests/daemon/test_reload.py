@@ -7,7 +7,7 @@ import signal
 import socket
 from pathlib import Path
 
-from guarded import CLI, Daemon, run
+from guarded import CLI, PATIENCE, Daemon, run
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}, rate-limit: {rate}}}\n"
 
@@ -144,7 +144,7 @@ def test_the_system_log_is_told_who_changed_what(world):
     os.mkdir(f"{world.dir}/dev")
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind(f"{world.dir}/dev/log")
-    log.settimeout(10)
+    log.settimeout(PATIENCE)
     argv = world.inside.enter("unshare", "-m", "sh", "-c", f'mount --bind {world.dir}/dev /dev; exec "$@"', "sh",
                               CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state")
     run(*argv, "limit", "show")  # changes nothing, is not logged

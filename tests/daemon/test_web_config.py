@@ -57,7 +57,7 @@ def files(tmp_path):
 
 def curl(world, *argv):
     """(exit status, HTTP status, body)."""
-    done = subprocess.run(world.inside.enter("curl", "-s", "-m", "20", "-w", "\n%{http_code}", *argv), capture_output=True, text=True)
+    done = subprocess.run(world.inside.enter("curl", "-s", "-m", "60", "-w", "\n%{http_code}", *argv), capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\n")
     return done.returncode, int(status), body
 
