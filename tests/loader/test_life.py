@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 
-from guarded import BUILD, CLI, other_layout, run, set_abi_version
+from guarded import BUILD, CLI, other_layout, run, set_abi_version, wait_for
 
 HOLDER = BUILD / "tests" / "loader" / "holder"
 OK, FAILED, USAGE, NOT_ATTACHED = 0, 1, 2, 3
@@ -90,7 +90,7 @@ def test_local_addresses_are_guarded_from_the_first_packet(world):
     for address in ("192.0.2.2", "192.0.2.255", "255.255.255.255"):
         assert not world.guards(address)
     world.query()
-    assert world.frames("pass_clean") == 1
+    wait_for(lambda: world.frames("pass_clean") == 1)
 
 
 def test_observe(world):
@@ -128,7 +128,7 @@ def test_jumbo_frames_through_fragments(world):
         side.ip("link", "set", name, "mtu", "9000")
     assert json.loads(world.cli("attach", "guarded", "--json").stdout)["fragments"] is True
     world.query()
-    assert world.frames("pass_clean") == 1
+    wait_for(lambda: world.frames("pass_clean") == 1)
     assert json.loads(world.cli("attach", "guarded", "--json").stdout)["replaced"] is True
 
 
@@ -148,9 +148,9 @@ def test_replace_keeps_link_state_and_counters(world):
     assert world.link()[0] == link
     assert world.link()[1] != program
     assert world.settings()["slip"] == 7
-    assert world.frames("pass_clean") == 3
+    wait_for(lambda: world.frames("pass_clean") == 3)
     world.query()
-    assert world.frames("pass_clean") == 4
+    wait_for(lambda: world.frames("pass_clean") == 4)
 
 
 def test_replace_keeps_the_mode(world):
@@ -184,7 +184,7 @@ def test_a_slot_counts_on_for_its_device_and_anew_for_another(world):
     world.query(count=100)
     world.cli("detach", "guarded")
     world.cli("attach", "guarded")
-    assert world.status()["interfaces"][0]["frames"] >= 100
+    wait_for(lambda: world.status()["interfaces"][0]["frames"] >= 100)
     world.cli("detach", "guarded")
     world.make_device("second", "peer2")
     second = json.loads(world.cli("attach", "second", "--json").stdout)

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,9 @@ class Trial:
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         start_new_session=True)
         Lines(self.process.stderr).until("--confirm")
-        # The child that holds the link.
-        self.holder = int(read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").split()[0])
+        # The child that holds the link; none when the time of a short trial is over already.
+        children = read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").split()
+        self.holder = int(children[0]) if children else 0
 
     def guardians(self):
         """The processes behind the holder: they have a pidfd of it."""
@@ -128,11 +130,12 @@ def test_confirm_from_elsewhere_keeps_it(world, trial):
 
 
 def test_a_dead_terminal_does_not_end_it_early_nor_keep_it(world, trial):
+    began = time.monotonic()
     one = trial(span="3s")
     os.killpg(one.process.pid, signal.SIGHUP)  # what a closing terminal sends to all in its session
     one.ended()
-    assert prog_on(world) is not None
     wait_for(lambda: prog_on(world) is None)
+    assert time.monotonic() - began > 3
     wait_for(lambda: pins(world) == [])
 
 
@@ -170,9 +173,7 @@ def test_detach_ends_it(world, trial):
 def test_a_replaced_program_comes_back(world, trial):
     world.cli("attach", "guarded")
     link, program = world.link()
-    one = trial("--observe", span="1s")
-    assert world.link()[0] == link and world.link()[1] != program
-    assert world.status()["interfaces"][0]["enforcing"] is False
+    one = trial("--observe", span="1s")  # that it was replaced meanwhile is seen where there is more time
     assert one.ended() == FAILED
     assert world.link() == (link, program)
     assert world.status()["interfaces"][0]["enforcing"] is True
@@ -195,6 +196,7 @@ def trial_in_place(world, trial):
     before = world.link()
     one = trial("--observe")
     assert world.link()[0] == before[0] and world.link()[1] != before[1]
+    assert world.status()["interfaces"][0]["enforcing"] is False
     return one, before
 
 
@@ -236,7 +238,7 @@ def test_the_guardian_ends_a_holder_that_hangs(world, trial):
     """Stopped, it misses its deadline; 15 s later it is killed."""
     world.cli("attach", "guarded")
     link = world.link()
-    one = trial("--observe", span="1s")
+    one = trial("--observe", span="10s")
     os.kill(one.holder, signal.SIGSTOP)
     assert one.ended() == FAILED
     assert as_before(world, link)
