@@ -31,7 +31,7 @@ class Lab:
         return {room for room in ROOMS if Path(f"/run/netns/{self.name}-{room}").exists()}
 
     def is_whole(self):
-        dig = run("nsenter", f"--net=/run/netns/{self.name}-clients", "dig", "+time=1", "@10.53.0.1", "www1.lab.example",
+        dig = run("nsenter", f"--net=/run/netns/{self.name}-clients", "dig", "+time=20", "@10.53.0.1", "www1.lab.example",
                   check=False)
         return self.namespaces() == set(ROOMS) and "status: NOERROR" in dig.stdout
 

@@ -192,7 +192,7 @@ named_start() {
 }
 
 ask() { # NAME: dig's answer, as a client of the lab sees it
-	in_ns "$CLIENTS" dig +time=1 +tries=1 "@$SERVER4" "$1" A
+	in_ns "$CLIENTS" dig +time=5 +tries=1 "@$SERVER4" "$1" A
 }
 
 resolver_start() {
