@@ -351,7 +351,7 @@ static int set_limit(struct bench *bench, enum limit limit)
 	struct dg_settings *settings = &bench->guard.settings;
 	struct dg_rate *rate = &settings->rate[DG_CHARGE_QUERY][DG_IPV4];
 	__u64 rare = 1000 * GUARD_SECOND >> DG_TICK_SHIFT;
-	int err = guard_zero_mapped(bench->guard.maps.dg_limiter, LIMITER_BYTES);
+	int err = guard_zero_mapped(&bench->guard, bench->guard.maps.dg_limiter, LIMITER_BYTES);
 
 	settings->limit_mode = limit == LIMIT_OFF ? DG_OFF : DG_ENFORCE;
 	rate->ceiling = limit == LIMIT_REFUSE ? rare : 1ull << 32;

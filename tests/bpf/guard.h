@@ -30,8 +30,15 @@
 #define GUARD_TRACKED 8 /* services and lists whose counters a row can name */
 #define GUARD_SECOND 1000000000ull
 
+#define GUARD_MAPPED 8 /* tables that a reset empties in place */
+
 struct guard {
 	struct dg_maps maps;
+	struct {
+		int map;
+		size_t bytes;
+		void *at; /* NULL = free */
+	} mapped[GUARD_MAPPED];
 	int prog;
 	struct dg_settings base, settings; /* what every scene starts from; what holds now */
 	struct dg_iface iface;
@@ -159,6 +166,8 @@ static inline int guard_load(struct guard *guard, __u64 limiter_bytes)
 
 static inline void guard_unload(struct guard *guard)
 {
+	for (int i = 0; i < GUARD_MAPPED && guard->mapped[i].at; i++)
+		munmap(guard->mapped[i].at, guard->mapped[i].bytes);
 	dg_image_builder_free(&guard->builder);
 	dg_maps_close(&guard->maps);
 	dg_close_fd(&guard->prog);
@@ -192,14 +201,25 @@ static inline int guard_clear_keys(int map)
 	return ret;
 }
 
-static inline int guard_zero_mapped(int map, size_t bytes)
+/* Mapped once: that takes longer than the emptying. */
+static inline int guard_zero_mapped(struct guard *guard, int map, size_t bytes)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+	void *at;
+	int i = 0;
 
-	if (at == MAP_FAILED)
-		return -errno;
-	memset(at, 0, bytes);
-	munmap(at, bytes);
+	while (i < GUARD_MAPPED && guard->mapped[i].at && guard->mapped[i].map != map)
+		i++;
+	if (i == GUARD_MAPPED)
+		return -E2BIG;
+	if (!guard->mapped[i].at) {
+		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+		if (at == MAP_FAILED)
+			return -errno;
+		guard->mapped[i].map = map;
+		guard->mapped[i].bytes = bytes;
+		guard->mapped[i].at = at;
+	}
+	memset(guard->mapped[i].at, 0, bytes);
 	return 0;
 }
 
@@ -223,24 +243,24 @@ static inline int guard_reset_memory(struct guard *guard)
 {
 	__u32 zero = 0;
 	__u64 none = 0;
-	int ret = guard_zero_mapped(guard->maps.dg_limiter, guard->limiter_bytes);
+	int ret = guard_zero_mapped(guard, guard->maps.dg_limiter, guard->limiter_bytes);
 
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_syn_seen,
+		ret = guard_zero_mapped(guard, guard->maps.dg_syn_seen,
 					DG_SYN_BUCKETS * sizeof(struct dg_syn_bucket));
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_flows,
+		ret = guard_zero_mapped(guard, guard->maps.dg_flows,
 					DG_FLOW_BUCKETS * sizeof(struct dg_flow_bucket));
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_tcp_shares,
+		ret = guard_zero_mapped(guard, guard->maps.dg_tcp_shares,
 					DG_SHARE_LINES * sizeof(struct dg_share_line));
 	if (!ret)
 		ret = guard_clear_keys(guard->maps.dg_reaped);
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_own_filter,
+		ret = guard_zero_mapped(guard, guard->maps.dg_own_filter,
 					DG_OWN_FILTER_WORDS * sizeof(__u64));
 	if (!ret)
-		ret = guard_zero_mapped(guard->maps.dg_services,
+		ret = guard_zero_mapped(guard, guard->maps.dg_services,
 					DG_SERVICE_BUCKETS * sizeof(struct dg_service_bucket));
 	if (!ret)
 		ret = bpf_map_update_elem(guard->maps.dg_budget, &zero, &none, BPF_ANY);
@@ -380,6 +400,24 @@ static inline int guard_sum(int map, __u32 index, __u64 *ret_sum, size_t size)
 	return ret;
 }
 
+/* The same of the tracked lists, in one call. */
+static inline int guard_sum_lists(int map, struct dg_list_stats ret_list[GUARD_TRACKED])
+{
+	int cpus = libbpf_num_possible_cpus();
+	const size_t words = sizeof(*ret_list) / sizeof(__u64);
+	dg_scoped_free __u64 *values =
+		calloc(cpus > 0 ? cpus : 1, GUARD_TRACKED * sizeof(*ret_list));
+	__u32 keys[GUARD_TRACKED], next, count = GUARD_TRACKED;
+	int ret;
+
+	if (cpus < 0 || !values)
+		return -ENOMEM;
+	ret = bpf_map_lookup_batch(map, NULL, &next, keys, values, &count, NULL);
+	for (size_t i = 0; !ret && i < GUARD_TRACKED * cpus * words; i++)
+		ret_list[keys[i / words / cpus]].answers[i % words] += values[i];
+	return ret;
+}
+
 static inline int guard_read(const struct guard *guard, struct guard_counts *ret_counts)
 {
 	int ret;
@@ -387,9 +425,8 @@ static inline int guard_read(const struct guard *guard, struct guard_counts *ret
 	memset(ret_counts, 0, sizeof(*ret_counts));
 	ret = guard_sum(guard->maps.dg_stats, GUARD_SLOT, (__u64 *)&ret_counts->stats,
 			sizeof(ret_counts->stats));
-	for (__u32 i = 0; !ret && i < GUARD_TRACKED; i++)
-		ret = guard_sum(guard->maps.dg_list_stats, i, ret_counts->list[i].answers,
-				sizeof(ret_counts->list[i]));
+	if (!ret)
+		ret = guard_sum_lists(guard->maps.dg_list_stats, ret_counts->list);
 	for (__u32 i = 0; !ret && i < guard->services; i++)
 		ret = guard_sum(guard->maps.dg_svc_stats, guard->service_slot[i],
 				(__u64 *)&ret_counts->service, sizeof(ret_counts->service));

@@ -33,6 +33,9 @@ struct replay {
 	struct guard_counts moved; /* what must move, frames and bytes of the verdict aside */
 	/* frames without expectations, since the scene began */
 	__u64 asked, asked_octets, asked_wrong;
+	/* what the counters hold, where nothing but frames has moved them since they were read */
+	struct guard_counts counts;
+	int counts_known;
 	/* the last event seen */
 	struct dg_event event;
 	int events_seen;
@@ -40,15 +43,24 @@ struct replay {
 
 /* ---- words to values ------------------------------------------------------------------------ */
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static int hex_read(const char *text, __u8 *ret_bytes, __u32 max, __u32 *ret_len)
 {
 	__u32 len = strlen(text) / 2;
 
 	if (len > max)
 		return -EMSGSIZE;
-	for (__u32 i = 0; i < len; i++)
-		if (sscanf(text + 2 * i, "%2hhx", &ret_bytes[i]) != 1)
+	for (__u32 i = 0; i < len; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
 			return -EINVAL;
+		ret_bytes[i] = (__u8)(high << 4 | low);
+	}
 	*ret_len = len;
 	return 0;
 }
@@ -488,22 +500,34 @@ static int out_differs(const struct replay *re, const struct guard_run *run)
 	return frame_differs(re->in.frame, re->in.frame_len, run, "passed frame");
 }
 
+/* Shows the row's frame; what it moved. Nobody else counts: what was read behind one frame is what stands before the next. */
+static int show_counted(struct replay *re, struct guard_run *run, __u8 flags,
+			struct guard_counts *ret_moved)
+{
+	struct guard_counts before = re->counts;
+	int ret = re->counts_known ? 0 : guard_read(&re->guard, &before);
+
+	*run = re->in;
+	if (!ret)
+		ret = guard_show(&re->guard, run, re->now_ns, flags);
+	if (!ret)
+		ret = guard_read(&re->guard, &re->counts);
+	re->counts_known = !ret;
+	*ret_moved = re->counts;
+	counts_subtract(ret_moved, &before);
+	return ret;
+}
+
 /* Dry: nothing is counted, nothing is sent. */
 static int row_dry(struct replay *re, struct guard_run *dry)
 {
-	struct guard_counts before, after, none;
-	int bad = 0, ret = guard_read(&re->guard, &before);
+	struct guard_counts moved, none;
+	int bad = 0, ret = show_counted(re, dry, DG_PROBE_DRY, &moved);
 
-	*dry = re->in;
-	if (!ret)
-		ret = guard_show(&re->guard, dry, re->now_ns, DG_PROBE_DRY);
-	if (!ret)
-		ret = guard_read(&re->guard, &after);
 	if (ret)
 		return ret;
 	memset(&none, 0, sizeof(none));
-	counts_subtract(&after, &before);
-	bad |= counts_differ(&none, &after, "dry");
+	bad |= counts_differ(&none, &moved, "dry");
 	re->events_seen = 0;
 	ring_buffer__consume(re->events);
 	if (re->events_seen)
@@ -513,23 +537,17 @@ static int row_dry(struct replay *re, struct guard_run *dry)
 
 static int row_real(struct replay *re, struct guard_run *run)
 {
-	struct guard_counts before, after;
-	int ret = guard_read(&re->guard, &before);
+	struct guard_counts moved;
+	int ret = show_counted(re, run, 0, &moved);
 
-	*run = re->in;
-	if (!ret)
-		ret = guard_show(&re->guard, run, re->now_ns, 0);
-	if (!ret)
-		ret = guard_read(&re->guard, &after);
 	if (ret)
 		return ret;
-	counts_subtract(&after, &before);
-	forget_turns(&after.stats);
+	forget_turns(&moved.stats);
 	re->moved.stats.verdict[run->probe.verdict].frames++;
 	re->moved.stats.verdict[run->probe.verdict].bytes += re->in.frame_len;
 	re->events_seen = 0;
 	ring_buffer__consume(re->events);
-	return counts_differ(&re->moved, &after, "counters");
+	return counts_differ(&re->moved, &moved, "counters");
 }
 
 static int row_check(struct replay *re)
@@ -617,29 +635,31 @@ static const struct command {
 	const char *name;
 	int words; /* after the name */
 	int (*run)(struct replay *re, char **word);
+	int keeps; /* moves no counter: one behind a frame stands before the next */
 } commands[] = {
-	{ "scene", 1, do_scene },     /* TITLE: back to the base state */
-	{ "set", 2, do_set },	      /* FIELD VALUE */
-	{ "ports", 4, do_ports },     /* four of them, 0 = none */
-	{ "secret", 1, do_secret },   /* HEX */
-	{ "rate", 4, do_rate },	      /* query|syn ipv4|ipv6 PER_SEC BURST */
-	{ "service", 2, do_service }, /* ADDRESS FLAGS */
-	{ "source", 3, do_source },   /* PREFIX FLAGS BANNED_UNTIL_NS */
-	{ "holds", 2, do_holds },     /* ADDRESS COUNT: more connections of this source */
-	{ "reaped", 2, do_reaped },   /* ADDRESS UNTIL_NS */
-	{ "device", 2, do_device },   /* FLAGS VIRTUAL_MAC */
-	{ "own", 8, do_own },	      /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
-	{ "list", 6, do_list },	      /* an answer */
-	{ "name", 2, do_name },	      /* NAME LIST */
-	{ "answer", 7, do_answer },   /* LIST and an answer, for single names of the list */
-	{ "scope", 3, do_scope },     /* NAME ANSWER SCOPE: 1 below, 2 self, 3 both */
-	{ "publish", 0, do_publish }, { "row", 1, do_row },			  /* SENTENCE */
-	{ "now", 1, do_now },							  /* NS */
-	{ "in", 1, do_in },							  /* HEX */
-	{ "verdict", 1, do_verdict },						  /* LABEL */
-	{ "out", 1, do_out },							  /* HEX */
-	{ "count", 4, do_count },     { "run", 0, do_run }, { "ask", 1, do_ask }, /* PROBE_FLAGS */
-	{ "tally", 1, do_tally },						  /* SENTENCE */
+	{ "scene", 1, do_scene, 0 },	 /* TITLE: back to the base state */
+	{ "set", 2, do_set, 1 },	 /* FIELD VALUE */
+	{ "ports", 4, do_ports, 0 },	 /* four of them, 0 = none */
+	{ "secret", 1, do_secret, 0 },	 /* HEX */
+	{ "rate", 4, do_rate, 0 },	 /* query|syn ipv4|ipv6 PER_SEC BURST */
+	{ "service", 2, do_service, 0 }, /* ADDRESS FLAGS */
+	{ "source", 3, do_source, 0 },	 /* PREFIX FLAGS BANNED_UNTIL_NS */
+	{ "holds", 2, do_holds, 0 },	 /* ADDRESS COUNT: more connections of this source */
+	{ "reaped", 2, do_reaped, 0 },	 /* ADDRESS UNTIL_NS */
+	{ "device", 2, do_device, 0 },	 /* FLAGS VIRTUAL_MAC */
+	{ "own", 8, do_own, 0 },       /* NAME UNTIL_NS and an answer: KIND FLAGS EDE TEXT V4 V6 */
+	{ "list", 6, do_list, 0 },     /* an answer */
+	{ "name", 2, do_name, 0 },     /* NAME LIST */
+	{ "answer", 7, do_answer, 0 }, /* LIST and an answer, for single names of the list */
+	{ "scope", 3, do_scope, 0 },   /* NAME ANSWER SCOPE: 1 below, 2 self, 3 both */
+	{ "publish", 0, do_publish, 0 }, { "row", 1, do_row, 1 }, /* SENTENCE */
+	{ "now", 1, do_now, 1 },				  /* NS */
+	{ "in", 1, do_in, 1 },					  /* HEX */
+	{ "verdict", 1, do_verdict, 1 },			  /* LABEL */
+	{ "out", 1, do_out, 1 },				  /* HEX */
+	{ "count", 4, do_count, 1 },	 { "run", 0, do_run, 1 },
+	{ "ask", 1, do_ask, 0 },     /* PROBE_FLAGS */
+	{ "tally", 1, do_tally, 0 }, /* SENTENCE */
 };
 
 static int line_play(struct replay *re, char *line)
@@ -652,9 +672,12 @@ static int line_play(struct replay *re, char *line)
 		return 0;
 	for (char *rest = line; rest && words < WORDS_MAX + 1; words++)
 		word[words] = strsep(&rest, "\t");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (!strcmp(commands[i].name, word[0]))
-			return words == commands[i].words + 1 ? commands[i].run(re, word) : -E2BIG;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(commands[i].name, word[0]))
+			continue;
+		re->counts_known &= commands[i].keeps;
+		return words == commands[i].words + 1 ? commands[i].run(re, word) : -E2BIG;
+	}
 	return -ENOENT;
 }
 
@@ -675,6 +698,16 @@ static int file_play(struct replay *re)
 	return ret;
 }
 
+/* What the verifier walked: each kernel has a budget for it. */
+static void insns_tell(int prog)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (!bpf_obj_get_info_by_fd(prog, &info, &size))
+		guard_note("insns dnsguard_ingress %u", info.verified_insns);
+}
+
 static int play(struct replay *re)
 {
 	int ret = guard_pin(0);
@@ -683,6 +716,7 @@ static int play(struct replay *re)
 		ret = guard_load(&re->guard, 256 << 10);
 	if (ret)
 		return ret;
+	insns_tell(re->guard.prog);
 	re->events = ring_buffer__new(re->guard.maps.dg_events, event_seen, re, NULL);
 	ret = re->events ? file_play(re) : -errno;
 	ring_buffer__free(re->events);
