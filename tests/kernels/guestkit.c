@@ -2,11 +2,12 @@
 /*
  * guestkit.c - the few tools a bare guest lacks. One word says which:
  *
- *     verify OBJECT       load every program, plain and as xdp.frags; print "insns NAME NUMBER" for each
+ *     verify OBJECT       load every program, an XDP one as xdp.frags (replay loads it plain); print "insns NAME NUMBER" for
+ *                         each
  *     pass IFACE          attach a native program that passes everything, until standard input closes
  *     ask ADDRESS NAME    send one A query over UDP; print "rcode N" of the answer or "silence"
- *     flood ADDRESS NAME NUMBER
- *                         send so many and print how many were answered
+ *     flood ADDRESS NAME NUMBER [FILE]
+ *                         send so many and print how many were answered; FILE says, once it is known, how many will not be
  *     serve               answer every query to port 53 with rcode 0, until standard input closes
  *
  * Runs in guests only, on the side of the tests: it knows neither the loader nor the maps.
@@ -26,8 +27,8 @@
 
 #include "userspace/lib/names.h"
 
-#define ANSWER_WAIT_SECONDS 3
-#define FLOOD_WAIT_MS 1000 /* after the last answer */
+#define ANSWER_WAIT_SECONDS 30
+#define FLOOD_WAIT_MS 30000 /* for the next answer */
 #define FLOOD_BURST 10
 #define DNS_QR 0x80
 
@@ -50,69 +51,59 @@ static int rodata_offset(const struct bpf_object *object, const char *name)
 	return -1;
 }
 
-static int choose_frags(struct bpf_object *object)
+static int choose_frags(struct bpf_object *object, struct bpf_program *program)
 {
 	int offset = rodata_offset(object, "dg_frags");
-	struct bpf_program *program;
 	struct bpf_map *map;
 	size_t size;
 
+	if (offset < 0)
+		return -ENOENT;
 	bpf_object__for_each_map(map, object)
 	{
-		if (!strstr(bpf_map__name(map), ".rodata") || offset < 0)
-			continue;
-		((char *)bpf_map__initial_value(map, &size))[offset] = 1;
+		if (strstr(bpf_map__name(map), ".rodata"))
+			((char *)bpf_map__initial_value(map, &size))[offset] = 1;
 	}
-	bpf_object__for_each_program(program,
-				     object) if (bpf_program__type(program) == BPF_PROG_TYPE_XDP)
-		bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
-	return offset < 0 ? -ENOENT : 0;
+	return bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 }
 
-static void print_insns(const struct bpf_program *program, const char *variant)
+static int is_xdp(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_XDP;
+}
+
+static void print_insns(const struct bpf_program *program)
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
 
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-		printf("insns %s%s %u\n", bpf_program__name(program), variant, info.verified_insns);
+		printf("insns %s%s %u\n", bpf_program__name(program),
+		       is_xdp(program) ? "+frags" : "", info.verified_insns);
 }
 
-static int has_frags_variant(const char *path)
-{
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
-	int has = object && rodata_offset(object, "dg_frags") >= 0;
-
-	bpf_object__close(object);
-	return has;
-}
-
-static int verify_variant(const char *path, int frags)
+static int verify(const char *path)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *program;
 	int err = object ? 0 : -errno;
 
-	if (!err && frags)
-		err = choose_frags(object);
+	bpf_object__for_each_program(program, object)
+	{
+		if (!err && is_xdp(program))
+			err = choose_frags(object, program);
+	}
 	if (!err)
 		err = bpf_object__load(object);
-	if (!err)
-		bpf_object__for_each_program(program, object)
-			print_insns(program, frags ? "+frags" : "");
+	bpf_object__for_each_program(program, object)
+	{
+		if (!err)
+			print_insns(program);
+	}
 	if (err)
-		fprintf(stderr, "%s%s: %s\n", path, frags ? " as frags" : "", strerror(-err));
+		fprintf(stderr, "%s: %s\n", path, strerror(-err));
 	bpf_object__close(object);
 	return err;
-}
-
-static int verify(const char *path)
-{
-	int err = verify_variant(path, 0);
-
-	if (err || !has_frags_variant(path))
-		return err;
-	return verify_variant(path, 1);
 }
 
 /* ---- pass --------------------------------------------------------------------------------------- */
@@ -209,16 +200,30 @@ static int answers_count(int fd, int most, int wait_ms)
 	return count;
 }
 
-/* In bursts, with a pause between them: no queue on the way is longer than the whole flood, so that nothing else drops it. */
-static int flood(const char *address, const char *text, int number)
+/* The number in this file; a fifo's is waited for. */
+static int number_read(const char *path)
 {
+	FILE *file = fopen(path, "re");
+	int number = 0;
+
+	if (!file || fscanf(file, "%d", &number) != 1)
+		fprintf(stderr, "flood: no number in %s\n", path);
+	if (file)
+		fclose(file);
+	return number;
+}
+
+/* In bursts, with a pause between them: no queue on the way is longer than the whole flood, so that nothing else drops it. */
+static int flood(const char *address, const char *text, int number, const char *refused)
+{
+	int answered = 0, room = 4 << 20; /* for all answers, while the number is waited for */
 	dg_scoped_fd int fd = -1;
 	__u8 query[512];
 	ssize_t len = asking_open(address, text, &fd, query);
-	int answered = 0;
 
 	if (len < 0)
 		return -EINVAL;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	for (int i = 0; i < number; i++) {
 		query[0] = (__u8)(i >> 8);
 		query[1] = (__u8)i;
@@ -226,6 +231,8 @@ static int flood(const char *address, const char *text, int number)
 		if (i % FLOOD_BURST == 0)
 			answered += answers_count(fd, number - answered, 1);
 	}
+	if (refused)
+		number -= number_read(refused);
 	printf("%d\n", answered + answers_count(fd, number - answered, FLOOD_WAIT_MS));
 	return 0;
 }
@@ -273,11 +280,11 @@ int main(int argc, char **argv)
 		return pass(argv[2]) ? 1 : 0;
 	if (argc == 4 && !strcmp(argv[1], "ask"))
 		return ask(argv[2], argv[3]) ? 1 : 0;
-	if (argc == 5 && !strcmp(argv[1], "flood"))
-		return flood(argv[2], argv[3], atoi(argv[4])) ? 1 : 0;
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "flood"))
+		return flood(argv[2], argv[3], atoi(argv[4]), argv[5]) ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve() ? 1 : 0;
-	fputs("usage: guestkit verify OBJECT | pass IFACE | ask ADDRESS NAME | flood ADDRESS NAME NUMBER | serve\n",
+	fputs("usage: guestkit verify OBJECT | pass IFACE | ask ADDRESS NAME | flood ADDRESS NAME NUMBER [FILE] | serve\n",
 	      stderr);
 	return 2;
 }
