@@ -418,6 +418,16 @@ def test_who_may_not_see_whether_a_daemon_runs_tests_nothing(tmp_path):
     assert "/run/dnsguard" in done.stderr and done.stderr.endswith("Permission denied; run it as root, with sudo\n")
 
 
+def test_who_may_not_read_what_fires_is_told_so(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents[:3]:
+        os.chmod(parent, os.stat(parent).st_mode | 0o011)
+    (tmp_path / "alerts.json").touch(mode=0o600)
+    done = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CLI, "--state-dir", tmp_path, "alert", "ls", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"dnsguard: cannot read {tmp_path}/alerts.json: Permission denied; run it as root, with sudo\n"
+
+
 # ---- passwords, tokens and URLs that stand in files -----------------------------------------------
 
 

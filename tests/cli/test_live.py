@@ -89,6 +89,35 @@ def test_ban_and_forget(world):
     assert "nothing is said of" in refused(world, "source", "forget", f"{CLIENT}/28", status=NOT_FOUND)
 
 
+def test_who_asks_for_one_sender_hears_of_that_one(world):
+    world.cli("source", "ban", CLIENT)
+    asked = world.cli("source", "show", "198.51.100.9", check=False)
+    assert (asked.returncode, asked.stdout) == (NOT_FOUND, "nothing is said of 198.51.100.9\n")
+
+
+def test_what_cannot_be_kept_is_done_and_said(world):
+    """A full disk is no reason to let a flood through: it is in force, and a reboot would end it."""
+    state = Path(world.dir, "full")
+    state.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=4k", "full", state)
+    try:
+        (state / "other").write_bytes(bytes(4096))
+        for words, file in ((("block", "www.example"), "own"), (("source", "ban", CLIENT), "sources")):
+            done = run(*world.inside.enter(CLI, "--bpffs", world.bpffs, "--state-dir", state, *words), check=False)
+            assert (done.returncode, done.stdout) == (FAILED, ""), done
+            assert done.stderr == f'dnsguard: done, but a reboot undoes it: file "{state}/{file}": cannot write it: No space left on device\n'
+        assert verdict_of_a_query(world) == "drop_banned"
+        world.cli("source", "forget", CLIENT)
+        assert verdict_of_a_query(world) == "reply_sinkhole"
+    finally:
+        run("umount", state)
+
+
+def test_a_directory_whose_parent_is_missing_is_told(world):
+    said = refused(world, "--state-dir", f"{world.dir}/no/such", "block", "a.example", status=FAILED)
+    assert said.endswith("No such file or directory; make the one above it first, with mkdir -p\n")
+
+
 def test_ban_of_somebody_else(world):
     world.cli("source", "ban", "198.51.100.0/24")
     assert verdict_of_a_query(world) == "pass_clean"

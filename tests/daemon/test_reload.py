@@ -90,6 +90,8 @@ def test_show_names_files_defaults_and_what_was_set_live(world):
     assert (shown["limits.slip"]["value"], shown["limits.slip"]["source"]) == (4, f"live, until a reload takes {place}")
     assert (shown["limits.instant-limit"]["value"], shown["limits.instant-limit"]["source"]) == (300, "live")
     assert (shown["answers.budget"]["value"], shown["answers.budget"]["source"]) == (200000, "default")
+    somebody = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CLI, "--bpffs", world.bpffs, "config", "show", check=False)
+    assert somebody.stderr == "dnsguard: what was set live is not shown: for that, run it as root, with sudo\n"
 
 
 def saved(world):

@@ -266,6 +266,7 @@ def test_a_directory_is_checked_as_a_whole(room):
     folder = room.dir / "d"
     folder.mkdir()
     assert "holds no file" in room.json("list", "check", folder, status=UNSAFE)["verdict"]
+    assert "holds no file" in room.refused("list", "add", "empty", folder, status=UNSAFE)
     (folder / "one").write_text("a.example\n")
     (folder / "two").write_text("||b.example^\n||c.example^\nno name\n")
     (folder / ".hidden").write_text("<html>")

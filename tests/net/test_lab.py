@@ -61,6 +61,22 @@ def test_run_shows_the_guard_at_work(lab):
     assert "drop_limited" in guards
 
 
+def test_commands_that_read_find_the_lab():
+    """Its guard, and for `tcp` its listeners. In a room with a bpffs and a /run of its own: this host may have a guard, and a lab."""
+    script = """mount -t tmpfs run /run && mount -t bpf bpf /sys/fs/bpf && "$1" lab up >&2 || exit
+        trap '"$1" lab down >&2' EXIT
+        nsenter --net=/run/netns/dnsguard-lab-server "$1" --bpffs /run/dnsguard-lab/bpf --state-dir /run/dnsguard-lab/state \\
+            attach eth0 >&2
+        "$1" status --json && "$1" tcp --json"""
+    done = run("unshare", "--mount", "sh", "-c", script, "sh", h.BUILD / "dnsguard", check=False)
+    assert done.returncode == 0, done.stderr
+    status, end = json.JSONDecoder().raw_decode(done.stdout)
+    tcp = json.loads(done.stdout[end:])
+    assert [row["name"] for row in status["interfaces"]] == ["eth0"]
+    assert "10.53.0.1" in {row["address"] for row in tcp["listeners"]}
+    assert done.stderr.count("dnsguard: no guard on this host; this is the lab's\n") == 2
+
+
 def test_up_twice_and_down_twice(lab):
     lab("up")
     assert lab.is_whole()

@@ -164,12 +164,18 @@ static int may_look(const struct dg_cli *cli, struct dg_error *err)
 {
 	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
 	struct dg_error reason = { .text = "" };
+	struct dg_path file;
 	int failed;
 
 	if (access(state_dir(cli), R_OK | X_OK) && errno != ENOENT)
 		return dg_fail(err, -errno, DG_EXIT_FAILED,
 			       "cannot look into %s: %s; run it as root, with sudo", state_dir(cli),
 			       strerror(errno));
+	snprintf(file.text, sizeof(file.text), "%.4000s/%s", state_dir(cli), DG_ALERTS_FILE);
+	if (access(file.text, R_OK) && errno == EACCES)
+		return dg_fail(err, -EACCES, DG_EXIT_FAILED,
+			       "cannot read %.900s: %s; run it as root, with sudo", file.text,
+			       strerror(EACCES));
 	failed = dg_alerts_load(state_dir(cli), &alerts, &reason);
 	return failed ? dg_fail(err, failed, DG_EXIT_FAILED,
 				"%.900s; dnsguardd begins it anew when it starts", reason.text) :

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <net/if.h>
 
+#include "userspace/dnsguard/verbs.h"
+
 #define NS_PER_SEC 1000000000ull
 #define DEVICES_NEAR 1024 /* names to look for a near one in */
 
@@ -18,6 +20,17 @@ int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_
 	int status = dg_maps_open(cli->bpffs, ret_maps, err);
 
 	return status ? status : dg_lock(cli->bpffs, ret_lock, err);
+}
+
+int dg_change_saved(const struct dg_cli *cli, int failed, struct dg_error *err)
+{
+	const struct dg_error why = *err;
+
+	if (!failed)
+		return 0;
+	dg_journal(cli);
+	return dg_fail(err, failed, DG_EXIT_FAILED, "done, but a reboot undoes it: %.900s",
+		       why.text);
 }
 
 int dg_device_check(const char *name, struct dg_error *err)

@@ -18,6 +18,12 @@ extern const char
 int dg_open_locked(const struct dg_cli *cli, struct dg_maps *ret_maps, int *ret_lock,
 		   struct dg_error *err);
 
+/*
+ * The end of a verb that has changed the kernel's tables and then written its file, or `failed` to: a failure is told as one
+ * that leaves the change in force, with what err says of the file, and who made the change is logged all the same.
+ */
+int dg_change_saved(const struct dg_cli *cli, int failed, struct dg_error *err);
+
 /* -ENODEV and err, with the nearest name there is, when this namespace has no such network device. */
 int dg_device_check(const char *name, struct dg_error *err);
 

@@ -144,14 +144,18 @@ static void live_values(const struct dg_settings *s, struct dg_config *c)
 	live_take(c, DG_KEY_SYN_INSTANT_LIMIT, &c->syn_instant_limit, rate_of(s, DG_CHARGE_SYN, 1));
 }
 
-/* Without a guard, or without the right to look at it, the files are all there is. */
+/* Without a guard the files are all there is; without the right to look at it that is said. */
 static void live_look(const struct dg_cli *cli, struct dg_config *config)
 {
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	struct dg_settings settings;
+	int failed = dg_maps_open(cli->bpffs, &maps, NULL);
 
-	if (!dg_maps_open(cli->bpffs, &maps, NULL) && !dg_settings_read(&maps, &settings))
+	if (!failed && !dg_settings_read(&maps, &settings))
 		live_values(&settings, config);
+	if (failed == -EPERM)
+		fputs("dnsguard: what was set live is not shown: for that, run it as root, with sudo\n",
+		      stderr);
 }
 
 /* "live" where the guard has another value than the files: they win at the next reload. */

@@ -25,6 +25,7 @@ const struct dg_option dg_doctor_options[] = {
 
 static void text_print(const json_t *doc)
 {
+	json_int_t warnings;
 	const json_t *row;
 	size_t i;
 
@@ -38,9 +39,10 @@ static void text_print(const json_t *doc)
 		if (mend[0])
 			printf("%19s-> %s\n", "", mend);
 	}
-	printf("%lld passed, %lld warnings, %lld failed\n",
-	       (long long)json_integer_value(json_object_get(doc, "pass")),
-	       (long long)json_integer_value(json_object_get(doc, "warn")),
+	warnings = json_integer_value(json_object_get(doc, "warn"));
+	printf("%lld passed, %lld warning%s, %lld failed\n",
+	       (long long)json_integer_value(json_object_get(doc, "pass")), (long long)warnings,
+	       warnings == 1 ? "" : "s",
 	       (long long)json_integer_value(json_object_get(doc, "fail")));
 }
 

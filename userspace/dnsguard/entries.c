@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "userspace/dnsguard/common.h"
 #include "userspace/lib/quote.h"
 #include "userspace/lib/values.h"
 
@@ -215,7 +216,7 @@ int dg_entries_set(const struct dg_cli *cli, const struct dg_entry_names *names,
 
 		rc = dg_own_set(&held.maps, names->name + i, &one, err);
 	}
-	return rc ? rc : dg_own_save(&held.maps, cli->state_dir, err);
+	return rc ? rc : dg_change_saved(cli, dg_own_save(&held.maps, cli->state_dir, err), err);
 }
 
 static int all_there(const struct dg_maps *maps, const struct dg_entry_names *names,
@@ -249,7 +250,7 @@ int dg_entries_remove(const struct dg_cli *cli, const struct dg_entry_names *nam
 		/* The same name given twice is gone the second time. */
 		rc = rc == -ENOENT ? 0 : rc;
 	}
-	return rc ? rc : dg_own_save(&held.maps, cli->state_dir, err);
+	return rc ? rc : dg_change_saved(cli, dg_own_save(&held.maps, cli->state_dir, err), err);
 }
 
 /* ---- the report ----------------------------------------------------------------------------- */

@@ -8,13 +8,16 @@
 #include "userspace/dnsguard/verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
 
 #include "userspace/lib/maps.h"
 
 #define SCRIPT "lab.sh"
 #define LAB_BPFFS "/run/dnsguard-lab/bpf"
+#define LAB_NETNS "/run/netns/dnsguard-lab-server"
 #define LAB_STATE_DIR "/run/dnsguard-lab/state"
 
 /* The script's path; -ENOENT when it is in neither place. */
@@ -67,14 +70,23 @@ static bool only_reads(const struct dg_verb *verb)
 	return false;
 }
 
+/* Sockets are asked for in the namespace that one is in. Without the right to enter, the command says what it always does. */
+static bool listeners_reach(void)
+{
+	dg_scoped_fd int fd = open(LAB_NETNS, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && !setns(fd, CLONE_NEWNET);
+}
+
 /*
  * Only where nothing can be mistaken: nobody said which bpffs, no guard runs on this host, and the command
  * changes nothing.
  */
 void dg_lab_stand_in(struct dg_cli *cli)
 {
-	if (!only_reads(cli->verb) || !access(DG_BPFFS_DEFAULT "/dnsguard", F_OK) ||
-	    errno != ENOENT || access(LAB_BPFFS "/dnsguard", F_OK))
+	if (!access(DG_BPFFS_DEFAULT "/dnsguard", F_OK) || errno != ENOENT ||
+	    access(LAB_BPFFS "/dnsguard", F_OK) ||
+	    !(only_reads(cli->verb) || (cli->verb->run == dg_tcp_run && listeners_reach())))
 		return;
 	cli->bpffs = LAB_BPFFS;
 	cli->elsewhere = true;

@@ -184,17 +184,19 @@ static void message_set(const struct dg_cli *cli, json_t *report)
 	bool attached = json_is_true(json_object_get(report, "attached"));
 	bool compiled = json_is_true(json_object_get(report, "compiled"));
 	json_t *names = json_object_get(report, "names"), *bytes = json_object_get(report, "bytes");
+	const bool one = json_integer_value(names) == 1;
 	char text[256], size[32], entries[64] = "";
 
 	if (compiled && !json_equal(names, json_object_get(report, "entries")))
 		snprintf(entries, sizeof(entries), " (%lld entries)",
 			 (long long)json_integer_value(json_object_get(report, "entries")));
 	if (compiled)
-		snprintf(text, sizeof(text), "%lld names%s in %s %s",
-			 (long long)json_integer_value(names), entries,
+		snprintf(text, sizeof(text), "%lld name%s%s in %s %s %s",
+			 (long long)json_integer_value(names), one ? "" : "s", entries,
 			 dg_format_value(bytes, DG_AS_BYTES, size, sizeof(size)),
-			 attached ? "are live" :
-				    "are compiled; no device is guarded (not attached): "
+			 one ? "is" : "are",
+			 attached ? "live" :
+				    "compiled; no device is guarded (not attached): "
 				    "they go live with the next attach");
 	else
 		snprintf(text, sizeof(text), "%s",

@@ -63,11 +63,6 @@ static const struct dg_column columns[] = {
 	{ 0 },
 };
 
-static const struct dg_section show_sections[] = {
-	{ "sources", NULL, DG_AS_TEXT, columns, "nothing is said of any sender" },
-	{ 0 },
-};
-
 static const struct dg_section message_sections[] = { { .path = "message" }, { 0 } };
 
 /* ---- a change ------------------------------------------------------------------------------- */
@@ -120,7 +115,8 @@ static int change_make(const struct dg_cli *cli, const struct change *change, st
 	status = dg_sources_tidy(&maps, dg_now_ns(), err);
 	if (status >= 0)
 		status = change->make(change, &maps, err);
-	return status ? status : dg_sources_save(&maps, cli->state_dir, err);
+	return status ? status :
+			dg_change_saved(cli, dg_sources_save(&maps, cli->state_dir, err), err);
 }
 
 static int change_tell(const struct dg_cli *cli, const struct change *change, const char *what)
@@ -265,6 +261,9 @@ int dg_source_show_run(const struct dg_cli *cli, struct dg_error *err)
 	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	dg_scoped_free struct dg_source_entry *entries = NULL;
 	struct dg_prefix asked;
+	char nothing[80] = "nothing is said of any sender";
+	const struct dg_section sections[] = { { "sources", NULL, DG_AS_TEXT, columns, nothing },
+					       { 0 } };
 	json_t *list;
 	int count, status = cli->args ? dg_prefix_parse(cli->arg[0], &asked, err) : 0;
 
@@ -281,8 +280,10 @@ int dg_source_show_run(const struct dg_cli *cli, struct dg_error *err)
 	for (int i = 0; i < count; i++)
 		if (!cli->args || related(&asked, &entries[i].prefix))
 			json_array_append_new(list, entry_json(&entries[i], dg_now_ns()));
+	if (cli->args)
+		snprintf(nothing, sizeof(nothing), "nothing is said of %.50s", cli->arg[0]);
 	status = cli->args && !json_array_size(list) ? DG_EXIT_NOT_FOUND : DG_EXIT_OK;
-	count = dg_render(stdout, json_pack("{s:i, s:o}", "schema", 1, "sources", list),
-			  show_sections, cli->json);
+	count = dg_render(stdout, json_pack("{s:i, s:o}", "schema", 1, "sources", list), sections,
+			  cli->json);
 	return count ? count : status;
 }

@@ -367,7 +367,7 @@ hint_print() {
 	say
 	say "  The lab stays up. Look around:"
 	if [ -d "$RUN/bpf/dnsguard" ]; then
-		say "    $guard top    (this lab, while no guard runs on the host)"
+		say "    $guard top    (this lab, while no guard runs on the host; so do status and tcp)"
 		say "    $here block www1.lab.example"
 	else
 		say "    nsenter --net=/run/netns/$SERVER $here attach eth0    (no guard yet)"

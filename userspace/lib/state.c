@@ -21,10 +21,13 @@ static int refuse(struct dg_error *err, int error, const char *what, const char 
 
 int dg_state_dir_make(const char *dir, struct dg_error *err)
 {
-	if (!mkdir(dir, 0755) || errno == EEXIST)
+	int error = mkdir(dir, 0755) ? errno : 0;
+
+	if (!error || error == EEXIST)
 		return 0;
-	return dg_fail(err, -errno, DG_EXIT_FAILED, "directory %s: cannot make it: %s",
-		       DG_QUOTE(dir), strerror(errno));
+	return dg_fail(err, -error, DG_EXIT_FAILED, "directory %s: cannot make it: %s%s",
+		       DG_QUOTE(dir), strerror(error),
+		       error == ENOENT ? "; make the one above it first, with mkdir -p" : "");
 }
 
 int dg_read_whole(int fd, void *buf, size_t size)

@@ -103,6 +103,9 @@ int dg_stage_path(const struct dg_run *run, struct dg_item *item)
 	dg_mark_add(&st, &mark);
 	if (S_ISDIR(st.st_mode))
 		rc = dg_file_names_read(from, item->spec.source, &names, &item->err);
+	if (!rc && S_ISDIR(st.st_mode) && !names.count)
+		rc = dg_fail(&item->err, -ENODATA, DG_EXIT_UNSAFE, "directory %s holds no file",
+			     DG_QUOTE(item->spec.source));
 	for (__u32 i = 0; !rc && i < names.count; i++)
 		if (!fstatat(from, names.name[i], &st, 0))
 			dg_mark_add(&st, &mark);
