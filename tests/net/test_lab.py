@@ -55,7 +55,8 @@ def test_run_shows_the_guard_at_work(lab):
     without, guarded = shown["without_guard"], shown["with_guard"]
     assert without["honest"]["answered_percent"] < 90 < 99 <= guarded["honest"]["answered_percent"]
     assert min(without["flood"]["frames"], guarded["flood"]["frames"]) > 10000
-    assert shown["verdicts"]["drop_limited"] > 10000
+    # Of what is refused the lab answers each second one with TC=1.
+    assert shown["verdicts"]["drop_limited"] > 0.4 * guarded["flood"]["frames"]
     assert (shown["blocked"]["without_guard"], shown["blocked"]["with_guard"]) == ("NOERROR", "NXDOMAIN")
     guards = run(h.BUILD / "dnsguard", "--bpffs", f"/run/{lab.name}/bpf", "top", "--once", "--interval", "1s").stdout
     assert "drop_limited" in guards

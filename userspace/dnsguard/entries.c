@@ -29,9 +29,10 @@ void dg_entry_names_free(struct dg_entry_names *names)
 static int name_add(struct dg_entry_names *names, const struct dg_name *name, struct dg_error *err)
 {
 	if (names->count == DG_OWN_MAX)
-		return dg_fail(err, -ENOSPC, DG_EXIT_FAILED,
-			       "more than %d names: put them into a list (dnsguard image load)",
-			       DG_OWN_MAX);
+		return dg_fail(
+			err, -ENOSPC, DG_EXIT_FAILED,
+			"more than %d names: put them into a list (dnsguard list add NAME FILE)",
+			DG_OWN_MAX);
 	if (names->count == names->room) {
 		size_t room = names->room * 2 + 16;
 		struct dg_name *grown = realloc(names->name, room * sizeof(*grown));
