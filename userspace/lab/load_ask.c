@@ -23,12 +23,14 @@
 
 #define IDS 65536 /* a query's place in the table is its ID */
 #define EVENTS 64
+#define BURST 64 /* queries after which answers are taken, however late it is */
 #define RCODES 16
 #define CLIENTS_MAX 10000
 #define HEADER_BYTES 12
 
 struct pending {
 	__u64 scheduled_ns; /* 0 = free */
+	__u64 sent_ns;
 	__u32 client;
 	__u16 len;
 	__u8 message[DG_LOAD_FRAME_MAX];
@@ -205,7 +207,8 @@ static void query_send(struct ask *ask, __u64 scheduled_ns)
 	if (!query->scheduled_ns)
 		ask->waiting++; /* else the query that stood here is lost */
 	query->scheduled_ns = scheduled_ns;
-	ask->behind_us[ask->sent] = (__u32)((dg_load_now_ns() - scheduled_ns) / 1000);
+	query->sent_ns = dg_load_now_ns();
+	ask->behind_us[ask->sent] = (__u32)((query->sent_ns - scheduled_ns) / 1000);
 	query->client = (__u32)(ask->sent % ask->clients);
 	query->len =
 		(__u16)dg_load_message(ask->order, dg_load_name_pick(&ask->order->names, ask->sent),
@@ -228,6 +231,18 @@ static void answers_wait(struct ask *ask, __u64 until_ns)
 		client_drain(ask, events[i].data.u32);
 }
 
+/*
+ * Until when the next query's ID is an earlier one's, whose answer would be taken for this one's; 0 = it is free. Only who was
+ * held up, and asks faster now to catch up, comes round so soon.
+ */
+static __u64 id_taken_until_ns(const struct ask *ask, __u64 now)
+{
+	const struct pending *query = &ask->pending[ask->sent % IDS];
+	const __u64 until = query->sent_ns + ask->order->timeout_ns;
+
+	return !ask->order->window && query->scheduled_ns && until > now ? until : 0;
+}
+
 static bool window_has_room(const struct ask *ask)
 {
 	return !ask->order->window || ask->waiting < ask->order->window;
@@ -238,9 +253,14 @@ static void ask_run(struct ask *ask)
 	__u64 start = dg_load_now_ns(), end;
 
 	while (!stopped && ask->sent < ask->total) {
-		__u64 now = dg_load_now_ns(), next = due_ns(ask, start, ask->sent);
+		__u64 now = dg_load_now_ns(), next = due_ns(ask, start, ask->sent), taken_until;
 
-		if (!window_has_room(ask))
+		if (ask->sent % BURST == 0)
+			answers_wait(ask, now); /* also when there is no time to wait */
+		taken_until = id_taken_until_ns(ask, now);
+		if (taken_until)
+			answers_wait(ask, taken_until);
+		else if (!window_has_room(ask))
 			answers_wait(ask, now + DG_LOAD_NS_PER_SEC);
 		else if (now < next)
 			answers_wait(ask, next);
