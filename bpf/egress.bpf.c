@@ -77,13 +77,13 @@ static __always_inline void flow_first_answer(struct dg_flow *flow, __u32 seq, _
  */
 __noinline int answers_count(struct __sk_buff *skb, __u32 at, __u32 seq, __u64 hash)
 {
-	struct dg_flow *flow = flow_find(hash);
-	__u8 *answers = flow_answers(hash);
+	struct flow_cell cell = flow_cell(hash);
+	struct dg_flow *flow = cell.flow;
 	__u32 pos, len = skb->len - at;
 	__be16 length;
 	int found = 0;
 
-	if (!flow || !answers)
+	if (!flow || !cell.answers)
 		return 0;
 	pos = flow->answer_seq - seq; /* modulo 2^32: of one sent before it is beyond its end */
 	for (; found < DG_SEGMENT_ANSWERS && pos < len; found++) {
@@ -92,8 +92,8 @@ __noinline int answers_count(struct __sk_buff *skb, __u32 at, __u32 seq, __u64 h
 		pos += sizeof(length) + bpf_ntohs(length);
 		flow->answer_seq = seq + pos;
 		/* A transfer has many to its one query. */
-		if (*answers < flow->queries)
-			*answers += 1;
+		if (*cell.answers < flow->queries)
+			*cell.answers += 1;
 	}
 	return found;
 }

@@ -57,34 +57,30 @@ static __always_inline struct dg_flow_bucket *flow_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&dg_flows, &at);
 }
 
-/* The flow of this flow_hash(), NULL = none is kept. now_ns is of no importance. */
-static __always_inline struct dg_flow *flow_find(__u64 hash)
+/* What is kept of one flow. */
+struct flow_cell {
+	struct dg_flow *flow;
+	__u8 *answers;
+};
+
+/* The cell of this flow_hash(), NULLs = none. now_ns is of no importance. */
+static __always_inline struct flow_cell flow_cell(__u64 hash)
 {
 	struct dg_flow_bucket *bucket = flow_bucket(hash);
 	__u32 mark = flow_mark(hash, 0);
 
 	if (!bucket)
-		return NULL;
+		return (struct flow_cell){};
 #pragma unroll
 	for (__u32 way = 0; way < DG_FLOW_WAYS; way++)
 		if ((bucket->flow[way].mark ^ mark) <= DG_FLOW_SEEN_MASK)
-			return &bucket->flow[way];
-	return NULL;
+			return (struct flow_cell){ &bucket->flow[way], &bucket->answers[way] };
+	return (struct flow_cell){};
 }
 
-/* Its count of answers, NULL = none is kept. */
-static __always_inline __u8 *flow_answers(__u64 hash)
+static __always_inline struct dg_flow *flow_find(__u64 hash)
 {
-	struct dg_flow_bucket *bucket = flow_bucket(hash);
-	__u32 mark = flow_mark(hash, 0);
-
-	if (!bucket)
-		return NULL;
-#pragma unroll
-	for (__u32 way = 0; way < DG_FLOW_WAYS; way++)
-		if ((bucket->flow[way].mark ^ mark) <= DG_FLOW_SEEN_MASK)
-			return &bucket->answers[way];
-	return NULL;
+	return flow_cell(hash).flow;
 }
 
 /* Flags are set on both sides at once: atomically, with what stands beside them in the same word. */

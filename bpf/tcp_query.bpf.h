@@ -60,17 +60,17 @@ static __always_inline __u32 segment_stamp(const struct packet *pkt)
 /* A first SYN takes a cell, or begins its cell anew; one that comes again changes nothing. Data in a SYN is not read. */
 static __always_inline void flow_begin(const struct packet *pkt, const struct segment *seg)
 {
-	struct dg_flow *flow = flow_find(seg->flow);
-	__u8 *answers;
+	struct flow_cell cell = flow_cell(seg->flow);
+	struct dg_flow *flow = cell.flow;
 
 	if (flow && !flow->queries && flow->flags == DG_FLOW_SYN && flow->next_seq == seg->seq + 1)
 		return;
 	if (!flow)
 		flow = flow_take(seg->flow, pkt->f->now_ns);
-	answers = flow_answers(seg->flow);
-	if (!flow || !answers)
+	if (!flow)
 		return;
-	*answers = 0;
+	if (cell.answers) /* of one just taken there are none */
+		*cell.answers = 0;
 	*flow = (struct dg_flow){ .mark = flow_mark(seg->flow, pkt->f->now_ns),
 				  .next_seq = seg->seq + 1,
 				  .syn_at = segment_stamp(pkt),
