@@ -96,7 +96,7 @@ def test_a_trial_that_is_killed_leaves_nothing(room):
     for pid in (process.pid, holder):
         os.kill(pid, signal.SIGKILL)
     process.wait()
-    wait_for(lambda: room.cli("status", check=False) and tcx(room) is None)
+    wait_for(lambda: room.cli("status", check=False) and not (room.bpffs / "dnsguard" / "progs" / "tcx-guarded").exists())
 
 
 def test_a_trial_that_fails_leaves_the_earlier_one_alone(room):

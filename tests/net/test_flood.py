@@ -43,7 +43,7 @@ def counted(house, flooder):
 
 def measure(house, flood, *patience, wrap=()):
     """Honest clients for 2 s within the flood, once every source had its burst: (what they got, the flood)."""
-    flooder = house.load("flood", *flood, "--seconds", "3600", "--cpu", "0", wrap=wrap)
+    flooder = house.load("flood", *flood, "--seconds", "300", "--cpu", "0", wrap=wrap)
     wait_for(lambda: seen(house) > 50000)
     honest = h.result(house.load("ask", *HONEST, "--seconds", "2", *patience))
     flooder.send_signal(signal.SIGINT)
