@@ -356,6 +356,11 @@ def test_top_names_the_heaviest_senders(world):
     assert text.index(CLIENT) < text.index(few)
 
 
+def test_a_device_that_is_not_there_is_not_found(world):
+    for verb in "attach", "doctor":
+        assert 'no network device "guardet" here; did you mean guarded?' in refused(world, verb, "guardet", status=NOT_FOUND)
+
+
 def test_an_error_is_json_for_who_asked_for_json(world):
     done = world.cli("--json", "source", "ban", "nowhere", check=False)
     assert done.returncode == USAGE

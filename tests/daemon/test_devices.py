@@ -6,7 +6,7 @@ import pytest
 
 from guarded import Daemon
 
-USAGE, FAILED = 2, 1
+FAILED, USAGE, NOT_FOUND = 1, 2, 4
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_what_cannot_be_saved_is_not_attached_either(second):
 
 def test_only_what_the_kernel_took_is_saved(second):
     start(second)
-    assert second.cli("attach", "nowhere", "--save", check=False).returncode == FAILED
+    assert second.cli("attach", "nowhere", "--save", check=False).returncode == NOT_FOUND
     assert second.cli("detach", "second", "--save", check=False).returncode != 0
     assert saved(second) == []
 

@@ -44,7 +44,7 @@ int dg_device_check(const char *name, struct dg_error *err)
 	for (const struct if_nameindex *one = all; one->if_index && count < DEVICES_NEAR; one++)
 		names[count++] = one->if_name;
 	near = dg_nearest(name, names);
-	dg_fail(err, -ENODEV, DG_EXIT_FAILED, "there is no network device \"%.64s\" here%s%s%s",
+	dg_fail(err, -ENODEV, DG_EXIT_NOT_FOUND, "there is no network device \"%.64s\" here%s%s%s",
 		name, near ? "; did you mean " : ": see them with: ip link", near ? near : "",
 		near ? "?" : "");
 	if_freenameindex(all);

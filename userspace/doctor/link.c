@@ -358,7 +358,7 @@ int dg_link_read(const struct dg_doctor *doctor, const char *name, struct dg_lin
 	int status;
 
 	if (!link.index) /* it went away since it was named */
-		return dg_fail(err, -ENODEV, DG_EXIT_FAILED,
+		return dg_fail(err, -ENODEV, DG_EXIT_NOT_FOUND,
 			       "%.64s is gone: see what is left: ip link", name);
 	snprintf(link.name, sizeof(link.name), "%s", name);
 	status = rtnetlink_read(link.index, &link);
