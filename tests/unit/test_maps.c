@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_maps.c - rates to ticks and back, and the table of service addresses on real maps of the kernel.
+ * test_maps.c - rates to ticks and back, the table of service addresses on real maps of the kernel, and maps that are kept.
  *
  * The table's reader is the program in the kernel; here an independent walk over the buckets, written from abi.h, must
  * find what was set.
@@ -13,9 +13,16 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bpf/hash.h"
+#include "tests/unit/scratch.h"
 #include "userspace/lib/maps.h"
 
 /* ---- rates ---------------------------------------------------------------------------------- */
@@ -250,6 +257,78 @@ static void test_other_layouts_are_refused(void **state)
 	assert_int_equal(dg_abi_check(other, &err), -EPROTO);
 }
 
+/* ---- kept from one look to the next ----------------------------------------------------------- */
+
+/* A set as a loader pins it, under this name of a bpffs: all maps are like the settings, whose version is looked at. */
+static void set_pin(const char *bpffs, const char *name)
+{
+	const struct dg_settings settings = { .abi_version = DG_ABI_VERSION };
+	char path[512];
+	__u32 zero = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", bpffs, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; i < DG_MAP_COUNT; i++) {
+		dg_scoped_fd int fd =
+			bpf_map_create(BPF_MAP_TYPE_ARRAY, "t_kept", 4, sizeof(settings), 1, NULL);
+
+		assert_int_equal(bpf_map_update_elem(fd, &zero, &settings, BPF_ANY), 0);
+		snprintf(path, sizeof(path), "%s/%s/%s", bpffs, name, dg_map_names[i]);
+		assert_int_equal(bpf_obj_pin(fd, path), 0);
+	}
+}
+
+static __u32 id_of(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	return info.id;
+}
+
+static void set_rename(const char *bpffs, const char *from, const char *to)
+{
+	char old[512], new[512];
+
+	snprintf(old, sizeof(old), "%s/%s", bpffs, from);
+	snprintf(new, sizeof(new), "%s/%s", bpffs, to);
+	assert_int_equal(rename(old, new), 0);
+}
+
+static void test_maps_are_kept_until_others_take_their_place(void **state)
+{
+	struct dg_maps_kept kept = { .ino = 0 };
+	char bpffs[256];
+	__u32 first;
+	int fd;
+
+	NEED_MAPS((struct dg_maps *)*state);
+	assert_int_equal(dg_scratch_make(bpffs, sizeof(bpffs), "kept"), 0);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);
+	assert_int_equal(dg_maps_keep(bpffs, &kept), -ENOENT);
+	set_pin(bpffs, "dnsguard");
+	assert_int_equal(dg_maps_keep(bpffs, &kept), 0);
+	first = id_of(kept.maps.dg_own);
+	fd = kept.maps.dg_own;
+	assert_int_equal(dg_maps_keep(bpffs, &kept), 0);
+	assert_int_equal(id_of(fd), first);
+	assert_int_equal(kept.maps.dg_own, fd);
+	set_pin(bpffs, "other");
+	set_rename(bpffs, "dnsguard", "before");
+	assert_int_equal(dg_maps_keep(bpffs, &kept), -ENOENT);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* what is gone is held by nobody */
+	set_rename(bpffs, "other", "dnsguard");
+	assert_int_equal(dg_maps_keep(bpffs, &kept), 0);
+	assert_int_not_equal(id_of(kept.maps.dg_own), first);
+	dg_maps_let_go(&kept);
+	dg_maps_let_go(&kept); /* there is nothing to let go any more */
+	assert_int_equal(umount(bpffs), 0);
+	assert_int_equal(rmdir(bpffs), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +345,8 @@ int main(void)
 						world_end),
 		cmocka_unit_test_setup_teardown(test_other_layouts_are_refused, world_make,
 						world_end),
+		cmocka_unit_test_setup_teardown(test_maps_are_kept_until_others_take_their_place,
+						world_make, world_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

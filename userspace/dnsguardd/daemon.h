@@ -43,6 +43,7 @@ struct dg_daemon {
 	const struct dg_daemon_options *options;
 	uv_loop_t loop;
 	struct dg_config *config; /* as applied last */
+	struct dg_maps_kept kept; /* for those who look every second */
 	struct dg_guarded guarded[DG_IF_MAX];
 	unsigned int guarded_count;
 	int addresses; /* guarded, as logged last */

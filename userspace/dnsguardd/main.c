@@ -388,6 +388,7 @@ static void finish(struct life *life)
 	dg_quotas_free(life->daemon.quotas);
 	dg_alerting_free(life->daemon.alerting);
 	dg_protect_free(life->daemon.protecting);
+	dg_maps_let_go(&life->daemon.kept);
 	uv_loop_close(&life->daemon.loop);
 	free(life->daemon.config);
 }

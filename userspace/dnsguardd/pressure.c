@@ -296,14 +296,14 @@ static void thresholds_note(struct dg_quotas *watch)
 static void on_look(uv_timer_t *timer)
 {
 	struct dg_quotas *watch = timer->data;
-	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
 	const char *bpffs = watch->daemon->options->bpffs;
+	const struct dg_maps *maps = &watch->daemon->kept.maps;
 	__u64 now_ns = dg_now_ns();
 
-	if (!dg_tcpstate_runs(bpffs) || dg_maps_open(bpffs, &maps, NULL) ||
-	    look(watch, &maps, now_ns))
+	if (!dg_tcpstate_runs(bpffs) || dg_maps_keep(bpffs, &watch->daemon->kept) ||
+	    look(watch, maps, now_ns))
 		return;
-	share_look(watch, &maps, now_ns);
+	share_look(watch, maps, now_ns);
 	thresholds_note(watch);
 	dg_quotas_ask(watch, now_ns);
 	if (watch->changed &&

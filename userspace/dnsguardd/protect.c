@@ -161,18 +161,19 @@ static void press(struct dg_protecting *p, const struct dg_maps *maps,
 static void on_tick(uv_timer_t *timer)
 {
 	struct dg_protecting *p = timer->data;
-	dg_scoped_maps struct dg_maps maps = DG_MAPS_NONE;
+	struct dg_daemon *daemon = p->daemon;
+	const struct dg_maps *maps = &daemon->kept.maps;
 	const struct dg_tcp_protect nothing = { 0 };
 	struct dg_settings settings;
 
-	if (!p->daemon->config || dg_maps_open(p->daemon->options->bpffs, &maps, NULL) ||
-	    dg_settings_read(&maps, &settings))
+	if (!daemon->config || dg_maps_keep(daemon->options->bpffs, &daemon->kept) ||
+	    dg_settings_read(maps, &settings))
 		return;
 	p->reaper = settings.protect.reaper;
 	if (settings.protect.mode != DG_OFF || p->reaper != DG_OFF)
-		press(p, &maps, &settings);
+		press(p, maps, &settings);
 	else
-		tell(p, &maps, &nothing);
+		tell(p, maps, &nothing);
 }
 
 int dg_protect_start(struct dg_daemon *daemon, struct dg_protecting **ret)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "bpf/hash.h"
@@ -118,6 +119,34 @@ void dg_maps_close(struct dg_maps *maps)
 
 	for (size_t i = 0; i < DG_MAP_COUNT; i++)
 		dg_close_fd(&fds[i]);
+}
+
+int dg_maps_keep(const char *bpffs, struct dg_maps_kept *kept)
+{
+	struct dg_path path;
+	struct stat now;
+	int status = dg_pin_path(bpffs, NULL, &path);
+
+	if (!status &&
+	    stat(path.text, &now)) /* before they are opened: who is late sees it the next time */
+		status = -errno;
+	if (!status && kept->ino && kept->ino == now.st_ino && kept->dev == now.st_dev)
+		return 0;
+	dg_maps_let_go(kept);
+	if (!status)
+		status = dg_maps_open(bpffs, &kept->maps, NULL);
+	if (status)
+		return status;
+	kept->dev = now.st_dev;
+	kept->ino = now.st_ino;
+	return 0;
+}
+
+void dg_maps_let_go(struct dg_maps_kept *kept)
+{
+	if (kept->ino)
+		dg_maps_close(&kept->maps);
+	kept->ino = 0;
 }
 
 /* ---- settings and clock --------------------------------------------------------------------- */

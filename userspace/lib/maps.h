@@ -38,6 +38,17 @@ int dg_maps_open(const char *bpffs, struct dg_maps *ret, struct dg_error *err);
 void dg_maps_close(struct dg_maps *maps); /* accepts DG_MAPS_NONE */
 #define dg_scoped_maps dg_scoped(dg_maps_close)
 
+/*
+ * Maps that stay open from one look to the next; { 0 } = none. The set is pinned and replaced as one directory, so whether it is
+ * still the same is seen by that. 0; else as dg_maps_open(), and none is open.
+ */
+struct dg_maps_kept {
+	struct dg_maps maps;
+	__u64 dev, ino; /* of their directory; ino 0 = none is open */
+};
+int dg_maps_keep(const char *bpffs, struct dg_maps_kept *kept);
+void dg_maps_let_go(struct dg_maps_kept *kept);
+
 /* <bpffs>/dnsguard/<name>; a NULL name is the directory itself. -ENAMETOOLONG. */
 struct dg_path {
 	char text[4096];
