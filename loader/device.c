@@ -55,7 +55,7 @@ int dg_device_read(const char *ifname, struct dg_device *ret, struct dg_error *e
 	struct ifreq request;
 
 	if (!device.ifindex)
-		return dg_fail(err, -ENODEV, DG_EXIT_NOT_FOUND,
+		return dg_fail(err, -ENODEV, DG_EXIT_FAILED,
 			       "there is no network device \"%.64s\" here: see them with: ip link",
 			       ifname);
 	if (fd < 0)

@@ -9,7 +9,7 @@ import sys
 from guarded import BUILD, CLI, other_layout, run, set_abi_version, wait_for
 
 HOLDER = BUILD / "tests" / "loader" / "holder"
-OK, FAILED, USAGE, NOT_ATTACHED = 0, 1, 2, 3
+OK, FAILED, USAGE, NOT_ATTACHED, NOT_FOUND = range(5)
 
 
 def pins(world):
@@ -247,7 +247,7 @@ def test_a_refusal_spares_the_devices_that_are_guarded(world):
 
 
 def test_no_such_device(world):
-    assert "ip link" in refused(world, "attach", "nonesuch")
+    assert "ip link" in refused(world, "attach", "nonesuch", status=NOT_FOUND)
     assert pins(world) == []
 
 
