@@ -17,8 +17,7 @@ HONEST = ["--from", h.HONEST, "--sources", "100", "--rate", "500", "--names", "w
 RATE, BURST = 20, 40  # a second and source; an honest client asks 5
 SENDERS = {"1,000 sources": 4 * 32}  # in four /24, each of which may have what 32 senders may
 ENOUGH = 99.0  # percent; other tests share the two cores
-HARD = ["nice", "-n", "-20"]  # a flood from elsewhere is not slower because this machine is busy
-PATIENT = ["--timeout-ms", "30000"]  # who waits so long has lost his query: a machine that is slow only answers late
+HARD = ["nice", "-n", "-20"]  # who is elsewhere, flood or client, is not slower because this machine is busy
 
 
 @pytest.fixture
@@ -41,18 +40,18 @@ def counted(house, flooder):
     return sent
 
 
-def measure(house, flood, *patience, wrap=()):
+def measure(house, flood, wrap=()):
     """Honest clients for 2 s within the flood, once every source had its burst: (what they got, the flood)."""
     flooder = house.load("flood", *flood, "--seconds", "300", "--cpu", "0", wrap=wrap)
     wait_for(lambda: seen(house) > 50000)
-    honest = h.result(house.load("ask", *HONEST, "--seconds", "2", *patience))
+    honest = h.result(house.load("ask", *HONEST, "--seconds", "2", wrap=HARD))
     flooder.send_signal(signal.SIGINT)
     return honest, h.result(flooder)
 
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_honest_clients_are_answered(flooded, flood):
-    honest, sent = measure(flooded, FLOODS[flood], *PATIENT)
+    honest, sent = measure(flooded, FLOODS[flood])
     assert honest["answered_percent"] >= ENOUGH, (honest, sent)
     assert honest["wrong"] == 0
     due = SENDERS.get(flood, 1) * (RATE * sent["seconds"] + BURST)
