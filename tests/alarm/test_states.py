@@ -233,6 +233,22 @@ def test_a_receiver_that_hangs_holds_nobody_up(room, receiver):
     assert guard.stop() == 0
 
 
+def test_a_receiver_that_is_slow_hears_in_order(room, receiver):
+    """It takes its time over the first end, and the other two wait for it."""
+    Bind(room, "tcp-clients 20;" + BIND_WAITS)
+    guard = Guard(room, receiver)
+    guard.knows_quota(20)
+    callers = room.call(27)
+    rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
+    receiver.hears(*rise)
+    wait_for(lambda: listed(room)["sinks"][0]["delivered"] == len(rise))
+    receiver.go.clear()
+    hang_up(callers)
+    wait_for(lambda: state(guard) == OK)
+    receiver.go.set()
+    receiver.hears(*rise, (FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved"))
+
+
 def test_a_command_that_hangs_ends_with_the_daemon_and_takes_its_children_along(room, receiver):
     pids = f"{room.dir}/pids"
     open(pids, "w").close()

@@ -30,9 +30,9 @@ static struct dg_config *config_make(void)
 	return config;
 }
 
-static void note(struct dg_alerts *alerts, bool firing, __u64 now)
+static void note_of(struct dg_alerts *alerts, const char *name, bool firing, __u64 now)
 {
-	const struct dg_news news = { .name = "DnsguardTcpFilling",
+	const struct dg_news news = { .name = name,
 				      .severity = "warning",
 				      .listener = "192.0.2.1:53",
 				      .resolver = "named",
@@ -41,6 +41,11 @@ static void note(struct dg_alerts *alerts, bool firing, __u64 now)
 				      .firing = firing };
 
 	dg_alerts_note(alerts, &news, now);
+}
+
+static void note(struct dg_alerts *alerts, bool firing, __u64 now)
+{
+	note_of(alerts, "DnsguardTcpFilling", firing, now);
 }
 
 /* Tells the only receiver when it is due; returns whether it was. */
@@ -138,6 +143,64 @@ static void an_alertmanager_hears_again_of_what_fires(void **state)
 	assert_in_range(messages, 15, 16); /* for five minutes */
 }
 
+/* Written by one daemon, read by the next. */
+static void restart(const struct dg_alerts *before, const struct dg_config *config,
+		    struct dg_alerts *ret)
+{
+	char dir[] = "/tmp/dg-alert-XXXXXX", path[64];
+	dg_scoped_free char *text = dg_alerts_text(before);
+	dg_scoped_file FILE *file = NULL;
+
+	assert_null(strstr(text, "secret"));
+	assert_null(strstr(text, "T0KEN"));
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/" DG_ALERTS_FILE, dir);
+	file = fopen(path, "w");
+	fputs(text, file);
+	dg_close_file(&file);
+	assert_int_equal(dg_alerts_load(dir, ret, NULL), 0);
+	unlink(path);
+	rmdir(dir);
+	dg_sinks_configure(ret, config);
+}
+
+static const char *const names[] = { "Filling", "NearlyFull", "Exhausted" };
+
+/* The names of those that are due, one at a time. */
+static void assert_told(struct dg_alerts *alerts, __u64 now, const char *const expected[3])
+{
+	unsigned int at[DG_BATCH_MAX];
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(dg_alerts_due(alerts, 0, &rules, now, at), 1);
+		assert_string_equal(alerts->alert[at[0]].name, expected[i]);
+		alerts->alert[at[0]].told[0] =
+			(struct dg_told){ .changes = alerts->alert[at[0]].changes,
+					  .unix_sec = now };
+	}
+	assert_int_equal(dg_alerts_due(alerts, 0, &rules, now, at), 0);
+}
+
+static void a_slow_receiver_hears_of_changes_in_their_order(void **state)
+{
+	const char *const fall[] = { "Exhausted", "NearlyFull", "Filling" };
+	dg_scoped_free struct dg_config *config = config_make();
+	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL }, after = { .alert = NULL };
+
+	(void)state;
+	dg_sinks_configure(&alerts, config);
+	for (int i = 0; i < 3; i++)
+		note_of(&alerts, names[i], true, T0);
+	assert_told(&alerts, T0 + 1, names);
+	for (int i = 0; i < 3; i++)
+		note_of(&alerts, fall[i], false, T0 + 100 + (__u64)i);
+	restart(&alerts, config, &after);
+	note_of(&after, "Filling", true, T0 + 104);
+	note_of(&after, "Filling", false, T0 + 105);
+	assert_told(&after, T0 + 110, fall);
+	assert_told(&alerts, T0 + 110, fall);
+}
+
 static void what_is_over_is_forgotten_when_all_know(void **state)
 {
 	dg_scoped_free struct dg_config *config = config_make();
@@ -183,27 +246,13 @@ static void a_restart_forgets_nothing_and_repeats_nothing(void **state)
 {
 	dg_scoped_free struct dg_config *config = config_make();
 	dg_scoped_alerts struct dg_alerts before = { .alert = NULL }, after = { .alert = NULL };
-	char dir[] = "/tmp/dg-alert-XXXXXX", path[64];
-	dg_scoped_free char *text = NULL;
-	dg_scoped_file FILE *file = NULL;
 	__u64 suppressed;
 
 	(void)state;
 	dg_sinks_configure(&before, config);
 	note(&before, true, T0);
 	assert_true(tell(&before, NULL, T0, &suppressed));
-	text = dg_alerts_text(&before);
-	assert_null(strstr(text, "secret"));
-	assert_null(strstr(text, "T0KEN"));
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/" DG_ALERTS_FILE, dir);
-	file = fopen(path, "w");
-	fputs(text, file);
-	dg_close_file(&file);
-	assert_int_equal(dg_alerts_load(dir, &after, NULL), 0);
-	unlink(path);
-	rmdir(dir);
-	dg_sinks_configure(&after, config);
+	restart(&before, config, &after);
 	assert_int_equal(after.count, 1);
 	assert_true(after.alert[0].firing);
 	note(&after, true, T0 + 100);
@@ -340,6 +389,7 @@ int main(void)
 		cmocka_unit_test(an_alert_that_flaps_is_told_once_a_minute),
 		cmocka_unit_test(a_receiver_that_is_away_is_tried_later_and_later),
 		cmocka_unit_test(an_alertmanager_hears_again_of_what_fires),
+		cmocka_unit_test(a_slow_receiver_hears_of_changes_in_their_order),
 		cmocka_unit_test(what_is_over_is_forgotten_when_all_know),
 		cmocka_unit_test(alerts_are_bounded),
 		cmocka_unit_test(a_restart_forgets_nothing_and_repeats_nothing),

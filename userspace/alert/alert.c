@@ -79,6 +79,7 @@ void dg_alerts_note(struct dg_alerts *alerts, const struct dg_news *news, __u64 
 	alert->starts_unix = news->firing ? now_unix : alert->starts_unix;
 	alert->ends_unix = news->firing ? 0 : now_unix;
 	alert->changes++;
+	alert->order = ++alerts->order;
 	alerts->changed = true;
 }
 
@@ -138,6 +139,27 @@ bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsi
 		return sink->kind == DG_SINK_ALERTMANAGER &&
 		       is_resent(alert, rules, told, now_unix);
 	return !told->unix_sec || now_unix - told->unix_sec >= rules->interval_sec;
+}
+
+unsigned int dg_alerts_due(const struct dg_alerts *alerts, unsigned int sink,
+			   const struct dg_tell_rules *rules, __u64 now_unix,
+			   unsigned int ret[DG_BATCH_MAX])
+{
+	const struct dg_alert *alert = alerts->alert;
+	const struct dg_sink *to = &alerts->sink[sink];
+	unsigned int max = to->kind == DG_SINK_ALERTMANAGER ? DG_BATCH_MAX : 1, count = 0, at;
+
+	for (unsigned int i = 0; i < alerts->count; i++) {
+		if (!dg_alert_due(&alert[i], to, sink, rules, now_unix))
+			continue;
+		for (at = count; at && alert[ret[at - 1]].order > alert[i].order; at--)
+			if (at < max)
+				ret[at] = ret[at - 1];
+		if (at < max)
+			ret[at] = i;
+		count += count < max;
+	}
+	return count;
 }
 
 __u64 dg_alert_suppressed(const struct dg_alert *alert, unsigned int sink)

@@ -46,12 +46,14 @@ struct dg_alert {
 	bool firing;
 	__u64 starts_unix, ends_unix;
 	__u64 changes; /* so often it began to fire, or ended */
+	__u64 order;   /* of the latest of them among those of all alerts */
 	struct dg_told told[DG_SINKS_MAX];
 };
 
 struct dg_alerts {
 	struct dg_alert *alert; /* in the order in which they came up */
 	unsigned int count, room;
+	__u64 order;   /* of the latest change of all */
 	__u64 refused; /* beyond DG_ALERTS_MAX */
 	struct dg_sink sink[DG_SINKS_MAX];
 	unsigned int sinks;
@@ -82,6 +84,14 @@ void dg_alert_test_make(struct dg_alert *ret, __u64 now_unix);
 /* May this receiver be told of this alert now? */
 bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsigned int at,
 		  const struct dg_tell_rules *rules, __u64 now_unix);
+#define DG_BATCH_MAX 64 /* alerts in one message */
+/*
+ * Numbers of the alerts of the receiver's next message: an Alertmanager takes all that are due at once, the others one at a
+ * time. Those that changed first come first, so that one that is slow hears of things in their order. Returns how many.
+ */
+unsigned int dg_alerts_due(const struct dg_alerts *alerts, unsigned int sink,
+			   const struct dg_tell_rules *rules, __u64 now_unix,
+			   unsigned int ret[DG_BATCH_MAX]);
 /* Changes that this receiver is not told one by one. */
 __u64 dg_alert_suppressed(const struct dg_alert *alert, unsigned int sink);
 /* Alerts of which the receiver does not know the latest. */

@@ -41,12 +41,13 @@ static json_t *told_json(const struct dg_alerts *alerts, const struct dg_alert *
 
 static json_t *alert_json(const struct dg_alerts *alerts, const struct dg_alert *alert)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "alert",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:o}", "alert",
 			 alert->name, "severity", alert->severity, "listener", alert->listener,
 			 "resolver", alert->resolver, "summary", alert->summary, "description",
 			 alert->description, "firing", alert->firing, "starts",
 			 (json_int_t)alert->starts_unix, "ends", (json_int_t)alert->ends_unix,
-			 "changes", (json_int_t)alert->changes, "told", told_json(alerts, alert));
+			 "changes", (json_int_t)alert->changes, "order", (json_int_t)alert->order,
+			 "told", told_json(alerts, alert));
 }
 
 char *dg_alerts_text(const struct dg_alerts *alerts)
@@ -100,7 +101,8 @@ static void alert_take(const struct dg_alerts *alerts, const json_t *row, struct
 	*ret = (struct dg_alert){ .firing = json_is_true(json_object_get(row, "firing")),
 				  .starts_unix = number_take(row, "starts"),
 				  .ends_unix = number_take(row, "ends"),
-				  .changes = number_take(row, "changes") };
+				  .changes = number_take(row, "changes"),
+				  .order = number_take(row, "order") };
 	text_take(row, "alert", ret->name, sizeof(ret->name));
 	text_take(row, "severity", ret->severity, sizeof(ret->severity));
 	text_take(row, "listener", ret->listener, sizeof(ret->listener));
@@ -129,8 +131,12 @@ static int document_take(const json_t *doc, struct dg_alerts *ret)
 		sink_take(json_array_get(sinks, ret->sinks), &ret->sink[ret->sinks]);
 		ret->sinks++;
 	}
-	for (size_t i = 0; i < count; i++)
-		alert_take(ret, json_array_get(rows, i), &ret->alert[ret->count++]);
+	for (size_t i = 0; i < count; i++) {
+		struct dg_alert *alert = &ret->alert[ret->count++];
+
+		alert_take(ret, json_array_get(rows, i), alert);
+		ret->order = alert->order > ret->order ? alert->order : ret->order;
+	}
 	return 0;
 }
 

@@ -18,7 +18,6 @@
 
 #define LOOK_MS 1000
 #define NS_PER_SEC 1000000000ull
-#define BATCH_MAX 64 /* alerts in one message to an Alertmanager */
 
 /* What is on its way to one receiver. */
 struct flight {
@@ -26,8 +25,8 @@ struct flight {
 	unsigned int sink;
 	struct dg_program *program;
 	unsigned int count;
-	unsigned int alert[BATCH_MAX];
-	__u64 changes[BATCH_MAX]; /* of each, when the message was made */
+	unsigned int alert[DG_BATCH_MAX];
+	__u64 changes[DG_BATCH_MAX]; /* of each, when the message was made */
 };
 
 struct dg_alerting {
@@ -125,36 +124,29 @@ static void flight_start(struct dg_alerting *alerting, struct flight *flight,
 	tried(alerting, flight, failed ? strerror(-failed) : NULL);
 }
 
-static void message_add(struct dg_alerting *alerting, struct flight *flight,
-			struct dg_message *messages, unsigned int at)
+static struct dg_message message_make(const struct dg_alerting *alerting, unsigned int sink,
+				      const struct dg_alert *alert)
 {
-	const struct dg_alert *alert = &alerting->alerts.alert[at];
-
-	flight->alert[flight->count] = at;
-	flight->changes[flight->count] = alert->changes;
-	messages[flight->count++] = (struct dg_message){
-		.alert = alert,
-		.instance = alerting->instance,
-		.suppressed = dg_alert_suppressed(alert, flight->sink),
-		.now_unix = unix_now(),
-		.resend_sec = rules_of(alerting).resend_sec,
-	};
+	return (struct dg_message){ .alert = alert,
+				    .instance = alerting->instance,
+				    .suppressed = dg_alert_suppressed(alert, sink),
+				    .now_unix = unix_now(),
+				    .resend_sec = rules_of(alerting).resend_sec };
 }
 
-/* An Alertmanager takes all that is due at once, the others one alert at a time. */
 static void sink_serve(struct dg_alerting *alerting, unsigned int at)
 {
 	const struct dg_tell_rules rules = rules_of(alerting);
-	const struct dg_sink *sink = &alerting->alerts.sink[at];
 	struct flight *flight = alerting->flight[at];
-	struct dg_message messages[BATCH_MAX];
-	unsigned int most = sink->kind == DG_SINK_ALERTMANAGER ? BATCH_MAX : 1;
-	__u64 now = unix_now();
+	struct dg_message messages[DG_BATCH_MAX];
 
-	flight->count = 0;
-	for (unsigned int i = 0; i < alerting->alerts.count && flight->count < most; i++)
-		if (dg_alert_due(&alerting->alerts.alert[i], sink, at, &rules, now))
-			message_add(alerting, flight, messages, i);
+	flight->count = dg_alerts_due(&alerting->alerts, at, &rules, unix_now(), flight->alert);
+	for (unsigned int i = 0; i < flight->count; i++) {
+		const struct dg_alert *alert = &alerting->alerts.alert[flight->alert[i]];
+
+		flight->changes[i] = alert->changes;
+		messages[i] = message_make(alerting, at, alert);
+	}
 	if (flight->count)
 		flight_start(alerting, flight, messages);
 }
