@@ -6,7 +6,7 @@ import signal
 import pytest
 
 import house as h
-from guarded import wait_for
+from guarded import run, wait_for
 
 FLOODS = {
     "one source": ["--from", h.FLOODERS.split("/")[0], "--names", h.ALLOWED],
@@ -40,19 +40,28 @@ def counted(house, flooder):
     return sent
 
 
+def turned_back(house):
+    """Datagrams for which the clients' own device had no room: its ring of 256 is full when the other end gets no processor."""
+    lines = run(*house.outside.enter("cat", "/proc/net/snmp")).stdout.splitlines()
+    names, values = [line.split() for line in lines if line.startswith("Udp:")]
+    return int(values[names.index("SndbufErrors")])
+
+
 def measure(house, flood, wrap=()):
     """Honest clients for 2 s within the flood, once every source had its burst: (what they got, the flood)."""
     flooder = house.load("flood", *flood, "--seconds", "300", "--cpu", "0", wrap=wrap)
     wait_for(lambda: seen(house) > 50000)
     honest = h.result(house.load("ask", *HONEST, "--seconds", "2", wrap=HARD))
     flooder.send_signal(signal.SIGINT)
+    honest["arrived"] = honest["sent"] - turned_back(house)
     return honest, h.result(flooder)
 
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_honest_clients_are_answered(flooded, flood):
     honest, sent = measure(flooded, FLOODS[flood])
-    assert honest["answered_percent"] >= ENOUGH, (honest, sent)
+    assert honest["arrived"] >= honest["sent"] / 2, (honest, sent)
+    assert honest["answered"] >= ENOUGH / 100 * honest["arrived"], (honest, sent)
     assert honest["wrong"] == 0
     due = SENDERS.get(flood, 1) * (RATE * sent["seconds"] + BURST)
     assert sent["frames"] > 10000 + due
