@@ -28,7 +28,7 @@ class Climb(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.room = self.receiver = self.error = self.refused_at = self.began_at = None
-        self.clients = []
+        self.came, self.served = 0, []  # clients; of those that were answered: when they ask again, and their sockets
         self.climbed, self.released = threading.Event(), threading.Event()
 
     def run(self):
@@ -50,14 +50,16 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
     def climb(self):
         """Goes on a little after the first refusal: others do not know of it."""
         self.began_at = time.monotonic()
-        while len(self.clients) < 200 and (not self.refused_at or time.monotonic() - self.refused_at < ANSWERED_WITHIN + 15):
-            time.sleep(max(self.began_at + len(self.clients) - time.monotonic(), 0))
+        while self.came < 200 and (not self.refused_at or time.monotonic() - self.refused_at < ANSWERED_WITHIN + 15):
+            time.sleep(max(self.began_at + self.came - time.monotonic(), 0))
             sock = self.room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.settimeout(ANSWERED_WITHIN)
             came_at = time.monotonic()
-            self.clients.append([came_at + ASKED_AGAIN, sock])
+            self.came += 1
             self.room.sockets.append(sock)
-            if not self.is_served(sock) and not self.refused_at:
+            if self.is_served(sock):
+                self.served.append([came_at + ASKED_AGAIN, sock])
+            elif not self.refused_at:
                 self.refused_at = came_at
             self.stay()
 
@@ -65,13 +67,13 @@ alerts: {{log: off, webhook: "{self.receiver.url}/hook"}}
         try:
             sock.connect((SERVER, 53))
             ask(sock)
-            return bool(self.refused_at or sock.recv(512))
+            return not self.refused_at and bool(sock.recv(512))
         except OSError:
             return False
 
     def stay(self):
-        """Each client asks again now and then, so that its connection is kept."""
-        for client in self.clients:
+        """Each that is served asks again now and then, so that its connection is kept. Who waits in the queue has no other choice."""
+        for client in self.served:
             if client[0] <= time.monotonic():
                 client[0] += ASKED_AGAIN
                 ask(client[1])
