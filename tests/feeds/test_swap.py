@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""200 swaps of the image under 50,000 queries a second: no wrong answer, and no query lost that would not be lost anyway.
-
-What is lost anyway is measured first, with the same load and as much ado: the swaps are those of another guard.
+"""200 swaps of the image under 50,000 queries a second: no wrong answer, and no query lost.
 
 The two images are laid out differently: other numbers of lists, of answers and of buckets. Half of their names they have in
 common, under different list numbers; those must be answered by whichever is live, and names that neither has never.
@@ -11,22 +9,20 @@ import itertools
 import os
 import time
 
-import pytest
-
 import policy
 from house import BUILD, LOAD, UNBOUND4, result, run
 from resolvers import FeedHouse
 
 SWAPS = 200
-CONTROL_SWAPS = 70  # of the other guard
 NAMES = 25000  # in both images; as many again in each alone
-LISTED_RATE, FREE_RATE, EITHER_RATE = 45000, 4500, 500  # a second
+LISTED_RATE, FREE_RATE, EITHER_RATE = 45000, 4500, 500  # a second, as far as the machine has time for it
 RATE = LISTED_RATE + FREE_RATE + EITHER_RATE
+# A ring of veth holds 256 frames: so few of each wait for their answers that none overflows, however busy the machine is. Who
+# waits for half a minute has lost a query to the guard.
+WINDOW = {LISTED_RATE: 128, FREE_RATE: 48, EITHER_RATE: 16}
+TIMEOUT_MS = 30000
 NICE = -10
 NOERROR, NXDOMAIN = "0", "3"
-# A ring of veth holds 256 frames. A machine that is busy with something else overflows it now and then, before the guard or
-# behind it, and a baseline of seconds may miss that: twice as many, and one in ten thousand, are no sign of the swap.
-LOST_ANYWAY_TIMES, LOST_ANYWAY = 2, 1 / 10000
 ALL_EXISTS = f"$TTL 300\n. {policy.SOA}\n. NS ns.\n" + "".join(f"{owner} A 192.0.2.9\n" for owner in ("ns.", "*."))
 
 
@@ -64,9 +60,9 @@ class Load:
     @staticmethod
     def ask(house, lines, rate, expect, clients):
         file = house.write(f"names-{rate}", "\n".join(lines) + "\n")
-        return house.start(house.outside, "nice", "-n", NICE, LOAD, "ask", "--to", UNBOUND4, "--json", "--seconds", "300",
-                           "--timeout-ms", "1000" if rate == LISTED_RATE else "5000",  # less than an ID's turn
-                           "--from", clients, "--sources", "20", "--rate", rate, "--names", f"@{file}", "--expect", expect)
+        return house.start(house.outside, "nice", "-n", NICE, LOAD, "ask", "--to", UNBOUND4, "--json", "--seconds", "900",
+                           "--window", WINDOW[rate], "--timeout-ms", TIMEOUT_MS, "--from", clients, "--sources", "20", "--rate", rate,
+                           "--names", f"@{file}", "--expect", expect)
 
     def end(self):
         """What each was told, and queries a second of all."""
@@ -77,16 +73,12 @@ class Load:
         return told, sum(report["sent"] for report in told.values()) / seconds
 
 
-def lost_share(told):
-    return sum(report["sent"] - sum(report["rcodes"].values()) for report in told.values()) / sum(r["sent"] for r in told.values())
-
-
-def check_answers(told, either):
-    """Every answer that came is the right one."""
+def check_answers(told):
+    """Every query has its answer, and it is the right one."""
     assert set(told["listed"]["rcodes"]) == {NXDOMAIN} and set(told["free"]["rcodes"]) == {NOERROR}
-    assert set(told["either"]["rcodes"]) == either
+    assert set(told["either"]["rcodes"]) == {NXDOMAIN, NOERROR}
     for report in told.values():
-        assert (report["wrong"], report["truncated"], report["unsent"]) == (0, 0, 0), told
+        assert report["answered"] == report["sent"] and report["wrong"] == report["unsent"] == 0, told
 
 
 def frames(house):
@@ -96,43 +88,21 @@ def frames(house):
     return known, sum(verdicts.values()) - sum(known) - verdicts["pass_not_dns"] - verdicts["pass_ip_options"]
 
 
-@pytest.fixture
-def other():
-    """A second guard, which nobody asks."""
-    made = FeedHouse()
-    try:
-        made.cli("attach", "guarded")
-        yield made
-        made.purge()
-    finally:
-        made.close()
-
-
-def under_load(house, swapped, swaps):
-    """What the askers of one house were told while images of a house were swapped."""
-    one, two = images(swapped)
-    swapped.cli("image", "load", one)
-    load = Load(house)
-    for turn in range(swaps):
-        swapped.cli("image", "load", (two, one)[turn % 2])
-    return load.end()
-
-
-def test_two_hundred_swaps(house, other):
+def test_two_hundred_swaps(house):
     house.write("root.zone", ALL_EXISTS)
     resolver = house.unbound(house.inside, UNBOUND4, more="  so-rcvbuf: 4m")
-    os.setpriority(os.PRIO_PROCESS, resolver.pid, NICE)  # who waits for its turn on a busy core loses what is not the guard's loss
-    house.cli("image", "load", images(house)[0])
-    control, _ = under_load(house, other, CONTROL_SWAPS)
-    check_answers(control, {NXDOMAIN})
-
-    told, rate = under_load(house, house, SWAPS)
-    print(f"{SWAPS} swaps at {rate:.0f} queries a second, {sum(r['sent'] for r in told.values())} queries, "
-          f"lost {lost_share(told):.6f}, without swaps {lost_share(control):.6f}")
-    check_answers(told, {NXDOMAIN, NOERROR})
-    assert lost_share(told) <= lost_share(control) * LOST_ANYWAY_TIMES + LOST_ANYWAY
+    os.setpriority(os.PRIO_PROCESS, resolver.pid, NICE)
+    one, two = images(house)
+    house.cli("image", "load", one)
+    before, _ = frames(house)
+    load = Load(house)
+    for turn in range(SWAPS):
+        house.cli("image", "load", (two, one)[turn % 2])
+    told, rate = load.end()
+    print(f"{SWAPS} swaps at {rate:.0f} queries a second, {sum(r['sent'] for r in told.values())} queries")
+    check_answers(told)
     assert rate > RATE / 5, "too little for it to mean anything"
-    (answered, passed), others = frames(house)
+    known, others = frames(house)
     assert others == 0, house.status()["verdicts"]
-    listed, free = (control[name]["answered"] + told[name]["answered"] for name in ("listed", "free"))
-    assert answered >= listed and passed >= free
+    blocked, exists = (sum(report["rcodes"].get(code, 0) for report in told.values()) for code in (NXDOMAIN, NOERROR))
+    assert tuple(now - then for now, then in zip(known, before)) == (blocked, exists)

@@ -233,14 +233,14 @@ static void answers_wait(struct ask *ask, __u64 until_ns)
 
 /*
  * Until when the next query's ID is an earlier one's, whose answer would be taken for this one's; 0 = it is free. Only who was
- * held up, and asks faster now to catch up, comes round so soon.
+ * held up, and asks faster now to catch up, comes round so soon; or who has a window, of which one waits much longer.
  */
 static __u64 id_taken_until_ns(const struct ask *ask, __u64 now)
 {
 	const struct pending *query = &ask->pending[ask->sent % IDS];
 	const __u64 until = query->sent_ns + ask->order->timeout_ns;
 
-	return !ask->order->window && query->scheduled_ns && until > now ? until : 0;
+	return query->scheduled_ns && until > now ? until : 0;
 }
 
 static bool window_has_room(const struct ask *ask)
