@@ -441,9 +441,8 @@ def test_killed_in_mid_update_and_started_again(world, site):
     site.pages["/l"] = web.text("".join(f"new{i}.example\n" for i in range(2000)))
     dice = random.Random(4)
     for _ in range(5):
-        daemon = start(world)
+        asked, daemon = len(site.seen), start(world)
         pretend(world, daemon, "ads", fetched=1, etag="")
-        asked = len(site.seen)
         wait_for(lambda: len(site.seen) > asked or children(daemon.process.pid))
         time.sleep(dice.uniform(0, 0.2))  # the random moment; nothing is waited for
         daemon.kill(signal.SIGSTOP)
@@ -478,6 +477,7 @@ server:
     listen: 127.0.0.1@5300
     udp-workers: 1
     tcp-workers: 1
+    tcp-io-timeout: 30000  # half a second is its default: less than a busy machine may take to read
     background-workers: 1
 database:
     storage: "{self.dir}"
@@ -605,8 +605,9 @@ def test_a_follower_that_dies_is_started_again(world, primary):
 def test_a_zone_whose_primary_is_gone(world, primary):
     world.cli("attach", "guarded")
     world.cli("list", "add", "policy", SOURCE)
+    added = attempts(world, "policy")
     daemon = start(world, more=FOLLOW)
-    wait_for((meta(world, "policy").parent / "zone").exists)
+    wait_for(lambda: attempts(world, "policy") != added)  # the pipeline has taken over what the follower brought
     primary.stop()
     pretend(world, daemon, "policy", fetched=1, attempted=int(time.time()) + 60)
     wait_for(lambda: daemon.samples()[series("stale", "policy")] == 1)

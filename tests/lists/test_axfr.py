@@ -28,6 +28,7 @@ class Primary:
 server:
     rundir: "{self.dir}"
     listen: {self.address}@5300
+    tcp-io-timeout: 30000  # half a second is its default: less than a busy machine may take to read
 database:
     storage: "{self.dir}"
 key:
