@@ -337,12 +337,16 @@ def slot_of(world, address):
 
 def test_top_names_the_heaviest_senders(world):
     """One sender of many queries over its limit, another of few; and who opens TCP connections."""
+    def refuse(times):
+        """Who was refused is shown for ten seconds."""
+        world.query(count=40)
+        send_from(world, few, 5)
+        wait_for(lambda: world.frames("pass_clean") + world.frames("drop_limited") == times * 45)
+
     few = next(one for one in ("192.0.2.99", "192.0.2.98") if slot_of(world, one) != slot_of(world, CLIENT))
     world.outside.ip("addr", "add", f"{few}/24", "dev", "peer")
     world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
-    world.query(count=40)
-    send_from(world, few, 5)
-    wait_for(lambda: world.frames("pass_clean") + world.frames("drop_limited") == 45)
+    refuse(1)
     for _ in range(3):
         with world.outside.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
             assert one.connect_ex((SERVER, 53)) == errno.ECONNREFUSED  # no resolver there: the SYN is what counts
@@ -351,6 +355,7 @@ def test_top_names_the_heaviest_senders(world):
     heavy, light = (row["frames"] for row in shown["limited"])
     assert 35 <= heavy <= 39 and 1 <= light <= 4
     assert [(row["prefix"], row["frames"]) for row in shown["syn_senders"]] == [(CLIENT, 3)]
+    refuse(2)
     assert world.status()["limiter"]["limited_sources"] == 2
     text = world.cli("top", "--once", "--interval", "1s").stdout
     assert text.index(CLIENT) < text.index(few)

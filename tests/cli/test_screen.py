@@ -50,8 +50,9 @@ class Terminal:
         return True
 
     def is_drawn(self):
-        """Nothing more is on its way: what was seen is not half a screen."""
-        return not select.select([self.fd], [], [], 0.1)[0]
+        """The program waits for keys, and nothing more is on its way: what was seen is not half a screen."""
+        asleep = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
+        return asleep and not select.select([self.fd], [], [], 0.1)[0]
 
     def until(self, seen):
         """Waits until the screen is so; seen is a text, or a question about the lines."""
@@ -116,6 +117,13 @@ def top(world):
         terminal.close()
 
 
+def asked(world, count, verdict):
+    """So many queries, which have this verdict by now: what is said next is not said of them."""
+    before = world.frames(verdict)
+    world.query(count=count)
+    wait_for(lambda: world.frames(verdict) == before + count)
+
+
 def refuse_queries(world):
     world.cli("limit", "set", "--rate-limit", "1", "--instant-limit", "1", "--slip", "0")
     world.query(count=30)
@@ -136,7 +144,7 @@ def test_shows_devices_and_tables(world, top):
     terminal.type(b"3")
     terminal.until(lambda lines: any(line.split() == ["www.example", "16"] for line in lines))
     world.cli("allow", "www.example")
-    world.query(count=8)  # passes: not a blocked name any more
+    asked(world, 8, "pass_allowed")  # not a blocked name any more
     world.cli("unblock", "www.example")
     world.cli("block", "example", "--force")
     world.query(count=8)
@@ -163,9 +171,9 @@ def test_any_size_is_survived(world, top, columns, lines):
 
 
 def test_sorts_and_filters(world, top):
-    world.query(count=3)
+    asked(world, 3, "pass_clean")
     world.cli("block", "www.example")
-    world.query(count=9)
+    asked(world, 9, "reply_sinkhole")
     terminal = top()
     terminal.type(b"5s")
     lines = terminal.until("*VERDICT")

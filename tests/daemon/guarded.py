@@ -75,8 +75,8 @@ class Lines:
 
     def next(self, deadline):
         while b"\n" not in self.rest:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+            left = max(deadline - time.monotonic(), 0)  # what is there already is read, however late it is
+            if not select.select([self.fd], [], [], left)[0]:
                 raise TimeoutError("no such line among: " + " / ".join(self.seen))
             chunk = os.read(self.fd, 65536)
             if not chunk:
@@ -142,6 +142,11 @@ class Netns:
 
     def delete(self):
         run("ip", "netns", "del", self.name, check=False)
+
+
+def operstate(netns, device):
+    """The kernel says it a moment after `ip link set` has returned, and gives the device its IPv6 address then."""
+    return json.loads(netns.ip("-j", "link", "show", "dev", device).stdout)[0]["operstate"]
 
 
 class Http(http.client.HTTPConnection):
@@ -249,6 +254,8 @@ class World:
         self.outside.ip("addr", "add", f"{CLIENT}/24", "dev", peer)
         self.inside.ip("link", "set", name, "up")
         self.outside.ip("link", "set", peer, "up")
+        for netns, device in ((self.inside, name), (self.outside, peer)):
+            wait_for(lambda: operstate(netns, device) == "UP")
 
     def config(self, text):
         path = f"{self.dir}/config.yaml"

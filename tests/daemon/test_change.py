@@ -3,7 +3,7 @@
 import signal
 import time
 
-from guarded import Daemon, run, wait_for
+from guarded import SERVER, Daemon, run, wait_for
 
 LIMITS = "interfaces: [guarded]\nlimits: {{slip: {slip}, mode: {mode}}}\n"
 OFF, OBSERVE, ENFORCE = 0, 1, 2
@@ -145,6 +145,7 @@ def test_device_that_comes_back_is_guarded_again(world):
     world.make_device()
     daemon.log.until("guarded: attached")
     assert daemon.get("/healthz")[1] == "ok\n"
+    wait_for(lambda: world.guards(SERVER))  # it may have attached before the device had its address
     world.query()
     wait_for(lambda: daemon.packets("pass_clean") >= 1)
 

@@ -29,8 +29,10 @@ def world():
 def daemon(world):
     one = Daemon(world, "--interface", "guarded").ready()
     world.query(count=7)
+    wait_for(lambda: one.packets("pass_clean") == 7)
     world.cli("block", "www.example")
     world.query(count=3)
+    wait_for(lambda: one.packets("reply_sinkhole") == 3)
     wait_for(lambda: len(history(one)["unix"]) > 0)
     return one
 
@@ -52,8 +54,7 @@ def text(browser):
 
 def made_up(browser, daemon, **size):
     """The page in a window of that size, and a function that draws it from documents a bit other than the daemon's."""
-    browser.look(URL, **size).until(DRAWN).until("!busy")
-    browser.ask("busy = true")  # no round of its own any more
+    browser.look(URL, **size).until(DRAWN).until("!busy && (busy = true)")  # no round of its own any more
     now, past = (json.loads(daemon.get(f"/api/{name}")[1]) for name in ("now", "history"))
 
     def draw(sampled=True, **other):

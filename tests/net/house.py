@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "daemon"))
-from guarded import BUILD, PATIENCE, World, run  # noqa: E402
+from guarded import BUILD, PATIENCE, World, run, wait_for  # noqa: E402
 
 LOAD = BUILD / "dnsguard-load"
 XDP_PASS = BUILD / "lab" / "xdp_pass.bpf.o"
