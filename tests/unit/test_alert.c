@@ -201,6 +201,39 @@ static void a_slow_receiver_hears_of_changes_in_their_order(void **state)
 	assert_told(&alerts, T0 + 110, fall);
 }
 
+static unsigned int due_at(const struct dg_alerts *alerts, __u64 now)
+{
+	unsigned int at[DG_BATCH_MAX];
+
+	return dg_alerts_due(alerts, 0, &rules, now, at);
+}
+
+/* It took the critical alert so late that the next word on it is not due when the ends of all three are there. */
+static void ends_wait_for_one_that_was_taken_late(void **state)
+{
+	const char *const fall[] = { "Exhausted", "NearlyFull", "Filling" };
+	dg_scoped_free struct dg_config *config = config_make();
+	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
+
+	(void)state;
+	dg_sinks_configure(&alerts, config);
+	for (int i = 0; i < 3; i++)
+		note_of(&alerts, names[i], true, T0);
+	assert_told(&alerts, T0 + 1, names);
+	alerts.alert[2].told[0].unix_sec = T0 + 15;
+	for (int i = 0; i < 3; i++)
+		note_of(&alerts, fall[i], false, T0 + 61 + (__u64)i);
+	assert_int_equal(due_at(&alerts, T0 + 74), 0);
+	note_of(&alerts, "Elsewhere", true, T0 + 74); /* what begins waits for nothing */
+	assert_int_equal(due_at(&alerts, T0 + 74), 1);
+	alerts.alert[3].told[0] = (struct dg_told){ .changes = 1, .unix_sec = T0 + 74 };
+	assert_told(&alerts, T0 + 75, fall);
+	alerts.sink[0].kind = DG_SINK_ALERTMANAGER; /* to which order is nothing */
+	alerts.alert[2].told[0] = (struct dg_told){ .changes = 1, .unix_sec = T0 + 75 };
+	alerts.alert[1].told[0] = (struct dg_told){ .changes = 1, .unix_sec = T0 + 1 };
+	assert_int_equal(due_at(&alerts, T0 + 76), 1);
+}
+
 static void what_is_over_is_forgotten_when_all_know(void **state)
 {
 	dg_scoped_free struct dg_config *config = config_make();
@@ -390,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_receiver_that_is_away_is_tried_later_and_later),
 		cmocka_unit_test(an_alertmanager_hears_again_of_what_fires),
 		cmocka_unit_test(a_slow_receiver_hears_of_changes_in_their_order),
+		cmocka_unit_test(ends_wait_for_one_that_was_taken_late),
 		cmocka_unit_test(what_is_over_is_forgotten_when_all_know),
 		cmocka_unit_test(alerts_are_bounded),
 		cmocka_unit_test(a_restart_forgets_nothing_and_repeats_nothing),

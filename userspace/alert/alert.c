@@ -141,16 +141,36 @@ bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsi
 	return !told->unix_sec || now_unix - told->unix_sec >= rules->interval_sec;
 }
 
+/*
+ * An end waits for what its listener went through before, as long as that may not be told yet: else who was slow to take a
+ * critical alert would hear of the end of the warning first. What begins to fire waits for nothing.
+ */
+static bool waits(const struct dg_alerts *alerts, const struct dg_alert *alert, unsigned int sink)
+{
+	if (alert->firing || alert->told[sink].changes == alert->changes)
+		return false;
+	for (unsigned int i = 0; i < alerts->count; i++) {
+		const struct dg_alert *other = &alerts->alert[i];
+
+		if (other->order < alert->order && other->told[sink].changes != other->changes &&
+		    !strcmp(other->listener, alert->listener))
+			return true;
+	}
+	return false;
+}
+
 unsigned int dg_alerts_due(const struct dg_alerts *alerts, unsigned int sink,
 			   const struct dg_tell_rules *rules, __u64 now_unix,
 			   unsigned int ret[DG_BATCH_MAX])
 {
 	const struct dg_alert *alert = alerts->alert;
 	const struct dg_sink *to = &alerts->sink[sink];
-	unsigned int max = to->kind == DG_SINK_ALERTMANAGER ? DG_BATCH_MAX : 1, count = 0, at;
+	const bool batch = to->kind == DG_SINK_ALERTMANAGER;
+	unsigned int max = batch ? DG_BATCH_MAX : 1, count = 0, at;
 
 	for (unsigned int i = 0; i < alerts->count; i++) {
-		if (!dg_alert_due(&alert[i], to, sink, rules, now_unix))
+		if (!dg_alert_due(&alert[i], to, sink, rules, now_unix) ||
+		    (!batch && waits(alerts, &alert[i], sink)))
 			continue;
 		for (at = count; at && alert[ret[at - 1]].order > alert[i].order; at--)
 			if (at < max)

@@ -87,7 +87,8 @@ bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsi
 #define DG_BATCH_MAX 64 /* alerts in one message */
 /*
  * Numbers of the alerts of the receiver's next message: an Alertmanager takes all that are due at once, the others one at a
- * time. Those that changed first come first, so that one that is slow hears of things in their order. Returns how many.
+ * time. Those that changed first come first, and no end before what its listener went through earlier, so that one that is
+ * slow hears of things in their order. Returns how many.
  */
 unsigned int dg_alerts_due(const struct dg_alerts *alerts, unsigned int sink,
 			   const struct dg_tell_rules *rules, __u64 now_unix,
