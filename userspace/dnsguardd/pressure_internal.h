@@ -50,8 +50,9 @@ struct dg_quotas {
 	unsigned int count;
 	struct dg_program *asking;
 	__u64 asked_ns;
-	bool ask_again;	     /* a listener has come since */
-	bool ask_complained; /* that the child does not work was said */
+	bool ask_again;	      /* a listener has come since */
+	unsigned int unknown; /* asks in a row that left a quota unknown; the one under way, too */
+	bool ask_complained;  /* that the child does not work was said */
 	struct dg_share share;
 	__u64 share_noted_ns;
 	bool changed;		       /* since it was saved */

@@ -13,6 +13,7 @@
 #define PROGRAM "dnsguard"
 #define ASK_SECONDS 20
 #define ASK_AGAIN_NS 2000000000ull /* for a listener that has just come */
+#define UNKNOWN_MAX 16		   /* doublings of that: more than the longest tcp.quota-refresh */
 
 /* As the operator says it for this listener, or for all of them; 0 = it is not said. */
 static __u64 configured(const struct dg_quotas *watch, const struct dg_quotas_listener *listener)
@@ -113,6 +114,14 @@ static void row_take(struct dg_quotas *watch, const json_t *row)
 	}
 }
 
+static bool all_known(const struct dg_quotas *watch)
+{
+	for (unsigned int i = 0; i < watch->count; i++)
+		if (watch->listener[i].present && !dg_quotas_of(watch, &watch->listener[i]))
+			return false;
+	return true;
+}
+
 static void on_end(void *arg, const struct dg_program_end *end)
 {
 	struct dg_quotas *watch = arg;
@@ -131,7 +140,20 @@ static void on_end(void *arg, const struct dg_program_end *end)
 	{
 		row_take(watch, row);
 	}
+	if (all_known(watch))
+		watch->unknown = 0;
 	json_decref(doc);
+}
+
+/* A tool may fail because the host is too busy, or its resolver has only begun: it is asked again soon, then less and less often. */
+static __u64 ask_wait(const struct dg_quotas *watch)
+{
+	__u64 refresh = watch->daemon->config->tcp_quota_refresh_ns;
+	__u64 soon = ASK_AGAIN_NS << watch->unknown;
+
+	if (watch->ask_again)
+		return ASK_AGAIN_NS;
+	return watch->unknown && soon < refresh ? soon : refresh;
 }
 
 void dg_quotas_ask(struct dg_quotas *watch, __u64 now_ns)
@@ -145,12 +167,13 @@ void dg_quotas_ask(struct dg_quotas *watch, __u64 now_ns)
 					      .seconds_max = ASK_SECONDS,
 					      .end = on_end,
 					      .arg = watch };
-	__u64 wait = watch->ask_again ? ASK_AGAIN_NS : watch->daemon->config->tcp_quota_refresh_ns;
 	struct dg_error err = { .text = "" };
 
-	if (watch->asking || (watch->asked_ns && now_ns - watch->asked_ns < wait) || !watch->count)
+	if (watch->asking || (watch->asked_ns && now_ns - watch->asked_ns < ask_wait(watch)) ||
+	    !watch->count)
 		return;
 	watch->asked_ns = now_ns;
+	watch->unknown = watch->ask_again ? 1 : watch->unknown + (watch->unknown < UNKNOWN_MAX);
 	watch->ask_again = false;
 	if (!dg_program_start(&watch->daemon->loop, &want, &watch->asking, &err))
 		return;
