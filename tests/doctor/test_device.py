@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from guarded import BUILD, run
+from guarded import BUILD, operstate, run, wait_for
 
 SOUND = ("link", "parent", "native", "mtu", "lro", "virtio", "vlan", "balancer", "clients")
 
@@ -36,6 +36,7 @@ def test_a_device_that_is_down_is_told_of_once(room):
     assert found.checks_of("guarded") == ["link"] and time.monotonic() - began < 60
     found.is_ill("link", "WARN", "it is down", "ip link set dev guarded up")
     room.mend(found["link"])
+    wait_for(lambda: operstate(room.inside, "guarded") == "UP")
     assert room.doctor().passes("link") == "it is up"
 
 
@@ -48,6 +49,7 @@ def test_the_loopback_is_told_of_once(room):
 
 def test_a_device_without_carrier(room):
     room.outside.ip("link", "set", "peer", "down")
+    wait_for(lambda: operstate(room.inside, "guarded") != "UP")
     room.doctor().is_ill("link", "WARN", "no carrier", "ip -br link show dev guarded")
 
 
