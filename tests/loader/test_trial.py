@@ -139,6 +139,18 @@ def test_a_dead_terminal_does_not_end_it_early_nor_keep_it(world, trial):
     wait_for(lambda: pins(world) == [])
 
 
+def test_a_word_that_comes_late_is_heard(world, trial):
+    """Who confirms has connected and gets no processor for a while; whoever comes in between is heard as well."""
+    one = trial()
+    slow = ("strace", "-D", "-qq", "-o", f"{world.dir}/strace", "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=3000000")
+    late = subprocess.Popen(world.inside.enter(*slow, CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", "attach",
+                                               "guarded", "--confirm"), stdout=subprocess.DEVNULL)
+    for _ in range(5):
+        assert "on trial" in world.cli("status").stdout  # which asks whether somebody is there
+    assert late.wait(PATIENCE) == OK and one.ended() == OK
+    assert world.status()["interfaces"][0]["trial"] is False
+
+
 def test_confirm_after_the_terminal_died(world, trial):
     one = trial()
     one.process.kill()
@@ -206,13 +218,12 @@ def as_before(world, link):
 
 
 def records(world):
-    """What is written down for open trials under this bpffs directory: the hash in the name is FNV-1a of its path."""
-    number = 0xCBF29CE484222325
-    for byte in str(world.bpffs).encode():
-        number = (number ^ byte) * 0x100000001B3 % 2**64
-    files = [path.name for path in Path("/run/dnsguard").iterdir() if path.name.endswith(f"-{number:016x}")]
-    assert any(name.startswith("lock-") for name in files)
-    return [name for name in files if name.startswith("trial-")] + [name for name in pins(world) if "before" in name]
+    """What is written down for open trials under this bpffs directory."""
+    lock = world.run_file("lock")
+    assert lock.exists()
+    mark = lock.name.removeprefix("lock")
+    files = [path.name for path in lock.parent.iterdir() if path.name.endswith(mark) and path.name.startswith("trial-")]
+    return files + [name for name in pins(world) if "before" in name]
 
 
 def test_a_killed_holder_brings_the_replaced_program_back(world, trial_in_place):

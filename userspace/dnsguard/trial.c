@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #define ANSWER_WAIT_SEC 15 /* the child may wait 10 s for the lock */
+#define VISITORS 4	   /* of whom one more takes the place of another */
 #define OVERTIME_MS 15000  /* the same, past the deadline: a child that lives on then hangs */
 
 static int socket_name(const char *bpffs, const char *ifname, struct sockaddr_un *ret)
@@ -46,6 +47,8 @@ struct holder {
 	const struct dg_trial *trial;
 	struct sockaddr_un name;
 	int listener, channel, signals;
+	int visitor[VISITORS]; /* connected, and perhaps not yet got round to a word; -1 = nobody */
+	unsigned int evicted;
 };
 
 /* Ends the trial one way or the other; what went wrong is in err. */
@@ -58,15 +61,15 @@ static int trial_end(const struct holder *holder, char word, struct dg_error *er
 	return dg_attach_undo(trial->bpffs, trial->ifname, trial->result, err);
 }
 
-/* The word of one visitor, 0 when there is none. His answer is one line: empty, or what went wrong. */
+/* The word of one visitor who has come to speak, or has gone; 0 when there is none. His answer is one line: empty, or what went
+ * wrong. */
 static char visitor_serve(const struct holder *holder, int visitor)
 {
-	const struct timeval patience = { .tv_sec = 1 };
 	struct dg_error err = { .text = "" };
 	char word = 0;
 
-	setsockopt(visitor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (recv(visitor, &word, 1, 0) != 1 || (word != DG_TRIAL_KEEP && word != DG_TRIAL_DROP))
+	if (recv(visitor, &word, 1, MSG_DONTWAIT) != 1 ||
+	    (word != DG_TRIAL_KEEP && word != DG_TRIAL_DROP))
 		return 0;
 	if (trial_end(holder, word, &err))
 		word = 0; /* the trial goes on */
@@ -84,34 +87,77 @@ static int ms_left(__u64 deadline_ns)
 	return (int)(ms < most_ms ? ms : most_ms);
 }
 
-/* Waits for one of: a visitor, the starter's word, a signal, the end of time. Returns the word that ended it. */
+static int *visitor_place(struct holder *holder)
+{
+	for (unsigned int i = 0; i < VISITORS; i++)
+		if (holder->visitor[i] < 0)
+			return holder->visitor + i;
+	return holder->visitor + holder->evicted++ % VISITORS;
+}
+
+static void visitor_accept(struct holder *holder)
+{
+	int *place = visitor_place(holder);
+
+	dg_close_fd(place);
+	*place = accept4(holder->listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static char visitors_serve(struct holder *holder, const struct pollfd polled[VISITORS])
+{
+	char word = 0;
+
+	for (unsigned int i = 0; !word && i < VISITORS; i++) {
+		if (!polled[i].revents)
+			continue;
+		word = visitor_serve(holder, holder->visitor[i]);
+		dg_close_fd(holder->visitor + i);
+	}
+	return word;
+}
+
+/* The starter speaks, or is gone: poll passes over it from then on. */
+static char starter_serve(struct holder *holder, short revents)
+{
+	char word = visitor_serve(holder, holder->channel);
+
+	if (!word && revents & POLLHUP)
+		holder->channel = -1;
+	return word;
+}
+
+enum { ON_SIGNAL, ON_VISIT, ON_STARTER, ON_VISITORS };
+
+/*
+ * Waits for one of: a visitor, the starter's word, a signal, the end of time. Returns the word that ended it. Time that is over
+ * comes last: a word that was in time counts, however late we are ourselves.
+ */
 static char trial_wait(struct holder *holder)
 {
-	struct pollfd polled[] = { { .fd = holder->signals, .events = POLLIN },
-				   { .fd = holder->listener, .events = POLLIN },
-				   { .fd = holder->channel, .events = POLLIN } };
-	int wait_ms = ms_left(holder->trial->deadline_ns);
+	struct pollfd polled[ON_VISITORS + VISITORS] = {
+		[ON_SIGNAL] = { .fd = holder->signals, .events = POLLIN },
+		[ON_VISIT] = { .fd = holder->listener, .events = POLLIN },
+		[ON_STARTER] = { .fd = holder->channel, .events = POLLIN },
+	};
+	int wait_ms = ms_left(holder->trial->deadline_ns), ready;
 
-	if (wait_ms && poll(polled, 3, wait_ms) == 0)
+	for (unsigned int i = 0; i < VISITORS; i++)
+		polled[ON_VISITORS + i] =
+			(struct pollfd){ .fd = holder->visitor[i], .events = POLLIN };
+	ready = poll(polled, ON_VISITORS + VISITORS, wait_ms);
+	if (ready < 0 || (!ready && wait_ms))
 		return 0;
-	if (wait_ms == 0 || polled[0].revents) {
+	if (!ready || polled[ON_SIGNAL].revents) {
 		trial_end(holder, DG_TRIAL_DROP, NULL);
 		return DG_TRIAL_DROP;
 	}
-	if (polled[1].revents) {
-		dg_scoped_fd int visitor = accept4(holder->listener, NULL, NULL, SOCK_CLOEXEC);
-
-		return visitor >= 0 ? visitor_serve(holder, visitor) : 0;
+	if (polled[ON_STARTER].revents)
+		return starter_serve(holder, polled[ON_STARTER].revents);
+	if (polled[ON_VISIT].revents) {
+		visitor_accept(holder);
+		return 0; /* a word of his is heard at the next turn */
 	}
-	if (polled[2].revents) {
-		char word = visitor_serve(holder, holder->channel);
-
-		if (!word && polled[2].revents & POLLHUP)
-			holder->channel =
-				-1; /* the starter is gone; poll passes over it from now on */
-		return word;
-	}
-	return 0;
+	return visitors_serve(holder, polled + ON_VISITORS);
 }
 
 static void stdio_leave(void)
@@ -248,6 +294,8 @@ int dg_trial_start(const struct dg_trial *trial, int *ret_channel, struct dg_err
 	};
 	int pair[2], status = socket_name(trial->bpffs, trial->ifname, &holder.name);
 
+	for (unsigned int i = 0; i < VISITORS; i++)
+		holder.visitor[i] = -1;
 	if (!status && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		status = -errno;
 	if (status)
