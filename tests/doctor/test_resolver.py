@@ -1,6 +1,7 @@
 """The checks of resolvers, with BIND and Unbound in every state that a check must tell apart."""
 
 import json
+import shutil
 import socket
 
 import pytest
@@ -47,6 +48,17 @@ def test_bind_as_it_comes(room):
     found.is_ill("idle", "WARN", "for 30 s", "tcp-idle-timeout")
     found.is_ill("cookies", "WARN", "named sends DNS cookies", "answers.cookie-secret-file")
     found.passes("rrl")
+
+
+def test_a_tool_that_waits_for_a_processor_is_waited_for(room, tmp_path):
+    """A host that is busy is one where somebody asks the doctor."""
+    tool, real, slow = shutil.which("named-checkconf"), tmp_path / "real", tmp_path / "slow"
+    shutil.copy(tool, real)
+    slow.write_text(f'#!/bin/sh\nsleep 4\nexec {real} "$@"\n')
+    slow.chmod(0o755)
+    Bind(room, GOOD_BIND)
+    found = room.doctor(wrap=("unshare", "--mount", "sh", "-ec", f'mount --bind {slow} {tool}; exec "$@"', "sh"))
+    assert "of 1000 TCP clients" in found.passes("quota")
 
 
 def test_unbound_as_it_comes(room):

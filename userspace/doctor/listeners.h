@@ -8,7 +8,7 @@
 #include "userspace/tcp/tcp.h"
 #include "userspace/tcp/quota.h"
 
-#define DG_TCP_ASK_NS 3000000000ull /* for all that is asked of resolvers together */
+#define DG_TCP_ASK_NS 10000000000ull /* for all that a busy host is asked together */
 
 /* One listener with its resolver. */
 struct dg_tcp_known {

@@ -45,14 +45,15 @@ static int channel_find(const char *config, struct sockaddr_storage *ret, sockle
 	return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1 ? 0 : -ENOENT;
 }
 
+/* What is there already counts, however late we are. */
 static int wait_for(int fd, short events, __u64 deadline_ns)
 {
 	struct pollfd ready = { .fd = fd, .events = events };
 	__u64 now_ns = dg_now_ns();
 
-	if (now_ns >= deadline_ns)
-		return -ETIME;
-	return poll(&ready, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1) > 0 ? 0 : -ETIME;
+	int left_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / NS_PER_MS) + 1 : 0;
+
+	return poll(&ready, 1, left_ms) > 0 ? 0 : -ETIME;
 }
 
 static int connect_within(const struct sockaddr_storage *to, socklen_t len, __u64 deadline_ns,

@@ -74,7 +74,7 @@ static void tool_exec(const char *path, const char *const argv[], const struct u
 	_exit(127);
 }
 
-/* Until the end of what it says. The last byte of buf is for the NUL. */
+/* Until the end of what it says, also when we come too late to hear it. The last byte of buf is for the NUL. */
 static int tool_hear(int fd, __u64 deadline_ns, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -84,8 +84,8 @@ static int tool_hear(int fd, __u64 deadline_ns, char *buf, size_t size)
 		__u64 now = dg_now_ns();
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
 
-		if (now >= deadline_ns ||
-		    poll(&ready, 1, (int)((deadline_ns - now) / NS_PER_MS) + 1) == 0)
+		if (poll(&ready, 1,
+			 now < deadline_ns ? (int)((deadline_ns - now) / NS_PER_MS) + 1 : 0) == 0)
 			return -ETIME;
 		if (len + 1 == size)
 			return -EFBIG;
