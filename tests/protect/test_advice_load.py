@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `dnsguard tcp` advises is written into a real BIND's configuration, and the load that exhausted it does not any more."""
+import math
 import re
 import select
 import socket
@@ -15,6 +16,7 @@ from crowd import enter
 
 A_SECOND, HOLD_SECONDS = 9, 3  # 27 connections at one time, by Little's law: more than 20, and than 20 less a few
 LATE_SECONDS = 0.3  # is made up for on a busy machine, and no more: that would be another load
+UNANSWERED = 5  # at one time, where there is room for all: who has more is not given the processor
 CONFIG = """
 interfaces: [guarded]
 tcp:
@@ -25,12 +27,16 @@ STATE = f'dnsguard_tcp_alert_state{{listener="{SERVER}:53"}}'
 
 
 class Load(threading.Thread):
-    """Connections that ask once and stay for a while, at a steady rate, until done."""
+    """
+    Connections that ask once and stay for a while, at a steady rate, until done. With `room_for_all` it stands still while the resolver
+    does: what comes meanwhile and is served in one go would be a burst, and another load.
+    """
 
-    def __init__(self, room):
+    def __init__(self, room, room_for_all=False):
         super().__init__(daemon=True)
         self.netns, self.done = room.outside, threading.Event()
         self.asked = self.answered = 0
+        self.unanswered_max = UNANSWERED if room_for_all else math.inf
         self.start()
 
     def _open(self):
@@ -49,6 +55,7 @@ class Load(threading.Thread):
         for sock in ready[0]:
             heard = sock.recv(4096)
             self.answered += bool(heard)
+            held[sock]["answered"] = True
             if not heard:  # idle for too long
                 del held[sock]
                 sock.close()
@@ -58,9 +65,11 @@ class Load(threading.Thread):
         held, due = {}, time.monotonic()
         while not self.done.is_set():
             now = time.monotonic()
-            if now >= due:
+            if sum(not held[sock]["answered"] for sock in held) > self.unanswered_max:
+                due = max(due, now)
+            elif now >= due:
                 due = max(due + 1 / A_SECOND, now - LATE_SECONDS)
-                held[self._open()] = {"asked": False, "until": now + HOLD_SECONDS}
+                held[self._open()] = {"asked": False, "answered": False, "until": now + HOLD_SECONDS}
             self._hear(held)
             for sock in [s for s in held if held[s]["until"] <= now]:
                 del held[sock]
@@ -82,23 +91,28 @@ def overflows(room):
 
 
 def advised(room, setting):
-    return next(row["setting"] for row in room.tcp()["advice"] if row["setting"].startswith(setting))
+    """Once the guard has seen the load as it is: what a busy machine kept from coming would be missing in the advice. None = not yet."""
+    said = room.tcp()
+    if said["listeners"][0]["new_per_second"] < A_SECOND * 0.85:
+        return None
+    return next((row["setting"] for row in said["advice"] if row["setting"].startswith(setting)), None)
 
 
 @pytest.mark.parametrize("setting", ["tcp-clients", "tcp-idle-timeout"])
 def test_what_is_advised_bears_the_load(room, setting):
     resolver = Bind(room, "tcp-clients 20;")
-    daemon = Daemon(room, config=CONFIG).ready()
+    daemon, heard = Daemon(room, config=CONFIG).ready(), []
     with Load(room) as load:
         wait_for(lambda: daemon.samples().get(STATE) == EXHAUSTED and load.answered >= 3 * A_SECOND * HOLD_SECONDS)
-        assert resolver.clients() == (20, 20)
-        advice = advised(room, setting)
+        wait_for(lambda: resolver.clients() == (20, 20))  # a moment after one has gone it has room
+        wait_for(lambda: heard.append(advised(room, setting)) or heard[-1])
+        advice = heard[-1]
     daemon.stop()
     resolver.child.kill()
     resolver.child.wait()
     resolver = Bind(room, advice if setting == "tcp-clients" else f"tcp-clients 20; {advice}")
     before = overflows(room)
-    with Load(room) as load:
+    with Load(room, room_for_all=True) as load:
         wait_for(lambda: load.answered >= 3 * A_SECOND * HOLD_SECONDS and load.asked - load.answered < A_SECOND)
     most, = re.search(r"TCP high-water: (\d+)", resolver.status()).groups()
     print(f"{advice} {most} connections at most")

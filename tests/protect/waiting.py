@@ -6,7 +6,7 @@ import struct
 import threading
 from pathlib import Path
 
-from callers import Bind, Unbound
+from callers import BIND_WAITS, Bind, Unbound
 from guarded import PATIENCE, SERVER
 
 FORWARDER = ("127.0.0.1", 5353)
@@ -17,13 +17,15 @@ HEADER = 12
 def bind_waiting(room):
     zone = Path(room.dir) / "at-once"
     zone.write_text("@ 60 SOA . . 1 60 60 60 60\n@ 60 NS .\n@ 60 A 192.0.2.7\n")
-    return Bind(room, "tcp-clients 60; forward only; forwarders { 127.0.0.1 port 5353; };", recursion="yes",
-                more=f'zone "{AT_ONCE}" {{ type primary; file "{zone}"; }};')
+    return Bind(room, f"""tcp-clients 60; {BIND_WAITS} resolver-query-timeout 30000;
+  forward only; forwarders {{ 127.0.0.1 port 5353; }};""", recursion="yes", more=f'zone "{AT_ONCE}" {{ type primary; file "{zone}"; }};')
 
 
 def unbound_waiting(room):
-    """By default it closes a connection whose answer comes after 1.9 seconds."""
+    """By default it closes a connection whose answer comes after 1.9 seconds, and tells of a server that is silent soon."""
     return Unbound(room, f'''incoming-num-tcp: 60
+  tcp-idle-timeout: 120000
+  unknown-server-time-limit: 60000
   do-not-query-localhost: no
   discard-timeout: 60000
   local-data: "{AT_ONCE} 60 A 192.0.2.7"''', more="""
