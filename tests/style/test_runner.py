@@ -35,8 +35,8 @@ TAP = [
 ]
 
 
-def judged(argv, speaks, junit_path, timeout=60):
-    child = runner.Child("sample", argv, speaks, timeout)
+def judged(argv, speaks, junit_path, silence=60):
+    child = runner.Child("sample", argv, speaks, silence)
     outcome = runner.run_child(child, junit_path)
     runner.judge(child, outcome, junit_path)
     return outcome.cases
@@ -63,8 +63,13 @@ def test_skip_keeps_its_reason(tmp_path):
 
 
 def test_overtime_is_a_failure_and_leaves_no_process(tmp_path):
-    cases = judged(["sh", "-c", "echo 1..1; echo ok 1; sleep 600"], "tap", tmp_path / "none", timeout=5)
-    assert counted(cases) == (1, 1, 0) and "not done after 5 s" in cases[-1].reason
+    cases = judged(["sh", "-c", "echo 1..1; echo ok 1; sleep 600"], "tap", tmp_path / "none", silence=5)
+    assert counted(cases) == (1, 1, 0) and "said nothing for 5 s" in cases[-1].reason
+
+
+def test_who_is_slow_and_says_so_goes_on(tmp_path):
+    script = "echo 1..1; for i in 1 2 3 4; do sleep 2; echo '# still here'; done; echo ok 1"
+    assert counted(judged(["sh", "-c", script], "tap", tmp_path / "none", silence=6)) == (1, 0, 0)
 
 
 def test_missing_program_is_a_failure(tmp_path):
