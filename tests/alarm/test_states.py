@@ -139,6 +139,31 @@ def is_nested(told):
     return True
 
 
+def knock(room, port):
+    """A connection that is asked for, and comes about should there be room."""
+    sock = room.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.connect_ex((SERVER, port))
+    room.sockets.append(sock)
+    return sock
+
+
+def test_bind_whose_slots_are_taken_by_dot_is_exhausted(room, receiver):
+    """DoT draws on the quota of port 53 and is not counted: by the count there is plenty of room, and nobody is let in."""
+    bind = Bind(room, f"tcp-clients 150; {BIND_WAITS} listen-on port 853 tls ephemeral {{ {SERVER}; }};")
+    guard = Guard(room, receiver)
+    guard.knows_quota(150)
+    callers = [knock(room, 853) for _ in range(150)]
+    wait_for(lambda: bind.clients()[0] == 150)
+    callers += [knock(room, 53) for _ in range(50 * room.listener()["sockets"])]  # fills every queue
+    rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
+    receiver.hears(*rise)
+    assert state(guard) == EXHAUSTED
+    assert "slots are taken by what is not counted" in receiver.got[-1][2]["alerts"][0]["annotations"]["description"]
+    hang_up(callers)
+    receiver.hears(*rise, *((name, "resolved") for name, _ in reversed(rise)))
+
+
 def test_recursor_fills_and_empties(room, receiver):
     guard = Guard(room, receiver)
     Recursor(room, "max-tcp-clients=10\nmax-tcp-per-client=0\nclient-tcp-timeout=100")

@@ -102,6 +102,12 @@ static struct load quota_unknown_queue_full(unsigned int second)
 	return (struct load){ 500, second < 10 ? second : second < 40 ? QUEUE_MAX : 0, 0 };
 }
 
+/* DoT connections, which are not counted, hold the slots: nobody is let in at 21 of 150. */
+static struct load others_hold_the_slots(unsigned int second)
+{
+	return second < 40 ? (struct load){ 21, QUEUE_MAX, 0 } : (struct load){ 11, 0, 0 };
+}
+
 /* Every slot taken, and the queue emptied again each second: full, but nobody waits for good. */
 static struct load full_and_served(unsigned int second)
 {
@@ -151,6 +157,8 @@ static const struct scene scenes[] = {
 	{ "a thread that is full, were its quota the sum", 100, 0, 60, one_thread_full, "" },
 	{ "quota not known, queue full", 0, 0, 200, quota_unknown_queue_full,
 	  "12:exhausted 100:critical 101:warning 102:ok" },
+	{ "quota known, slots free, queue full", 150, 0, 200, others_hold_the_slots,
+	  "2:exhausted 100:critical 101:warning 102:ok" },
 	{ "every slot taken, the queue never empty", 100, 0, 10, full_and_waiting, "2:exhausted" },
 	{ "every slot taken, the queue gets shorter", 100, 0, 12, full_and_drained, "5:critical" },
 	{ "every slot taken, who comes is sent away", 100, 0, 200, full_and_sent_away,

@@ -83,7 +83,11 @@ static void description_write(const struct dg_quotas_listener *listener, char *b
 	if (bears >= 0)
 		add(buf, size, "; held %.1f s on average the quota bears %.1f a second",
 		    listener->hold_mean_sec, bears);
-	if (sample->quota && listener->state)
+	if (dg_pressure_is_unexplained(sample))
+		add(buf, size,
+		    "; slots are taken by what is not counted (BIND's DoT draws on the same quota), or it hangs: "
+		    "dnsguard doctor");
+	else if (sample->quota && listener->state)
 		add(buf, size, "; this load takes %.0f: %s", needed(listener),
 		    settings_of(listener->quota.resolver));
 }

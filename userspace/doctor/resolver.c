@@ -261,5 +261,7 @@ void dg_check_encrypted(const struct dg_doctor *doctor, struct dg_finding *ret)
 	}
 	dg_find(ret, DG_HEALTH_WARN, "%s: queries in there are neither seen, limited nor answered",
 		found);
-	dg_mend(ret, "limit clients there as well, in the resolver or with nft limit rate");
+	dg_mend(ret,
+		"limit clients there as well, in the resolver or with nft limit rate; BIND's DoT draws on tcp-clients "
+		"and is not counted against it here");
 }

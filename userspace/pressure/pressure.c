@@ -71,15 +71,25 @@ static bool slots_taken(const struct dg_pressure_sample *sample)
 	return sample->quota && accepted >= (sample->slots ? sample->slots : sample->quota);
 }
 
+static bool queue_full(const struct dg_pressure_sample *sample)
+{
+	return sample->accept_queue_max && sample->accept_queue >= sample->accept_queue_max;
+}
+
+bool dg_pressure_is_unexplained(const struct dg_pressure_sample *sample)
+{
+	return sample->quota && queue_full(sample) && !slots_taken(sample);
+}
+
 /*
- * Of a quota that nobody knows this much is known: where the queue is full nobody is let in. A resolver that accepts and closes
- * whoever is too many never has a queue; with it, having had more than its quota is the sign.
+ * Where the queue is full nobody is let in, whatever the count says: the quota may not be known, or be shared with what is not
+ * counted, as BIND's is with DoT. A resolver that accepts and closes whoever is too many never has a queue; with it, having had
+ * more than its quota is the sign.
  */
 static bool is_exhausted(const struct dg_pressure_sample *sample)
 {
-	if (!sample->quota)
-		return sample->accept_queue_max && sample->accept_queue >= sample->accept_queue_max;
-	return (slots_taken(sample) && sample->accept_queue) || sample->most > sample->quota;
+	return queue_full(sample) || (slots_taken(sample) && sample->accept_queue) ||
+	       (sample->quota && sample->most > sample->quota);
 }
 
 /* ---- up and down ----------------------------------------------------------------------------- */

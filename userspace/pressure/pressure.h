@@ -31,7 +31,7 @@ enum dg_pressure_state {
 	DG_PRESSURE_OK,
 	DG_PRESSURE_WARNING,
 	DG_PRESSURE_CRITICAL,
-	DG_PRESSURE_EXHAUSTED, /* every slot taken, and who comes waits in vain or is sent away */
+	DG_PRESSURE_EXHAUSTED, /* who comes waits in vain or is sent away */
 	DG_PRESSURE_STATES
 };
 extern const char *const dg_pressure_names[DG_PRESSURE_STATES];
@@ -78,6 +78,8 @@ enum dg_pressure_state dg_pressure_step(struct dg_pressure *pressure,
 					const struct dg_pressure_rules *rules,
 					const struct dg_pressure_sample *sample);
 enum dg_pressure_state dg_pressure_state(const struct dg_pressure *pressure);
+/* Is nobody let in although, by the connections that are counted, slots are free? False where the quota is not known. */
+bool dg_pressure_is_unexplained(const struct dg_pressure_sample *sample);
 /* As it was before a restart; holds begin anew. */
 void dg_pressure_restore(struct dg_pressure *pressure, enum dg_pressure_state state);
 
