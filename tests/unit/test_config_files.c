@@ -192,7 +192,7 @@ static void test_lines_speak_the_files_language(void **state)
 	    "lists: {refresh: 90m, spread: 0s, max-memory: 1GiB, notify: ['a=[::1]:5300']}\n"
 	    "answers: {cookie-secret: 000102030405060708090a0b0c0d0e0f}\n"
 	    "alerts: {webhook: ['https://u:pw@hooks.example:8443/T0K/EN?x', 'http://[::1]/']}\n"
-	    "tcp: {quotas: ['192.0.2.1:53=20'], warning: {at: 60}}\n"
+	    "tcp: {quotas: ['192.0.2.1:53=20', '[2001:DB8:0::1]:053=5'], warning: {at: 60}}\n"
 	    "metrics: {listen: off}\n");
 	load_good();
 	lines = dg_config_lines(&config);
@@ -212,7 +212,9 @@ static void test_lines_speak_the_files_language(void **state)
 	assert_null(strstr(lines, "0001020304"));
 	assert_non_null(strstr(lines, "\nalerts.webhook[]: 'https://(hidden)@hooks.example:8443/"
 				      "(hidden)'\nalerts.webhook[]: 'http://[::1]/'\n"));
-	assert_non_null(strstr(lines, "\ntcp.quotas[]: '192.0.2.1:53=20'\n"));
+	/* A listener is named as the kernel's are. */
+	assert_non_null(strstr(lines, "\ntcp.quotas[]: '192.0.2.1:53=20'\n"
+				      "tcp.quotas[]: '[2001:db8::1]:53=5'\n"));
 	assert_non_null(strstr(lines, "\ntcp.warning.at: 60%\n"));
 	free(lines);
 }

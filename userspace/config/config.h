@@ -276,7 +276,7 @@ struct dg_config_notify {
 
 /* What a listener takes, as the operator says it. */
 struct dg_config_quota {
-	char listener[64]; /* "192.0.2.1:53" */
+	char listener[64]; /* "192.0.2.1:53", as dg_config_endpoint_text() writes it */
 	__u64 connections;
 };
 
@@ -428,6 +428,9 @@ int dg_config_load(const char *path, struct dg_config *ret, struct dg_error *err
 int dg_config_parts_dir(const char *path, char *ret, size_t size);
 /* Adds a device as the command line names it. */
 int dg_config_add_iface(struct dg_config *config, const char *name, struct dg_error *err);
+
+/* "192.0.2.1:53", "[2001:db8::1]:53"; "off" of AF_UNSPEC. Returns buf. */
+char *dg_config_endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size);
 
 /* The URL of a receiver, wherever it stands. May hold a secret. */
 const char *dg_config_url_whole(const struct dg_config_url *url);

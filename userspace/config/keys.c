@@ -445,6 +445,7 @@ static int quota_of_read(const struct dg_config_key *key, const char *text, void
 	if (!equals || endpoint_read(quota.listener, &at) ||
 	    digits_read(equals + 1, &quota.connections, &rest) || *rest || !quota.connections)
 		return refuse(text, "ADDRESS:PORT=N as in 192.0.2.1:53=150", err);
+	dg_config_endpoint_text(&at, quota.listener, sizeof(quota.listener));
 	for (__u32 i = 0; i < config->tcp_quota_count; i++)
 		if (!strcmp(config->tcp_quotas[i].listener, quota.listener))
 			return dg_fail(err, -EINVAL, DG_EXIT_USAGE,

@@ -47,7 +47,7 @@ static void duration_text(__u64 ns, char *buf, size_t size)
 		 units[i].letter);
 }
 
-static void endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size)
+char *dg_config_endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size)
 {
 	const struct sockaddr_in6 *v6 = (const void *)at;
 	const struct sockaddr_in *v4 = (const void *)at;
@@ -55,15 +55,16 @@ static void endpoint_text(const struct sockaddr_storage *at, char *buf, size_t s
 
 	if (at->ss_family == AF_UNSPEC) {
 		snprintf(buf, size, "off");
-		return;
+		return buf;
 	}
 	if (at->ss_family == AF_INET6) {
 		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
 		snprintf(buf, size, "[%s]:%u", host, ntohs(v6->sin6_port));
-		return;
+		return buf;
 	}
 	inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
 	snprintf(buf, size, "%s:%u", host, ntohs(v4->sin_port));
+	return buf;
 }
 
 /* A URL without what may be a password or a token: scheme and host. */
@@ -98,7 +99,7 @@ char *dg_config_value_text(const struct dg_config_key *key, const void *base, ch
 		duration_text(*number, buf, size);
 		break;
 	case DG_TYPE_LISTEN:
-		endpoint_text(field(key, base), buf, size);
+		dg_config_endpoint_text(field(key, base), buf, size);
 		break;
 	case DG_TYPE_URL:
 		url_text(field(key, base), buf, size);
@@ -205,7 +206,7 @@ char *dg_config_single_text(const struct dg_config_key *key, const void *base, _
 		dg_prefix_text(&config->clients[i], buf, size);
 		break;
 	case DG_TYPE_NOTIFIES:
-		endpoint_text(&config->notify[i].at, at, sizeof(at));
+		dg_config_endpoint_text(&config->notify[i].at, at, sizeof(at));
 		snprintf(buf, size, "%s=%s", config->notify[i].list, at);
 		break;
 	case DG_TYPE_QUOTAS:

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "userspace/config/config.h"
 #include "userspace/dnsguardd/http.h"
 #include "userspace/dnsguardd/login.h"
 
@@ -510,22 +511,6 @@ bool dg_http_has_web_config(const struct dg_http *http)
 	return http->web != NULL;
 }
 
-char *dg_http_endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size)
-{
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)at;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)at;
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (at->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		snprintf(buf, size, "[%s]:%u", host, ntohs(v6->sin6_port));
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		snprintf(buf, size, "%s:%u", host, ntohs(v4->sin_port));
-	}
-	return buf;
-}
-
 int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno, struct dg_error *err)
 {
 	const char *hint = negative_errno == -EADDRINUSE ?
@@ -534,7 +519,7 @@ int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno, s
 	char text[80];
 
 	return dg_fail(err, negative_errno, DG_EXIT_FAILED, "cannot serve metrics on %s: %s%s",
-		       dg_http_endpoint_text(listen_at, text, sizeof(text)),
+		       dg_config_endpoint_text(listen_at, text, sizeof(text)),
 		       strerror(-negative_errno), hint);
 }
 

@@ -61,7 +61,4 @@ int dg_http_fail(const struct sockaddr_storage *listen_at, int negative_errno,
  */
 void dg_http_stop(struct dg_http **http);
 
-/* 127.0.0.1:10530 or [::1]:10530. Returns buf. */
-char *dg_http_endpoint_text(const struct sockaddr_storage *at, char *buf, size_t size);
-
 #endif

@@ -260,7 +260,7 @@ static void adopt_listener(struct dg_daemon *daemon, const struct dg_config *con
 	if (fresh)
 		dg_log(DG_LOG_INFO, "metrics on %s://%s/metrics",
 		       dg_http_is_tls(fresh) ? "https" : "http",
-		       dg_http_endpoint_text(&config->listen, text, sizeof(text)));
+		       dg_config_endpoint_text(&config->listen, text, sizeof(text)));
 }
 
 /* All of a configuration or nothing. What can fail for a small reason, the listener, comes first.
