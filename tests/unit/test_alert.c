@@ -123,6 +123,22 @@ static void a_receiver_that_is_away_is_tried_later_and_later(void **state)
 	assert_int_equal(suppressed, 1); /* it fired, and that was not told */
 }
 
+static void a_clock_that_is_set_back_holds_no_message_back(void **state)
+{
+	dg_scoped_free struct dg_config *config = config_make();
+	dg_scoped_alerts struct dg_alerts alerts = { .alert = NULL };
+	__u64 suppressed;
+
+	(void)state;
+	dg_sinks_configure(&alerts, config);
+	note(&alerts, true, T0);
+	assert_true(tell(&alerts, "away", T0, &suppressed));
+	assert_false(tell(&alerts, NULL, T0 - 3, &suppressed));
+	assert_true(tell(&alerts, NULL, T0 - 86400, &suppressed));
+	note(&alerts, false, T0 - 86401);
+	assert_true(tell(&alerts, NULL, T0 - 86401, &suppressed));
+}
+
 static void an_alertmanager_hears_again_of_what_fires(void **state)
 {
 	dg_scoped_free struct dg_config *config = config_make();
@@ -421,6 +437,7 @@ int main(void)
 		cmocka_unit_test(each_change_is_told_once),
 		cmocka_unit_test(an_alert_that_flaps_is_told_once_a_minute),
 		cmocka_unit_test(a_receiver_that_is_away_is_tried_later_and_later),
+		cmocka_unit_test(a_clock_that_is_set_back_holds_no_message_back),
 		cmocka_unit_test(an_alertmanager_hears_again_of_what_fires),
 		cmocka_unit_test(a_slow_receiver_hears_of_changes_in_their_order),
 		cmocka_unit_test(ends_wait_for_one_that_was_taken_late),

@@ -128,17 +128,25 @@ static bool is_resent(const struct dg_alert *alert, const struct dg_tell_rules *
 	       (alert->firing || now_unix - alert->ends_unix < RESOLVED_RESENT_SEC);
 }
 
+/* One that is to wait for longer than anybody ever is has a clock behind it that was set back since. */
+static bool is_put_off(const struct dg_sink *sink, __u64 now_unix)
+{
+	return now_unix < sink->not_before_unix &&
+	       sink->not_before_unix - now_unix <= AGAIN_MAX_SEC;
+}
+
 bool dg_alert_due(const struct dg_alert *alert, const struct dg_sink *sink, unsigned int at,
 		  const struct dg_tell_rules *rules, __u64 now_unix)
 {
 	const struct dg_told *told = &alert->told[at];
 
-	if (sink->busy || now_unix < sink->not_before_unix)
+	if (sink->busy || is_put_off(sink, now_unix))
 		return false;
 	if (told->changes == alert->changes)
 		return sink->kind == DG_SINK_ALERTMANAGER &&
 		       is_resent(alert, rules, told, now_unix);
-	return !told->unix_sec || now_unix - told->unix_sec >= rules->interval_sec;
+	return !told->unix_sec || told->unix_sec > now_unix ||
+	       now_unix - told->unix_sec >= rules->interval_sec;
 }
 
 /*
