@@ -342,6 +342,9 @@ def test_shows_the_quota_and_what_fires(world, top):
         assert listener_row(lines).split()[:2] == [LISTENER, "critical"]
         assert "[###    |  ! ] 1 of 4  queue 1/8" in listener_row(lines)
         assert not any("DnsguardOver" in line or "dnsguardd" in line for line in lines)
+        plain = world.cli("top", "--once").stdout.splitlines()
+        assert [line.split() for line in plain if "DnsguardTcpQuota" in line] == [["DnsguardTcpQuota", "critical"]]
+        assert listener_row(plain).split()[:4] == [LISTENER, "critical", "1", "4"]
     daemon.stop(signal.SIGKILL)
     terminal.until("dnsguardd not running")
 

@@ -51,10 +51,38 @@ static const struct dg_column talker_columns[] = {
 	{ 0 },
 };
 
+static const struct dg_column alert_columns[] = {
+	{ "name", "ALERT", DG_AS_TEXT },
+	{ "state", "SEVERITY", DG_AS_TEXT },
+	{ "summary", "SUMMARY", DG_AS_TEXT },
+	{ 0 },
+};
+
+static const struct dg_column tcp_columns[] = {
+	{ "listener", "LISTENER", DG_AS_TEXT },
+	{ "state", "STATE", DG_AS_TEXT },
+	{ "connections", "CONNECTIONS", DG_AS_COUNT },
+	{ "quota", "QUOTA", DG_AS_COUNT },
+	{ "seconds_to_full", "FULL IN", DG_AS_SECONDS },
+	{ "accept_queue", "QUEUE", DG_AS_COUNT },
+	{ "accept_queue_max", "OF", DG_AS_COUNT },
+	{ "new_per_second", "NEW/S", DG_AS_RATE },
+	{ 0 },
+};
+
+static const struct dg_column name_columns[] = {
+	{ "name", "NAME", DG_AS_TEXT },
+	{ "queries", "QUERIES, ABOUT", DG_AS_COUNT },
+	{ 0 },
+};
+
 static const struct dg_section sections[] = {
 	{ "summary", NULL, DG_AS_TEXT, NULL, NULL },
 	{ "daemon", "dnsguardd", DG_AS_TEXT, NULL, NULL },
+	{ "alerts", "alerts", DG_AS_TEXT, alert_columns, NULL },
 	{ "verdicts", "", DG_AS_TEXT, verdict_columns, "\nno frame was seen yet" },
+	{ "tcp", "TCP connections", DG_AS_TEXT, tcp_columns, NULL },
+	{ "blocked", "blocked names of the last minute", DG_AS_TEXT, name_columns, NULL },
 	{ "limited", "limited in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
 	{ "syn_senders", "senders of SYNs in the last 10 s", DG_AS_TEXT, talker_columns, NULL },
 	{ 0 },
