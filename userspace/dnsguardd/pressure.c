@@ -119,11 +119,10 @@ static __u64 most_of(const double *levels)
 }
 
 /* One quota for several listeners of a process: all of their connections count. */
-static bool same_quota(const struct dg_quotas *watch, const struct dg_quotas_listener *a,
-		       const struct dg_quotas_listener *b)
+static bool same_quota(const struct dg_quotas_listener *a, const struct dg_quotas_listener *b)
 {
-	return a == b || (a->quota.pid && a->quota.pid == b->quota.pid &&
-			  dg_quotas_is_shared(watch, a) && dg_quotas_is_shared(watch, b));
+	return a == b ||
+	       (a->quota.pid && a->quota.pid == b->quota.pid && a->quota.shared && b->quota.shared);
 }
 
 static void sample_make(const struct dg_quotas *watch, const struct dg_quotas_listener *listener,
@@ -139,7 +138,7 @@ static void sample_make(const struct dg_quotas *watch, const struct dg_quotas_li
 	for (unsigned int i = 0; i < watch->count; i++) {
 		const struct dg_quotas_listener *other = &watch->listener[i];
 
-		if (!other->row || !same_quota(watch, listener, other))
+		if (!other->row || !same_quota(listener, other))
 			continue;
 		ret->connections += other->own;
 		ret->waiting += other->sample.waiting;

@@ -22,15 +22,15 @@ static json_t *listener_json(const struct dg_quotas *watch,
 	const char *source = connections != quota->connections ? "tcp.quota in our configuration" :
 								 quota->source;
 
-	return json_pack(
-		"{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:b, s:s, s:s, s:b, s:b}", "listener",
-		listener->name, "state",
-		connections || listener->state ? dg_pressure_names[listener->state] : "unknown",
-		"since", (json_int_t)listener->since_unix, "resolver", quota->resolver, "pid",
-		(json_int_t)quota->pid, "quota", (json_int_t)connections, "quota_slots",
-		(json_int_t)quota->slots, "quota_shared", dg_quotas_is_shared(watch, listener),
-		"quota_source", source, "quota_advice", quota->advice, "present", listener->present,
-		"configured", connections != quota->connections);
+	return json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:b, s:s, s:s, s:b, s:b}", "listener",
+			 listener->name, "state",
+			 connections || listener->state ? dg_pressure_names[listener->state] :
+							  "unknown",
+			 "since", (json_int_t)listener->since_unix, "resolver", quota->resolver,
+			 "pid", (json_int_t)quota->pid, "quota", (json_int_t)connections,
+			 "quota_slots", (json_int_t)quota->slots, "quota_shared", quota->shared,
+			 "quota_source", source, "quota_advice", quota->advice, "present",
+			 listener->present, "configured", connections != quota->connections);
 }
 
 static json_t *share_json(const struct dg_share *share)
@@ -91,7 +91,9 @@ static void listener_take(const json_t *row, struct dg_quotas_listener *ret)
 	snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "");
 	snprintf(ret->quota.resolver, sizeof(ret->quota.resolver), "%s", resolver ? resolver : "");
 	ret->quota.pid = json_integer_value(json_object_get(row, "pid"));
-	ret->quota.connections = (__u64)json_integer_value(json_object_get(row, "quota"));
+	if (!json_is_true(
+		    json_object_get(row, "configured"))) /* else it is not the resolver's word */
+		ret->quota.connections = (__u64)json_integer_value(json_object_get(row, "quota"));
 	ret->quota.slots = (__u64)json_integer_value(json_object_get(row, "quota_slots"));
 	ret->quota.shared = json_is_true(json_object_get(row, "quota_shared"));
 	ret->state = state_read(row);

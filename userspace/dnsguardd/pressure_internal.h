@@ -24,7 +24,7 @@ struct dg_quota_told {
 	__s64 pid;	   /* 0 = not found */
 	__u64 connections; /* 0 = not known */
 	__u64 slots;
-	bool shared;
+	bool shared; /* by all listeners of the process; also where the operator says how large it is */
 	char source[160], advice[200];
 };
 
@@ -63,7 +63,6 @@ struct dg_quotas {
 
 /* The quota in force: as configured, else as told; 0 = not known. */
 __u64 dg_quotas_of(const struct dg_quotas *watch, const struct dg_quotas_listener *listener);
-bool dg_quotas_is_shared(const struct dg_quotas *watch, const struct dg_quotas_listener *listener);
 /* Asks when it is time. */
 void dg_quotas_ask(struct dg_quotas *watch, __u64 now_ns);
 

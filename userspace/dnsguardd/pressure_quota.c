@@ -33,11 +33,6 @@ __u64 dg_quotas_of(const struct dg_quotas *watch, const struct dg_quotas_listene
 	return said ? said : listener->quota.connections;
 }
 
-bool dg_quotas_is_shared(const struct dg_quotas *watch, const struct dg_quotas_listener *listener)
-{
-	return listener->quota.shared && !configured(watch, listener);
-}
-
 bool dg_quotas_find(const struct dg_quotas *watch, const struct dg_tcp_key *key,
 		    struct dg_quota_known *ret)
 {
@@ -50,7 +45,7 @@ bool dg_quotas_find(const struct dg_quotas *watch, const struct dg_tcp_key *key,
 		if (strcmp(listener->name, name))
 			continue;
 		*ret = (struct dg_quota_known){ .connections = dg_quotas_of(watch, listener),
-						.shared = dg_quotas_is_shared(watch, listener),
+						.shared = listener->quota.shared,
 						.pid = listener->quota.pid };
 		return ret->connections != 0;
 	}
@@ -63,7 +58,7 @@ void dg_quotas_sharers(const struct dg_quotas *watch, struct dg_quota_sharers *r
 	for (unsigned int i = 0; watch && i < watch->count; i++) {
 		const struct dg_quotas_listener *listener = &watch->listener[i];
 
-		if (!listener->quota.pid || !dg_quotas_is_shared(watch, listener))
+		if (!listener->quota.pid || !listener->quota.shared)
 			continue;
 		snprintf(ret->of[ret->count].listener, sizeof(ret->of[0].listener), "%s",
 			 listener->name);

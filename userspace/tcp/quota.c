@@ -85,8 +85,10 @@ void dg_quota_advise(struct dg_tcp_quota *quota, const char *format, ...)
 
 void dg_tcp_quota_configured(__u64 connections, struct dg_tcp_quota *ret)
 {
+	const bool shared = ret->shared;
+
 	*ret = (struct dg_tcp_quota){ 0 };
-	dg_quota_set(ret, connections, false, "tcp.quota in our configuration");
+	dg_quota_set(ret, connections, shared, "tcp.quota in our configuration");
 }
 
 /* ---- BIND ----------------------------------------------------------------------------------- */
@@ -184,6 +186,7 @@ void dg_quota_bind(struct dg_question *question, struct dg_tcp_quota *ret)
 {
 	const char *config = bind_config(question);
 
+	ret->shared = true; /* however large it is */
 	if (rndc_ask(question, config, ret))
 		return;
 	bind_file_ask(question, config, ret);

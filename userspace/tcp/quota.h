@@ -52,7 +52,7 @@ struct dg_tcp_quota {
  */
 void dg_tcp_quota_ask(const struct dg_tcp_asked *asked, __u64 deadline_ns,
 		      struct dg_tcp_quota *ret);
-/* As the operator says it in the configuration. */
+/* As the operator says it in the configuration; who draws on it stays as it was told. */
 void dg_tcp_quota_configured(__u64 connections, struct dg_tcp_quota *ret);
 
 /*

@@ -50,6 +50,7 @@ void dg_quota_recursor(struct dg_question *question, struct dg_tcp_quota *ret)
 	__u64 number;
 	int status = dg_recursor_number(question, "max-tcp-clients", &number);
 
+	ret->shared = true; /* however large it is */
 	if (!status) {
 		dg_quota_set(ret, number, true, "rec_control get-parameter max-tcp-clients");
 		return;
