@@ -1,8 +1,10 @@
 """watch: a sample of the queries as they are decided. It ends with its watcher, however that ends."""
 
+import fcntl
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +14,16 @@ FAILED, USAGE = 1, 2
 
 
 class Watch:
-    def __init__(self, world, *args):
+    def __init__(self, world, *args, until=lambda: None):
         argv = world.inside.enter(CLI, "--bpffs", world.bpffs, "--state-dir", f"{world.dir}/state", "watch", "--json", *args)
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.lines = Lines(self.process.stdout)
-        wait_for(lambda: world.settings()["watch_until_ns"])
+        until()
+        wait_for(lambda: self.is_ordered(world))
+
+    def is_ordered(self, world):
+        self.ordered_until_ns = world.settings()["watch_until_ns"]
+        return self.ordered_until_ns
 
     def next(self):
         return json.loads(self.lines.until(""))
@@ -37,8 +44,8 @@ class Watch:
 def watch(world):
     started = []
 
-    def start(*args):
-        started.append(Watch(world, *args))
+    def start(*args, **kwargs):
+        started.append(Watch(world, *args, **kwargs))
         return started[-1]
 
     yield start
@@ -90,8 +97,20 @@ def test_the_stream_stops_after_a_killed_watcher(world, watch):
     one.end(signal.SIGKILL)
     until = world.settings()["watch_until_ns"]
     assert until  # nobody could clear it; it is a deadline within three seconds
-    now = int(float(open("/proc/uptime").read().split()[0]) * 1e9)
-    assert until - now < 3.5e9
+    assert until - now_ns() < 3.5e9
+
+
+def now_ns():
+    return int(float(Path("/proc/uptime").read_text().split()[0]) * 1e9)
+
+
+def test_a_watcher_who_waits_for_the_lock_sees_what_comes_then(world, watch):
+    """As long as the stream is ordered for at a time, and longer."""
+    with open(world.run_file("lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        over = now_ns() + 4e9
+        one = watch(until=lambda: (wait_for(lambda: now_ns() > over), fcntl.flock(lock, fcntl.LOCK_UN)))
+    assert one.ordered_until_ns > over
 
 
 def test_one_watcher_at_a_time(world, watch):

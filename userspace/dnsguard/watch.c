@@ -226,8 +226,8 @@ static int watch_claim(const struct dg_cli *cli, int *ret_fd, struct dg_error *e
 	return 0;
 }
 
-/* Moves the deadline on; until_ns 0 stops the stream. */
-static int stream_renew(const struct watch *watch, __u64 until_ns, struct dg_error *err)
+/* Moves the deadline on, from when the lock was had: it may have been waited for. 0 stops the stream. */
+static int stream_renew(const struct watch *watch, __u64 ahead_ns, struct dg_error *err)
 {
 	const struct dg_value *value = watch->cli->value;
 	dg_scoped_fd int lock = -1;
@@ -237,7 +237,7 @@ static int stream_renew(const struct watch *watch, __u64 until_ns, struct dg_err
 	if (status)
 		return status;
 	status = dg_settings_read(watch->maps, &settings);
-	settings.watch_until_ns = until_ns;
+	settings.watch_until_ns = ahead_ns ? dg_now_ns() + ahead_ns : 0;
 	settings.watch_verdicts = value[VERDICT].given ? 1ull << value[VERDICT].number : LABELS_ALL;
 	settings.watch_per_sec = value[RATE].given ? (__u32)value[RATE].number : DEFAULT_PER_SEC;
 	settings.realtime_offset_ns = watch->realtime_offset_ns;
@@ -256,8 +256,8 @@ static int stream_read(struct watch *watch, struct ring_buffer *ring, struct dg_
 		__u64 now_ns = dg_now_ns();
 
 		if (now_ns - renewed_ns >= RENEW_NS) {
-			status = stream_renew(watch, now_ns + AHEAD_NS, err);
-			renewed_ns = now_ns;
+			status = stream_renew(watch, AHEAD_NS, err);
+			renewed_ns = dg_now_ns();
 		}
 		if (!status)
 			ring_buffer__poll(ring, (int)(RENEW_NS / 1000000 / 4));
