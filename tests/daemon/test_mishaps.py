@@ -15,7 +15,6 @@ import pytest
 from guarded import BUILD, CLI, PATIENCE, QUERY, SERVER, Daemon, other_layout, run, set_abi_version, wait_for
 
 FILE = "interfaces: [guarded]\nlimits: {{slip: {slip}}}\n"
-RUN_DIR = Path("/run/dnsguard")
 XDP_PASS = BUILD / "lab" / "xdp_pass.bpf.o"
 
 
@@ -29,19 +28,6 @@ def at_once(world, *commands):
     children = [subprocess.Popen([str(a) for a in line], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for line in argv]
     said = [child.communicate(timeout=PATIENCE) for child in children]
     return [(child.returncode, *texts) for child, texts in zip(children, said)]
-
-
-def run_file(world, kind):
-    """A file of the run directory that belongs to this guard: its name ends in a hash, which the daemon's pid file shows."""
-    ours = next(path for path in RUN_DIR.glob("dnsguardd-*")
-                if path.read_text().strip() in {str(pid) for pid in pids_below(world.daemons[-1].process.pid)})
-    return RUN_DIR / f"{kind}-{ours.name.split('-', 1)[1]}"
-
-
-def pids_below(pid):
-    """A process and its children; what wraps the daemon may have started it."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {pid, *(each for child in below for each in pids_below(int(child)))}
 
 
 # ---- two at once ------------------------------------------------------------------------------------
@@ -61,12 +47,12 @@ def test_a_signal_from_elsewhere_does_not_swallow_the_answer(world):
     """As when `systemctl reload` comes between a command's note and its signal: the note is taken, then asked again without one."""
     daemon = start(world).ready()
     token = "0123456789abcdef" * 2
-    run_file(world, "ask").write_text(f"{token}\nsomebody\n")
+    world.run_file("ask").write_text(f"{token}\nsomebody\n")
     for _ in ("the other's signal", "the command's own"):
         daemon.kill(signal.SIGHUP)
         daemon.notify.until("RELOADING=1")
         daemon.notify.until("READY=1")
-        assert json.loads(run_file(world, "config").read_text())["token"] == token
+        assert json.loads(world.run_file("config").read_text())["token"] == token
 
 
 def test_saved_by_many_at_once_none_is_lost(world):
@@ -97,7 +83,7 @@ def test_a_signal_during_the_start_is_a_reload(world):
 def test_a_reload_asked_during_the_start_is_answered(world):
     """The daemon waits for the guard's lock, which we hold; the file changes meanwhile."""
     start(world).ready()
-    lock = run_file(world, "lock")
+    lock = world.run_file("lock")
     world.daemons[-1].stop()
     with open(lock, "w", encoding="ascii") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
