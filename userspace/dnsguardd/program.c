@@ -129,6 +129,8 @@ static void on_exit_seen(uv_process_t *process, int64_t status, int number)
 	program->exited = true;
 	program->ending.exit_status = number ? -1 : (int)status;
 	program->ending.number = number;
+	program->ending.late =
+		program->ending.late && number; /* else it had ended, and we looked late */
 	uv_timer_start(&program->clock, on_late, LINGER_MS, 0);
 	settle(program);
 }
