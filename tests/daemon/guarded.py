@@ -87,7 +87,8 @@ class Lines:
         return self.seen[-1]
 
     def rest_of(self):
-        """All lines so far, those that wait in the pipe included."""
+        """All lines so far, those that wait in the pipe included; what is asked for next comes behind them."""
+        self.held.clear()
         try:
             while True:
                 self.next(time.monotonic() + 0.1)

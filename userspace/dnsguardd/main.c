@@ -25,6 +25,7 @@
 #include "userspace/dnsguardd/notify.h"
 #include "userspace/dnsguardd/options.h"
 #include "userspace/dnsguardd/pressure.h"
+#include "userspace/dnsguardd/program.h"
 #include "userspace/dnsguardd/protect.h"
 #include "userspace/dnsguardd/reload.h"
 #include "userspace/dnsguardd/runlock.h"
@@ -382,6 +383,7 @@ static void finish(struct life *life)
 	dg_alerting_stop(life->daemon.alerting);
 	dg_alert_test_stop(&life->daemon);
 	dg_netwatch_stop(&life->netwatch);
+	dg_programs_let_go(&life->daemon.loop);
 	uv_walk(&life->daemon.loop, close_handle, NULL);
 	uv_run(&life->daemon.loop, UV_RUN_DEFAULT);
 	dg_historian_free(life->historian); /* asks who shares a quota */

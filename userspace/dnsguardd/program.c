@@ -131,10 +131,15 @@ static void on_exit_seen(uv_process_t *process, int64_t status, int number)
 	program->ending.number = number;
 	program->ending.late =
 		program->ending.late && number; /* else it had ended, and we looked late */
+	if (program->stopped) {
+		shut((uv_handle_t *)process);
+		return;
+	}
 	uv_timer_start(&program->clock, on_late, LINGER_MS, 0);
 	settle(program);
 }
 
+/* All but the process, which is watched until it has ended: libuv does not bury one whose handle is closed. */
 void dg_program_stop(struct dg_program **program)
 {
 	struct dg_program *stopped = *program;
@@ -144,7 +149,23 @@ void dg_program_stop(struct dg_program **program)
 		return;
 	signal_send(stopped, SIGTERM);
 	stopped->stopped = true;
-	shut_all(stopped);
+	shut((uv_handle_t *)&stopped->clock);
+	shut((uv_handle_t *)&stopped->out.pipe);
+	shut((uv_handle_t *)&stopped->err.pipe);
+	if (stopped->exited)
+		shut((uv_handle_t *)&stopped->process);
+}
+
+static void process_let_go(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (handle->type == UV_PROCESS)
+		shut(handle);
+}
+
+void dg_programs_let_go(uv_loop_t *loop)
+{
+	uv_walk(loop, process_let_go, NULL);
 }
 
 /* ---- what it says --------------------------------------------------------------------------- */

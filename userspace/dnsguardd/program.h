@@ -40,8 +40,10 @@ int dg_program_start(uv_loop_t *loop, const struct dg_program_want *want, struct
 		     struct dg_error *err);
 /*
  * Ends it, by SIGTERM and by closing its pipes; neither callback is called any more. Accepts NULL; *program becomes
- * NULL. The loop must run once more.
+ * NULL. The loop must run until the program has ended, or once more behind dg_programs_let_go().
  */
 void dg_program_stop(struct dg_program **program);
+/* The loop's end: stopped programs are not waited for. */
+void dg_programs_let_go(uv_loop_t *loop);
 
 #endif
