@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from guarded import CLIENT, Daemon, wait_for
+from guarded import CLIENT, Daemon, run, wait_for
 
 from waiting import AT_ONCE, Client, Forwarder, bind_waiting, message, unbound_waiting
 
@@ -55,6 +55,17 @@ def idle(room):
             "an octet": Client(room, CLIENT, b"\0"), "less than a header": Client(room, CLIENT, message(AT_ONCE)[:13])}
 
 
+def at_rest(room, clients):
+    """
+    The server has heard all of them, and they what it has sent: nothing of it goes out again, as it does where an acknowledgement comes
+    late. Who comes from here on has been idle for a shorter time.
+    """
+    said = run(*room.inside.enter("ss", "-HtnOi", "state", "established", "sport", "=", ":53")).stdout
+    rows = {line.split()[3]: line for line in said.splitlines()}
+    known = [rows.get(f"{CLIENT}:{client.socket.getsockname()[1]}", "") for client in clients]
+    return all("bytes_received:" in row and row.split()[1] == "0" for row in known)
+
+
 def flows(room):
     """(queries, answers, flags) of each connection that the guard knows."""
     return [(flow["queries"], answers, flow["flags"]) for bucket in room.map_values("dg_flows")
@@ -67,7 +78,7 @@ def reaped(room):
 
 def test_in_flight_is_spared_and_idle_is_closed(room, resolver):
     waiting, resting = in_flight(room), idle(room)
-    wait_for(lambda: len(resolver.asked) == len(waiting))
+    wait_for(lambda: len(resolver.asked) == len(waiting) and at_rest(room, resting.values()))
     silent = [Client(room, CLIENT) for _ in range(25 - len(waiting) - len(resting))]
     daemon = Daemon(room, config=CONFIG).ready()  # now: of those that come while it closes some, one more or less may stay
     clients = [*waiting.values(), *resting.values(), *silent]
