@@ -101,6 +101,7 @@ nic_limits() {
 	./dnsguard limit set --rate-limit 10 --instant-limit 50 --slip 0 >/dev/null
 	due=$(($(judged) + 400))
 	mkfifo /tmp/refused
+	began=$(cut -d. -f1 /proc/uptime)
 	ip netns exec w ./guestkit flood 10.8.1.2 free.example 400 /tmp/refused >/tmp/answered 2>&1 &
 	exec 5<>/tmp/refused
 	tries=0
@@ -108,13 +109,14 @@ nic_limits() {
 		sleep 0.1
 		tries=$((tries + 1))
 	done
+	allowed=$((50 + 10 * ($(cut -d. -f1 /proc/uptime) - began + 1))) # however long a slow host takes over the flood
 	refused=$(limited)
 	echo "$refused" >&5
 	exec 5>&-
 	wait $!
 	answered=$(cat /tmp/answered)
 	is "g: a flood of 400 is answered or refused" 400 "$((answered + refused))"
-	is "g: 50 at once and 10 a second are answered" yes "$([ "$answered" -ge 50 ] && [ "$answered" -lt 200 ] && echo yes || echo "$answered")"
+	is "g: 50 at once and 10 a second are answered" yes "$([ "$answered" -ge 50 ] && [ "$answered" -le $((allowed + allowed / 10)) ] && echo yes || echo "$answered of $allowed")"
 	./dnsguard limit set --mode off >/dev/null
 }
 
