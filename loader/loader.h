@@ -120,9 +120,11 @@ int dg_tcpstate_runs(const char *bpffs);
  */
 int dg_tcpstate_ensure(const char *bpffs, struct dg_error *err);
 /*
- * The process that has a listening socket open, by the socket's inode. Looks into /proc and, where that shows only our
- * own processes, asks the kernel (CAP_BPF and CAP_PERFMON). -ENOENT: not found, or not allowed to look.
+ * The processes that have listening sockets open. Looks into /proc and, where that shows only our own processes, asks the kernel
+ * (CAP_BPF and CAP_PERFMON): once each, however many are sought. A pid of 0: not found, or not allowed to look.
  */
+void dg_tcp_owners_seek(struct dg_tcp_sought *sought, unsigned int count);
+/* The same for one. -ENOENT: not found. */
 int dg_tcp_owner_seek(__u32 inode, struct dg_tcp_owner *ret);
 
 /* Fills err with who holds the device's XDP hook and how to free it. Returns -EBUSY. */

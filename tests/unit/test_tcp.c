@@ -11,7 +11,11 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "userspace/tcp/quota.h"
 #include "userspace/tcp/rows.h"
 
 #define NOW 1000ull /* seconds */
@@ -254,9 +258,35 @@ static void one_that_comes_back_in_time_keeps_its_row(void **state)
 	rows_end(&rows);
 }
 
+/* One look finds the processes of all listeners; what nobody has open stays without. */
+static void owners_of_many_listeners_are_found_in_one_look(void **state)
+{
+	enum { MANY = 20 };
+	struct dg_tcp_sought sought[MANY + 1];
+	int fd[MANY];
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		struct stat stat;
+
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(fstat(fd[i], &stat), 0);
+		sought[i] = (struct dg_tcp_sought){ .inode = (__u32)stat.st_ino };
+	}
+	sought[MANY] = (struct dg_tcp_sought){ .inode = ~0u };
+	assert_int_equal(dg_tcp_owners_find(sought, MANY + 1), 1);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(sought[i].owner.pid, getpid());
+		assert_string_equal(sought[i].owner.program, "test_tcp");
+		close(fd[i]);
+	}
+	assert_int_equal(sought[MANY].owner.pid, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(owners_of_many_listeners_are_found_in_one_look),
 		cmocka_unit_test(peak_is_of_the_last_minute),
 		cmocka_unit_test(count_below_zero_is_no_peak),
 		cmocka_unit_test(rate_is_of_ten_whole_seconds),

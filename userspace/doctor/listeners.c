@@ -16,10 +16,22 @@ static const struct dg_tcp_known *asked_before(const struct dg_tcp_known *known,
 	return NULL;
 }
 
+static void owners_take(const struct dg_tcp_dump *dump, struct dg_tcp_known *ret)
+{
+	struct dg_tcp_sought sought[DG_TCP_LISTENERS_MAX];
+
+	for (__u32 i = 0; i < dump->listeners; i++)
+		sought[i].inode = dump->listener[i].inode;
+	dg_tcp_owners_seek(sought, dump->listeners);
+	for (__u32 i = 0; i < dump->listeners; i++)
+		ret[i].owner = sought[i].owner;
+}
+
 void dg_tcp_known_ask(const struct dg_tcp_dump *dump, struct dg_tcp_known *ret)
 {
 	const __u64 deadline_ns = dg_now_ns() + DG_TCP_ASK_NS;
 
+	owners_take(dump, ret);
 	for (__u32 i = 0; i < dump->listeners; i++) {
 		char text[DG_TCP_KEY_TEXT];
 		const struct dg_tcp_asked asked = {
@@ -29,7 +41,6 @@ void dg_tcp_known_ask(const struct dg_tcp_dump *dump, struct dg_tcp_known *ret)
 		};
 		const struct dg_tcp_known *before;
 
-		dg_tcp_owner_seek(dump->listener[i].inode, &ret[i].owner);
 		before = ret[i].owner.pid ? asked_before(ret, i, ret[i].owner.pid) : NULL;
 		if (before)
 			ret[i].quota = before->quota;

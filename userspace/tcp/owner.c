@@ -30,27 +30,6 @@ static void dir_close(DIR **dir)
 	*dir = NULL;
 }
 
-/* Does a descriptor of this process lead to "socket:[inode]"? */
-static bool has_socket(const char *pid, const char *socket)
-{
-	dg_scoped(dir_close) DIR *dir = NULL;
-	const struct dirent *entry;
-	char path[64], to[64];
-
-	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		ssize_t len;
-
-		snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid, entry->d_name);
-		len = readlink(path, to, sizeof(to) - 1);
-		to[len > 0 ? len : 0] = '\0';
-		if (!strcmp(to, socket))
-			return true;
-	}
-	return false;
-}
-
 static void resolver_set(struct dg_tcp_owner *owner)
 {
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -102,21 +81,62 @@ int dg_tcp_owner_name(pid_t pid, const char *name, struct dg_tcp_owner *ret)
 	return 0;
 }
 
-int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret)
+static struct dg_tcp_sought *sought_find(struct dg_tcp_sought *sought, unsigned int count,
+					 __u32 inode)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (sought[i].inode == inode)
+			return &sought[i];
+	return NULL;
+}
+
+/* The inode of the socket that a descriptor leads to, "socket:[inode]"; 0 = it is none. */
+static __u32 socket_of(const char *pid, const char *fd)
+{
+	char path[64], to[64];
+	unsigned int inode = 0;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid, fd);
+	len = readlink(path, to, sizeof(to) - 1);
+	to[len > 0 ? len : 0] = '\0';
+	return sscanf(to, "socket:[%u]", &inode) == 1 ? inode : 0;
+}
+
+/* Returns how many this process has. */
+static unsigned int process_look(const char *pid, struct dg_tcp_sought *sought, unsigned int count)
+{
+	dg_scoped(dir_close) DIR *dir = NULL;
+	const struct dirent *entry;
+	unsigned int found = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		__u32 inode = socket_of(pid, entry->d_name);
+		struct dg_tcp_sought *one = inode ? sought_find(sought, count, inode) : NULL;
+
+		if (!one || one->owner.pid)
+			continue;
+		one->owner.pid = atoi(pid);
+		program_read(&one->owner);
+		resolver_set(&one->owner);
+		found++;
+	}
+	return found;
+}
+
+unsigned int dg_tcp_owners_find(struct dg_tcp_sought *sought, unsigned int count)
 {
 	dg_scoped(dir_close) DIR *dir = opendir("/proc");
 	const struct dirent *entry;
-	char socket[32];
+	unsigned int left = count;
 
-	*ret = (struct dg_tcp_owner){ 0 };
-	snprintf(socket, sizeof(socket), "socket:[%u]", inode);
-	while (dir && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !has_socket(entry->d_name, socket))
-			continue;
-		ret->pid = atoi(entry->d_name);
-		program_read(ret);
-		resolver_set(ret);
-		return 0;
-	}
-	return -ENOENT;
+	for (unsigned int i = 0; i < count; i++)
+		sought[i].owner = (struct dg_tcp_owner){ 0 };
+	while (left && dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			left -= process_look(entry->d_name, sought, count);
+	return left;
 }

@@ -25,8 +25,13 @@ struct dg_tcp_owner {
 	enum dg_resolver resolver;
 	char program[32]; /* name of the executable file */
 };
-/* The process that has the socket open. -ENOENT: none that we may look into. */
-int dg_tcp_owner_find(__u32 inode, struct dg_tcp_owner *ret);
+/* A listening socket, and the process that has it open. */
+struct dg_tcp_sought {
+	__u32 inode; /* no two the same */
+	struct dg_tcp_owner owner;
+};
+/* One look through all processes that we may look into. Returns for how many none was found. */
+unsigned int dg_tcp_owners_find(struct dg_tcp_sought *sought, unsigned int count);
 /* The same of a process that somebody else has found. -ENOENT: no process of that number goes by that name (comm). */
 int dg_tcp_owner_name(pid_t pid, const char *name, struct dg_tcp_owner *ret);
 
