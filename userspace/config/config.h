@@ -117,14 +117,14 @@
 	  "share of the quota in use that raises a warning")                                           \
 	X(TCP_WARNING_FULL, "tcp.warning.full-within", DURATION, tcp_warning_full_ns, 0,               \
 	  86400 * DG_CONFIG_SECOND_NS, "2m",                                                           \
-	  "or: the forecast says full within so long; 0s: whatever it says")                           \
+	  "or: the forecast says full within so long; 0s: it raises none")                             \
 	X(TCP_WARNING_HOLD, "tcp.warning.hold", DURATION, tcp_warning_hold_ns, 0,                      \
 	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                   \
 	X(TCP_CRITICAL_AT, "tcp.critical.at", PERCENT, tcp_critical_at, 1, 100, "85",                  \
 	  "share of the quota in use that is critical")                                                \
 	X(TCP_CRITICAL_FULL, "tcp.critical.full-within", DURATION, tcp_critical_full_ns, 0,            \
 	  86400 * DG_CONFIG_SECOND_NS, "30s",                                                          \
-	  "or: the forecast says full within so long; 0s: whatever it says")                           \
+	  "or: the forecast says full within so long; 0s: it raises none")                             \
 	X(TCP_CRITICAL_HOLD, "tcp.critical.hold", DURATION, tcp_critical_hold_ns, 0,                   \
 	  3600 * DG_CONFIG_SECOND_NS, "10s", "how long the share must have been so")                   \
 	X(TCP_EXHAUSTED_HOLD, "tcp.exhausted.hold", DURATION, tcp_exhausted_hold_ns, 0,                \

@@ -38,7 +38,7 @@ extern const char *const dg_pressure_names[DG_PRESSURE_STATES];
 
 struct dg_pressure_level {
 	double at;		/* share of the quota in use, 0 to 1 */
-	double full_within_sec; /* or: the forecast says full within so long; 0 = whatever it says */
+	double full_within_sec; /* or: the forecast says full within so long; 0 = it raises none */
 	__u64 hold_ns;		/* how long the share must have been so */
 };
 
