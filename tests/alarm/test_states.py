@@ -104,6 +104,7 @@ def test_one_that_sends_clients_away_is_exhausted_by_those_who_come_again(room, 
     guard = Guard(room, receiver)
     resolver(room)
     guard.knows_quota(20)
+    rise = [(FILLING, "firing"), (NEARLY, "firing"), (FULL, "firing")]
     done = threading.Event()
 
     def come_again():
@@ -117,26 +118,12 @@ def test_one_that_sends_clients_away_is_exhausted_by_those_who_come_again(room, 
     thread = threading.Thread(target=come_again)
     thread.start()
     try:
-        wait_for(lambda: (FULL, "firing") in receiver.told())
-        assert is_nested(receiver.told())
+        receiver.hears(*rise)
     finally:
         done.set()
         thread.join()
-    wait_for(lambda: state(guard) == OK)
-    fall = [(FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved")]
-    wait_for(lambda: receiver.told()[-3:] == fall)
-    assert is_nested(receiver.told())
-
-
-def is_nested(told):
-    """Up one after the other, down the other way round; a load that fails to press for a while may have gone down in between."""
-    levels = [(FILLING, NEARLY, FULL)[:height] for height in range(4)]
-    firing = ()
-    for name, status in told:
-        firing = (*firing, name) if status == "firing" else firing[:-1] if firing[-1:] == (name,) else None
-        if firing not in levels:
-            return False
-    return True
+    receiver.hears(*rise, (FULL, "resolved"), (NEARLY, "resolved"), (FILLING, "resolved"))
+    assert state(guard) == OK
 
 
 def knock(room, port):

@@ -106,7 +106,7 @@ def test_device_down_and_up(guarded):
 
 def test_only_detach_takes_the_guard_away(guarded):
     """Everything that ran has ended; the guard has not. Then it is asked to."""
-    asked = ["--from", h.CLIENT4, "--names", h.BLOCKED, "--rate", "100", "--seconds", "1", "--timeout-ms", "30000"]
+    asked = ["--from", h.CLIENT4, "--names", h.BLOCKED, "--rate", "100", "--seconds", "1"]
     assert h.result(guarded.load("ask", *asked, "--expect", "3"))["answered_percent"] == 100
     guarded.cli("detach", "guarded")
     assert h.result(guarded.load("ask", *asked, "--expect", "0"))["answered_percent"] == 100

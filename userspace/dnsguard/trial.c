@@ -61,8 +61,7 @@ static int trial_end(const struct holder *holder, char word, struct dg_error *er
 	return dg_attach_undo(trial->bpffs, trial->ifname, trial->result, err);
 }
 
-/* The word of one visitor who has come to speak, or has gone; 0 when there is none. His answer is one line: empty, or what went
- * wrong. */
+/* The word of one who has come to speak or has gone, 0 when there is none. His answer is one line: empty, or what went wrong. */
 static char visitor_serve(const struct holder *holder, int visitor)
 {
 	struct dg_error err = { .text = "" };

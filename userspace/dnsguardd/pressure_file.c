@@ -91,8 +91,8 @@ static void listener_take(const json_t *row, struct dg_quotas_listener *ret)
 	snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "");
 	snprintf(ret->quota.resolver, sizeof(ret->quota.resolver), "%s", resolver ? resolver : "");
 	ret->quota.pid = json_integer_value(json_object_get(row, "pid"));
-	if (!json_is_true(
-		    json_object_get(row, "configured"))) /* else it is not the resolver's word */
+	/* What the operator says is not the resolver's word. */
+	if (!json_is_true(json_object_get(row, "configured")))
 		ret->quota.connections = (__u64)json_integer_value(json_object_get(row, "quota"));
 	ret->quota.slots = (__u64)json_integer_value(json_object_get(row, "quota_slots"));
 	ret->quota.shared = json_is_true(json_object_get(row, "quota_shared"));
